@@ -1,0 +1,1 @@
+//! The local door: HTTP and server-sent events

@@ -1,0 +1,1 @@
+//! Identity, handshake, ratchet, seals: pure

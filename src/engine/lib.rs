@@ -1,0 +1,1 @@
+//! The rules: one input in, changes and effects out

@@ -1,0 +1,1 @@
+//! The libp2p actor: commands down, events up

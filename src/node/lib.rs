@@ -1,0 +1,1 @@
+//! The only loop: engine, store and network driven together

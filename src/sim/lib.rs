@@ -1,0 +1,1 @@
+//! Virtual time, a lossy network, many engines, a reference model

@@ -1,0 +1,1 @@
+//! sled and redb behind the engine's port, sealed at rest

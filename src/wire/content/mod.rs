@@ -1,0 +1,247 @@
+//! What is said inside the seal (docs/protocol/05-content.md).
+//!
+//! A [`Plaintext`] is what one ratchet message carries: what the sender knows of both sigchains, and one [`Content`].
+//! A content is addressed (conversation, id, order) and has a [`Body`] of one kind. A kind this program does not know
+//! is kept as it came ([`Body::Unknown`]) and shown as such, never guessed.
+
+mod location;
+mod receipt;
+mod sticker;
+mod text;
+
+pub use location::{Coordinate, GeoUri, GeoUriError};
+pub use receipt::Receipt;
+pub use sticker::{StickerId, StickerIdError};
+pub use text::{Text, TextError};
+
+use minicbor::{Decode, Encode};
+
+use crate::codec::{self, DecodeError};
+use crate::ids::{ConversationId, HeadPrefix, InviteId, MessageId, PayloadDigest, SigchainHead};
+use crate::limits;
+use crate::name::Name;
+use crate::time::Timestamp;
+
+/// What one ratchet message carries.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Plaintext {
+    /// The sender's newest sigchain entry.
+    #[n(0)]
+    pub sender_head: SigchainHead,
+    /// What the sender believes to be the recipient's newest.
+    #[n(1)]
+    pub recipient_head: HeadPrefix,
+    /// The highest mailbox number received from the recipient's device, where mailboxes are used.
+    #[n(2)]
+    pub mailbox_seen: Option<u64>,
+    /// The encoded [`Content`], at most [`limits::PLAINTEXT`] bytes.
+    #[n(3)]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_content")]
+    pub content: Vec<u8>,
+}
+
+fn decode_content<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>, minicbor::decode::Error> {
+    codec::bounded_bytes(d, limits::PLAINTEXT)
+}
+
+impl Plaintext {
+    /// Reads a plaintext.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::from_cbor("plaintext", bytes, limits::PLAINTEXT)
+    }
+
+    /// The bytes that are padded and sealed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::to_cbor(self)
+    }
+}
+
+/// One thing said in one conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Its id; random.
+    pub id: MessageId,
+    /// Where it was said.
+    pub conversation: ConversationId,
+    /// When, by the sender's clock; for display only.
+    pub sent_at: Timestamp,
+    /// 1 + the highest number its sender had seen in this conversation; 0 in a body that is not shown.
+    pub lamport: u64,
+    /// What.
+    pub body: Body,
+}
+
+/// The kinds of content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A text.
+    Text(Text),
+    /// A sticker.
+    Sticker(StickerId),
+    /// A place.
+    Location(GeoUri),
+    /// What has arrived, what has been read.
+    Receipt(Receipt),
+    /// First contact: may I talk to you?
+    Request(Request),
+    /// First contact: yes.
+    Accept(Accept),
+    /// First contact: no.
+    Decline,
+    /// These did not open; here is a new session, send them again.
+    NeedReinit(NeedReinit),
+    /// A kind that a newer program knows.
+    Unknown {
+        /// Its number.
+        kind: u16,
+        /// Its bytes.
+        body: Vec<u8>,
+    },
+}
+
+/// First contact: may I talk to you?
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Request {
+    /// What the asker calls themselves.
+    #[n(0)]
+    pub name: Name,
+    /// The invite they came by.
+    #[n(1)]
+    pub invite: InviteId,
+}
+
+/// First contact: yes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Accept {
+    /// What the accepting person calls themselves.
+    #[n(0)]
+    pub name: Name,
+}
+
+/// A session that lost its way.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct NeedReinit {
+    /// The payloads that did not open; at most [`limits::REINIT_DIGESTS`].
+    #[n(0)]
+    #[cbor(decode_with = "decode_digests")]
+    pub digests: Vec<PayloadDigest>,
+}
+
+fn decode_digests<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<PayloadDigest>, minicbor::decode::Error> {
+    codec::bounded_list(d, c, limits::REINIT_DIGESTS)
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct ContentBytes {
+    #[n(0)]
+    id: MessageId,
+    #[n(1)]
+    conversation: ConversationId,
+    #[n(2)]
+    sent_at: Timestamp,
+    #[n(3)]
+    lamport: u64,
+    #[n(4)]
+    kind: u16,
+    #[n(5)]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_content")]
+    body: Vec<u8>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Nothing {}
+
+impl Body {
+    const TEXT: u16 = 1;
+    const STICKER: u16 = 2;
+    const LOCATION: u16 = 3;
+    const RECEIPT: u16 = 16;
+    const REQUEST: u16 = 32;
+    const ACCEPT: u16 = 33;
+    const DECLINE: u16 = 34;
+    const NEED_REINIT: u16 = 35;
+
+    /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
+    /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Sticker(_) | Self::Location(_) => true,
+            Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
+            Self::Receipt(_) | Self::Request(_) | Self::Accept(_) | Self::Decline | Self::NeedReinit(_) => false,
+        }
+    }
+
+    fn encode(&self) -> (u16, Vec<u8>) {
+        match self {
+            Self::Text(text) => (Self::TEXT, codec::to_cbor(text)),
+            Self::Sticker(sticker) => (Self::STICKER, codec::to_cbor(sticker)),
+            Self::Location(place) => (Self::LOCATION, codec::to_cbor(place)),
+            Self::Receipt(receipt) => (Self::RECEIPT, codec::to_cbor(receipt)),
+            Self::Request(request) => (Self::REQUEST, codec::to_cbor(request)),
+            Self::Accept(accept) => (Self::ACCEPT, codec::to_cbor(accept)),
+            Self::Decline => (Self::DECLINE, codec::to_cbor(&Nothing {})),
+            Self::NeedReinit(need) => (Self::NEED_REINIT, codec::to_cbor(need)),
+            Self::Unknown { kind, body } => (*kind, body.clone()),
+        }
+    }
+
+    fn decode(kind: u16, body: Vec<u8>) -> Result<Self, DecodeError> {
+        const MAX: usize = limits::PLAINTEXT;
+        Ok(match kind {
+            Self::TEXT => Self::Text(codec::from_cbor("text", &body, MAX)?),
+            Self::STICKER => Self::Sticker(codec::from_cbor("sticker", &body, MAX)?),
+            Self::LOCATION => Self::Location(codec::from_cbor("location", &body, MAX)?),
+            Self::RECEIPT => Self::Receipt(codec::from_cbor("receipt", &body, MAX)?),
+            Self::REQUEST => Self::Request(codec::from_cbor("request", &body, MAX)?),
+            Self::ACCEPT => Self::Accept(codec::from_cbor("accept", &body, MAX)?),
+            Self::DECLINE => {
+                codec::from_cbor::<Nothing>("decline", &body, MAX)?;
+                Self::Decline
+            }
+            Self::NEED_REINIT => Self::NeedReinit(codec::from_cbor("need reinit", &body, MAX)?),
+            kind => Self::Unknown { kind, body },
+        })
+    }
+}
+
+impl Content {
+    /// Reads a content.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; a kind that is not known is no error.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let raw: ContentBytes = codec::from_cbor("content", bytes, limits::PLAINTEXT)?;
+        Ok(Self {
+            id: raw.id,
+            conversation: raw.conversation,
+            sent_at: raw.sent_at,
+            lamport: raw.lamport,
+            body: Body::decode(raw.kind, raw.body)?,
+        })
+    }
+
+    /// The bytes inside a [`Plaintext`].
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, body) = self.body.encode();
+        codec::to_cbor(&ContentBytes {
+            id: self.id,
+            conversation: self.conversation,
+            sent_at: self.sent_at,
+            lamport: self.lamport,
+            kind,
+            body,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Names that people give themselves and others. Stored raw, shown isolated.
+
+use std::fmt;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::limits;
+
+/// A name: 1 to [`limits::NAME_GRAPHEMES`] grapheme clusters in at most [`limits::NAME`] bytes of UTF-8, not blank.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing to see in it.
+    #[error("a name cannot be empty or blank")]
+    Blank,
+    /// Too long in bytes.
+    #[error("a name has at most {limit} bytes, this one has {found}")]
+    TooManyBytes {
+        /// The limit in bytes.
+        limit: usize,
+        /// Its bytes.
+        found: usize,
+    },
+    /// Too long as a person counts.
+    #[error("a name has at most {limit} characters, this one has {found}")]
+    TooManyGraphemes {
+        /// The limit in grapheme clusters.
+        limit: usize,
+        /// Its grapheme clusters.
+        found: usize,
+    },
+}
+
+impl Name {
+    /// Reads a name as it was typed or received.
+    ///
+    /// # Errors
+    /// [`NameError`] where it is blank or too long.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.len() > limits::NAME {
+            return Err(NameError::TooManyBytes { limit: limits::NAME, found: text.len() });
+        }
+        let found = text.graphemes(true).count();
+        if found > limits::NAME_GRAPHEMES {
+            return Err(NameError::TooManyGraphemes { limit: limits::NAME_GRAPHEMES, found });
+        }
+        if text.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+            return Err(NameError::Blank);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For a screen: every control and invisible character is written out as `U+XXXX`, and the whole stands between
+    /// FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE, so that it cannot reorder what stands beside it.
+    #[must_use]
+    pub fn isolated(&self) -> String {
+        let mut shown = String::from('\u{2068}');
+        for c in self.0.chars() {
+            if c.is_control() || is_invisible(c) {
+                shown.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            } else {
+                shown.push(c);
+            }
+        }
+        shown.push('\u{2069}');
+        shown
+    }
+}
+
+/// Format characters that a name has no honest use for: zero widths, direction marks and overrides, tags, fillers.
+/// The joiners that scripts and emoji need (U+200C, U+200D) are not among them.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e001f}')
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.isolated())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({} bytes)", self.0.len())
+    }
+}
+
+impl<C> minicbor::Encode<C> for Name {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Name {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::new(d.str()?).map_err(|_| minicbor::decode::Error::message("not a name"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b06_a_bidi_override_is_shown_and_contained() {
+        let name = Name::new("\u{202e}gpj.exe").unwrap();
+        assert_eq!(name.as_str(), "\u{202e}gpj.exe");
+        assert_eq!(name.to_string(), "\u{2068}<U+202E>gpj.exe\u{2069}");
+    }
+
+    #[test]
+    fn b06_lengths_are_capped_in_bytes_and_graphemes() {
+        assert!(matches!(Name::new(&"a".repeat(65)), Err(NameError::TooManyGraphemes { found: 65, .. })));
+        assert!(matches!(Name::new(&"a".repeat(10_000)), Err(NameError::TooManyBytes { .. })));
+        let storm = format!("a{}", "\u{0301}".repeat(200));
+        assert!(matches!(Name::new(&storm), Err(NameError::TooManyBytes { .. })));
+        assert!(Name::new(&"家".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn b06_a_name_that_cannot_be_seen_is_no_name() {
+        for text in ["", "  ", "\u{200b}", "\u{2066}\u{2069}"] {
+            assert_eq!(Name::new(text), Err(NameError::Blank));
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_name() {
+        assert_eq!(format!("{:?}", Name::new("Anna").unwrap()), "Name(4 bytes)");
+    }
+}
