@@ -1,0 +1,58 @@
+//! What faces are told. Events that matter later are kept in a log and numbered; presence is not.
+
+use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId};
+use minicbor::{Decode, Encode};
+
+use crate::store::MessageState;
+
+/// Something that happened and that a face wants to show.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Event {
+    /// A line appeared in a conversation, ours or theirs.
+    #[n(1)]
+    MessageAdded(#[n(0)] MessagePlace),
+    /// The state of a line changed.
+    #[n(2)]
+    MessageChanged(#[n(0)] MessagePlace, #[n(1)] MessageState),
+    /// Somebody became a contact, asked to, or was asked.
+    #[n(3)]
+    ContactAdded(#[n(0)] IdentityId),
+    /// Something about a contact changed: state, name, devices, verification, blocking.
+    #[n(4)]
+    ContactChanged(#[n(0)] IdentityId),
+    /// A contact is gone.
+    #[n(5)]
+    ContactRemoved(#[n(0)] IdentityId),
+    /// The session with a contact's device was started anew because messages no longer opened.
+    #[n(6)]
+    SessionReset(#[n(0)] IdentityId),
+    /// A contact came or went. Never kept.
+    #[n(7)]
+    PeerOnline(#[n(0)] IdentityId, #[n(1)] bool),
+}
+
+/// Where a line stands: enough to read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct MessagePlace {
+    /// The conversation.
+    #[n(0)]
+    pub conversation: ConversationId,
+    /// Its order number.
+    #[n(1)]
+    pub lamport: u64,
+    /// Who said it.
+    #[n(2)]
+    pub sender: IdentityId,
+    /// Its id.
+    #[n(3)]
+    pub id: MessageId,
+}
+
+/// An event on its way to the faces: with its number in the log, or without one where it is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number, from 1.
+    pub sequence: Option<u64>,
+    /// What happened.
+    pub event: Event,
+}

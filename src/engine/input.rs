@@ -1,0 +1,135 @@
+//! Everything that can happen to an engine.
+
+use kinfolk_wire::content::Body;
+use kinfolk_wire::direct::{FrameKind, NackCode, Role};
+use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::invite::{Address, InviteLink, Uses};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::time::Span;
+
+use crate::effect::RequestId;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The node has started: what was true of connections no longer is.
+    Started,
+    /// A person or a program wants something done.
+    Command(Command),
+    /// The network reports.
+    Network(Report),
+    /// A time that [`next_wakeup`](crate::Engine::next_wakeup) named has come. Coming early or often harms nothing.
+    Wake,
+}
+
+/// What a person or a program wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Make a link for others to become contacts by.
+    CreateInvite {
+        /// How often it may be used.
+        uses: Uses,
+        /// How long it is honoured.
+        lifetime: Span,
+        /// What happens when somebody comes with it.
+        admission: Admission,
+    },
+    /// Ask the person who made this link to become a contact.
+    AddContact {
+        /// The link.
+        link: InviteLink,
+        /// What to call them here; else what they call themselves.
+        name: Option<Name>,
+    },
+    /// Say yes to a person who asked.
+    AcceptContact(IdentityId),
+    /// Say no to a person who asked.
+    DeclineContact(IdentityId),
+    /// Call a contact something else here.
+    RenameContact(IdentityId, Name),
+    /// Note that the safety number was compared and is the same, or take that back.
+    MarkVerified(IdentityId, bool),
+    /// Hear nothing more from a contact.
+    Block(IdentityId),
+    /// Hear a blocked contact again.
+    Unblock(IdentityId),
+    /// Forget a contact and what is waiting for them; what was said stays.
+    RemoveContact(IdentityId),
+    /// Say something.
+    SendMessage {
+        /// An id the caller chose, so that asking twice says it once.
+        id: Option<MessageId>,
+        /// Where.
+        conversation: ConversationId,
+        /// What; only a body that [is shown](Body::is_shown).
+        body: Body,
+    },
+    /// The person has seen everything in a conversation up to here.
+    MarkRead(ConversationId, MessageId),
+    /// Whether the other side of a conversation is told what has been read.
+    AllowReadReceipts(ConversationId, bool),
+    /// Call oneself something else.
+    RenameSelf(Name),
+}
+
+/// What happens when somebody comes with an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// They become a contact at once.
+    Accept,
+    /// The person is asked first.
+    Ask,
+}
+
+/// What the network reports. Its words are the ones of `kinfolk-net`, which the driver translates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// This node can be reached here.
+    Listening(Address),
+    /// A stream with this peer is open.
+    Connected {
+        /// The peer.
+        peer: PeerId,
+        /// Which end of the stream this node is.
+        role: Role,
+        /// Where the peer is.
+        address: Address,
+    },
+    /// The stream with this peer is gone.
+    Disconnected(PeerId),
+    /// Nobody answered.
+    DialFailed(PeerId),
+    /// A frame has come and waits for its acknowledgement.
+    Received {
+        /// Names the frame in the answer.
+        delivery: Delivery,
+        /// What it is.
+        kind: FrameKind,
+        /// What it says.
+        body: Vec<u8>,
+    },
+    /// The other side has committed what was sent.
+    Sent(RequestId),
+    /// The other side did not take what was sent.
+    Refused(RequestId, NackCode),
+    /// Nobody knows whether what was sent has arrived.
+    Lost(RequestId),
+    /// A peer was seen on the local network.
+    Discovered {
+        /// The peer.
+        peer: PeerId,
+        /// Where.
+        addresses: Vec<Address>,
+    },
+}
+
+/// One frame that was received: the peer, the stream and the number on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delivery {
+    /// Who sent it.
+    pub peer: PeerId,
+    /// The stream, as the network numbers them.
+    pub stream: u64,
+    /// The sender's number on that stream.
+    pub sequence: u64,
+}

@@ -1,0 +1,330 @@
+//! Questions that change nothing: what a face shows. Each is a plain function over the store.
+
+use kinfolk_wire::content::{Body, Content};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::time::Timestamp;
+
+use crate::event::{Event, MessagePlace};
+use crate::store::{
+    Contact, ContactState, Conversation, Counters, Key, Listening, Message, MessageState, Profile, Read,
+    ReadError, Record, Row, Scan, Table,
+};
+
+/// How many contacts there may be.
+pub const CONTACTS: usize = 10_000;
+
+fn find<T: Record>(read: &dyn Read, key: &Key) -> Result<Option<T>, ReadError> {
+    match read.get(key)? {
+        Some(row) => T::of(row).map(Some).ok_or_else(|| ReadError::Damaged {
+            table: key.table(),
+            reason: "a row of another kind than its key".to_owned(),
+        }),
+        None => Ok(None),
+    }
+}
+
+/// Who this profile is; nothing before it is set up.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn profile(read: &dyn Read) -> Result<Option<Profile>, ReadError> {
+    find(read, &Key::Profile)
+}
+
+/// A contact as a face shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactView {
+    /// Who.
+    pub identity: IdentityId,
+    /// The conversation with them.
+    pub conversation: ConversationId,
+    /// What they are called here.
+    pub name: Name,
+    /// How far it has come.
+    pub state: ContactState,
+    /// Whether the safety number was compared.
+    pub verified: bool,
+    /// Whether nothing more is heard from them.
+    pub blocked: bool,
+    /// Whether a device of theirs is connected.
+    pub online: bool,
+    /// When one last was.
+    pub last_seen: Option<Timestamp>,
+    /// Their devices.
+    pub devices: Vec<DeviceId>,
+    /// Lines of theirs not yet seen.
+    pub unread: u64,
+}
+
+/// All contacts but the removed ones, in the order of their names.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn contacts(read: &dyn Read) -> Result<Vec<ContactView>, ReadError> {
+    let own = own_identity(read)?;
+    let mut views = Vec::new();
+    for (_, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
+        if let Row::Contact(contact) = row
+            && contact.state != ContactState::Removed
+        {
+            views.push(view(read, &own, contact)?);
+        }
+    }
+    views.sort_by(|a, b| (&a.name, a.identity).cmp(&(&b.name, b.identity)));
+    Ok(views)
+}
+
+/// One contact, unless removed.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn contact(read: &dyn Read, identity: IdentityId) -> Result<Option<ContactView>, ReadError> {
+    let own = own_identity(read)?;
+    match find::<Contact>(read, &Key::Contact(identity))? {
+        Some(contact) if contact.state != ContactState::Removed => view(read, &own, contact).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn own_identity(read: &dyn Read) -> Result<IdentityId, ReadError> {
+    Ok(profile(read)?.map_or(IdentityId::new([0; 32]), |profile| profile.identity))
+}
+
+fn view(read: &dyn Read, own: &IdentityId, contact: Contact) -> Result<ContactView, ReadError> {
+    let conversation = kinfolk_crypto::identity::conversation_id(own, &contact.identity);
+    let mut online = false;
+    for device in &contact.devices {
+        online |= read.get(&Key::LinkOf(*device))?.is_some();
+    }
+    let unread = find::<Conversation>(read, &Key::Conversation(conversation))?.map_or(0, |c| c.unread);
+    Ok(ContactView {
+        identity: contact.identity,
+        conversation,
+        name: contact.name,
+        state: contact.state,
+        verified: contact.verified,
+        blocked: contact.blocked,
+        online,
+        last_seen: contact.last_seen,
+        devices: contact.devices,
+        unread,
+    })
+}
+
+/// Why a text names no contact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// Nobody is called that.
+    #[error("there is no contact {0:?}; `kinfolk contacts` lists them")]
+    Unknown(String),
+    /// Several are.
+    #[error("{text:?} could be any of: {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// Each as `name (beginning of the id)`.
+        candidates: Vec<String>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+}
+
+/// Finds the contact that an id, a unique beginning of one (4 characters at least), or a unique name names. The id of
+/// the conversation with a contact serves as well.
+///
+/// # Errors
+/// [`ResolveError`].
+pub fn resolve(read: &dyn Read, text: &str) -> Result<ContactView, ResolveError> {
+    let all = contacts(read)?;
+    let by_name: Vec<&ContactView> = all.iter().filter(|c| c.name.as_str() == text).collect();
+    let lower = text.to_lowercase();
+    let found = if by_name.is_empty() {
+        all.iter()
+            .filter(|c| {
+                let beginning = lower.len() >= 4
+                    && (c.identity.to_string().starts_with(&lower) || c.conversation.to_string().starts_with(&lower));
+                beginning || c.name.as_str().to_lowercase() == lower
+            })
+            .collect()
+    } else {
+        by_name
+    };
+    match found.as_slice() {
+        [] => Err(ResolveError::Unknown(text.chars().take(80).collect())),
+        [one] => Ok((*one).clone()),
+        several => Err(ResolveError::Ambiguous {
+            text: text.chars().take(80).collect(),
+            candidates: several.iter().map(|c| format!("{} ({:.8})", c.name, c.identity.to_string())).collect(),
+        }),
+    }
+}
+
+/// A line of a conversation as a face shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands.
+    pub place: MessagePlace,
+    /// When it was said, by its sender's clock.
+    pub sent_at: Timestamp,
+    /// When it was written here or came here.
+    pub at: Timestamp,
+    /// What was said.
+    pub body: Body,
+    /// How far it has come.
+    pub state: MessageState,
+}
+
+/// One line.
+///
+/// # Errors
+/// [`ReadError`], also where what was kept is not a content.
+pub fn line(read: &dyn Read, place: MessagePlace) -> Result<Option<Line>, ReadError> {
+    let key = Key::Message(place.conversation, place.lamport, place.sender, place.id);
+    find::<Message>(read, &key)?.map(|message| read_line(place, &message)).transpose()
+}
+
+fn read_line(place: MessagePlace, message: &Message) -> Result<Line, ReadError> {
+    let content = Content::decode(&message.content)
+        .map_err(|error| ReadError::Damaged { table: Table::Message, reason: error.to_string() })?;
+    Ok(Line { place, sent_at: content.sent_at, at: message.at, body: content.body, state: message.state })
+}
+
+/// A page of a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Oldest first.
+    pub lines: Vec<Line>,
+    /// How many lines could not be read because the store is damaged there.
+    pub damaged: usize,
+}
+
+/// The last `last` lines of a conversation, or those before the line `before`. In the order that every device shows:
+/// (lamport, sender, id).
+///
+/// # Errors
+/// [`ReadError`].
+pub fn history(
+    read: &dyn Read,
+    conversation: ConversationId,
+    before: Option<MessagePlace>,
+    last: usize,
+) -> Result<Page, ReadError> {
+    let until = before.map_or(u64::MAX, |place| place.lamport);
+    // Lines with one order number come unsorted, so the group that a page ends in is read to its end.
+    let mut limit = last.saturating_add(16);
+    loop {
+        let scanned = read.scan(&Scan::messages_back_from(conversation, until, limit))?;
+        let whole = scanned.rows.len() < limit;
+        let mut damaged = scanned.damaged;
+        let mut lines = Vec::with_capacity(scanned.rows.len());
+        for (key, row) in scanned.rows {
+            if let (Key::Message(conversation, lamport, sender, id), Row::Message(message)) = (key, row) {
+                let place = MessagePlace { conversation, lamport, sender, id };
+                match read_line(place, &message) {
+                    Ok(line) => lines.push(line),
+                    Err(ReadError::Damaged { .. }) => damaged += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        lines.sort_by_key(|line| (line.place.lamport, line.place.sender, line.place.id));
+        if !whole && let Some(first) = lines.first().map(|line| line.place.lamport) {
+            lines.retain(|line| line.place.lamport != first);
+        }
+        if let Some(before) = before {
+            lines.retain(|line| {
+                (line.place.lamport, line.place.sender, line.place.id) < (before.lamport, before.sender, before.id)
+            });
+        }
+        if whole || lines.len() >= last {
+            lines.drain(..lines.len().saturating_sub(last));
+            return Ok(Page { lines, damaged });
+        }
+        limit = limit.saturating_mul(2);
+    }
+}
+
+/// Where the line with this id stands in a conversation, whoever of the two said it.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn place_of(
+    read: &dyn Read,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<Option<MessagePlace>, ReadError> {
+    let own = own_identity(read)?;
+    let other = find::<Conversation>(read, &Key::Conversation(conversation))?.map(|c| c.contact);
+    for sender in std::iter::once(own).chain(other) {
+        if let Some(place) = find(read, &Key::MessagePlace(conversation, sender, id))? {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
+/// The events after a number, at most `limit`. Where the log no longer goes back that far, [`EventPage::gap`] is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    /// Number and event, in order.
+    pub events: Vec<(u64, Event)>,
+    /// Whether events between the asked number and the first one here are gone.
+    pub gap: bool,
+}
+
+/// The log after `sequence`.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn events_after(read: &dyn Read, sequence: u64, limit: usize) -> Result<EventPage, ReadError> {
+    let events: Vec<(u64, Event)> = read
+        .scan(&Scan::events_after(sequence, limit))?
+        .rows
+        .into_iter()
+        .filter_map(|(key, row)| match (key, row) {
+            (Key::Event(sequence), Row::Event(event)) => Some((sequence, event)),
+            _ => None,
+        })
+        .collect();
+    let first_wanted = sequence.saturating_add(1);
+    let gap = match events.first() {
+        Some((first, _)) => *first > first_wanted,
+        None => last_event(read)? > sequence,
+    };
+    Ok(EventPage { events, gap })
+}
+
+/// The number of the newest event; 0 before there is one.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn last_event(read: &dyn Read) -> Result<u64, ReadError> {
+    Ok(find::<Counters>(read, &Key::Counters)?.map_or(0, |counters| counters.last_event))
+}
+
+/// Where this node can be reached now.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn listening(read: &dyn Read) -> Result<Listening, ReadError> {
+    Ok(find(read, &Key::Listening)?.unwrap_or_default())
+}
+
+/// How many peers are connected.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
+    let links = read.scan(&Scan::all(Table::Link, CONTACTS))?;
+    Ok(links.rows.into_iter().filter_map(|(key, _)| if let Key::Link(peer) = key { Some(peer) } else { None }).collect())
+}
+
+/// How many payloads wait to be taken by somebody.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
+    Ok(read.scan(&Scan::all(Table::OutboxPlace, 1_000_000))?.rows.len())
+}
