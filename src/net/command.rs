@@ -1,0 +1,183 @@
+//! What the driver asks of the network, and the way in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::invite::Address;
+use tokio::sync::{Notify, mpsc};
+
+/// Names one request; the caller chooses it and the outcome repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Names one received frame, so that it can be answered. One answer each; a second one, or one for a stream that is
+/// gone, is passed over: the other side sends again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delivery {
+    /// Who sent it.
+    pub peer: PeerId,
+    /// The stream it came on; a number of this run of the node.
+    pub stream: u64,
+    /// The frame's own number.
+    pub sequence: u64,
+}
+
+/// What the driver asks.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Reach a node at addresses that a contact, an invite or the person themselves vouches for, so that private and
+    /// loopback ones are dialled too. Ends in [`Event::Connected`](crate::Event::Connected) or
+    /// [`Event::DialFailed`](crate::Event::DialFailed).
+    Dial {
+        /// Repeated by a failure.
+        request: RequestId,
+        /// Who must answer there.
+        peer: PeerId,
+        /// At most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES); what is over is not tried.
+        addresses: Vec<Address>,
+    },
+    /// Send one frame on the stream to a connected node. Ends in [`Event::Sent`](crate::Event::Sent),
+    /// [`Event::Refused`](crate::Event::Refused) or [`Event::Lost`](crate::Event::Lost).
+    Send {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// To whom.
+        peer: PeerId,
+        /// Any kind but `Ack` and `Nack`.
+        kind: FrameKind,
+        /// At most [`limits::FRAME`](kinfolk_wire::limits::FRAME) bytes less the frame's head.
+        body: Vec<u8>,
+    },
+    /// What this frame brought is committed and synced.
+    Acknowledge {
+        /// Which.
+        delivery: Delivery,
+    },
+    /// This frame is not taken.
+    Refuse {
+        /// Which.
+        delivery: Delivery,
+        /// Why.
+        code: NackCode,
+    },
+    /// Close the stream and every connection to a node; answers given before this one still leave.
+    Disconnect {
+        /// To whom.
+        peer: PeerId,
+    },
+    /// Close everything and end the task.
+    Shutdown,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial { request, peer, addresses } => f
+                .debug_struct("Dial")
+                .field("request", request)
+                .field("peer", peer)
+                .field("addresses", &addresses.len())
+                .finish(),
+            Self::Send { request, peer, kind, body } => f
+                .debug_struct("Send")
+                .field("request", request)
+                .field("peer", peer)
+                .field("kind", kind)
+                .field("bytes", &body.len())
+                .finish(),
+            Self::Acknowledge { delivery } => f.debug_struct("Acknowledge").field("delivery", delivery).finish(),
+            Self::Refuse { delivery, code } => {
+                f.debug_struct("Refuse").field("delivery", delivery).field("code", code).finish()
+            }
+            Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
+            Self::Shutdown => f.write_str("Shutdown"),
+        }
+    }
+}
+
+/// Why a command was not taken. It is given back, so nothing is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The network is behind; leave the row due and try again after its next events.
+    #[error("the network is busy; the command was not taken")]
+    Full(Command),
+    /// The network has stopped.
+    #[error("the network has stopped")]
+    Stopped(Command),
+}
+
+/// The way in: two lanes, so that an answer never waits behind what is to be sent, and a bell for the end.
+#[derive(Debug, Clone)]
+pub struct CommandSender {
+    work: mpsc::Sender<Command>,
+    answers: mpsc::Sender<Answer>,
+    shutdown: Arc<Notify>,
+}
+
+/// What the driver says about a frame it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) delivery: Delivery,
+    /// `None`: taken.
+    pub(crate) refusal: Option<NackCode>,
+}
+
+/// The network's ends of the lanes.
+pub(crate) struct CommandReceiver {
+    pub(crate) work: mpsc::Receiver<Command>,
+    pub(crate) answers: mpsc::Receiver<Answer>,
+    pub(crate) shutdown: Arc<Notify>,
+}
+
+/// Makes the lanes; capacities are counts of commands.
+pub(crate) fn lanes(work: usize, answers: usize) -> (CommandSender, CommandReceiver) {
+    let (work_tx, work_rx) = mpsc::channel(work);
+    let (answers_tx, answers_rx) = mpsc::channel(answers);
+    let shutdown = Arc::new(Notify::new());
+    (
+        CommandSender { work: work_tx, answers: answers_tx, shutdown: Arc::clone(&shutdown) },
+        CommandReceiver { work: work_rx, answers: answers_rx, shutdown },
+    )
+}
+
+impl CommandSender {
+    /// Hands a command over; never waits. There is always room for an answer to each frame that was delivered, and
+    /// for [`Command::Shutdown`].
+    ///
+    /// # Errors
+    /// [`CommandError`], with the command.
+    pub fn try_send(&self, command: Command) -> Result<(), CommandError> {
+        match command {
+            Command::Acknowledge { delivery } => self.answer(Answer { delivery, refusal: None }),
+            Command::Refuse { delivery, code } => self.answer(Answer { delivery, refusal: Some(code) }),
+            Command::Shutdown => {
+                self.shutdown.notify_one();
+                Ok(())
+            }
+            work @ (Command::Dial { .. } | Command::Send { .. } | Command::Disconnect { .. }) => {
+                self.work.try_send(work).map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
+                    mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
+                })
+            }
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> Result<(), CommandError> {
+        self.answers.try_send(answer).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(answer) => CommandError::Full(answer.into()),
+            mpsc::error::TrySendError::Closed(answer) => CommandError::Stopped(answer.into()),
+        })
+    }
+}
+
+impl From<Answer> for Command {
+    fn from(Answer { delivery, refusal }: Answer) -> Self {
+        match refusal {
+            None => Self::Acknowledge { delivery },
+            Some(code) => Self::Refuse { delivery, code },
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What the network tells the driver.
+
+use std::fmt;
+
+use kinfolk_wire::direct::{FrameKind, NackCode, Role};
+use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::invite::Address;
+
+use crate::command::{Delivery, RequestId};
+
+/// What the network tells. For one node the order is `Connected`, then everything of that stream, `Disconnected` last.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Event {
+    /// This node can be reached here.
+    Listening {
+        /// Where.
+        address: Address,
+    },
+    /// This node can no longer be reached here, or never could.
+    ListenFailed {
+        /// Where; `None` if the listener had no address yet.
+        address: Option<Address>,
+        /// What the system said.
+        reason: String,
+    },
+    /// The stream to a node is open and usable. Frames sent from now on travel on it.
+    Connected {
+        /// To whom.
+        peer: PeerId,
+        /// `Dialer` at the end that opened the stream, `Listener` at the other: both ends agree.
+        role: Role,
+        /// The other end of the connection that carries the stream. Where the other side opened the connection this
+        /// is where it came from, which need not be where it listens.
+        address: Address,
+    },
+    /// The stream is closed. Everything unanswered on it was reported [`Event::Lost`] before this.
+    Disconnected {
+        /// To whom.
+        peer: PeerId,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Which.
+        request: RequestId,
+        /// Who was to be reached.
+        peer: PeerId,
+        /// Why.
+        reason: DialFailure,
+    },
+    /// A frame from a node: `Hello`, `Payload`, `Knock`, `Prekeys` or `Chain`. It wants one answer.
+    Received {
+        /// What the answer must name.
+        delivery: Delivery,
+        /// Who sent it.
+        peer: PeerId,
+        /// What it is.
+        kind: FrameKind,
+        /// What it says; at most [`limits::FRAME`](kinfolk_wire::limits::FRAME) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// The other side has committed and synced what was sent.
+    Sent {
+        /// Which.
+        request: RequestId,
+        /// To whom.
+        peer: PeerId,
+    },
+    /// The other side does not take it.
+    Refused {
+        /// Which.
+        request: RequestId,
+        /// To whom.
+        peer: PeerId,
+        /// Why.
+        code: NackCode,
+    },
+    /// Not connected, or the stream closed before an answer, or too much waits already: whether it arrived is not
+    /// known, and nothing will send it again but the caller.
+    Lost {
+        /// Which.
+        request: RequestId,
+        /// To whom.
+        peer: PeerId,
+    },
+    /// A node shows itself on the local network. Anybody there can claim this, so the addresses have been filtered
+    /// and only a node that is known should be dialled.
+    Discovered {
+        /// Who says so.
+        peer: PeerId,
+        /// Every address it has named and that passes, at most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
+        addresses: Vec<Address>,
+    },
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { address } => f.debug_struct("Listening").field("address", address).finish(),
+            Self::ListenFailed { address, reason } => {
+                f.debug_struct("ListenFailed").field("address", address).field("reason", reason).finish()
+            }
+            Self::Connected { peer, role, address } => {
+                f.debug_struct("Connected").field("peer", peer).field("role", role).field("address", address).finish()
+            }
+            Self::Disconnected { peer } => f.debug_struct("Disconnected").field("peer", peer).finish(),
+            Self::DialFailed { request, peer, reason } => f
+                .debug_struct("DialFailed")
+                .field("request", request)
+                .field("peer", peer)
+                .field("reason", reason)
+                .finish(),
+            Self::Received { delivery, kind, body, .. } => f
+                .debug_struct("Received")
+                .field("delivery", delivery)
+                .field("kind", kind)
+                .field("bytes", &body.len())
+                .finish(),
+            Self::Sent { request, peer } => {
+                f.debug_struct("Sent").field("request", request).field("peer", peer).finish()
+            }
+            Self::Refused { request, peer, code } => {
+                f.debug_struct("Refused").field("request", request).field("peer", peer).field("code", code).finish()
+            }
+            Self::Lost { request, peer } => {
+                f.debug_struct("Lost").field("request", request).field("peer", peer).finish()
+            }
+            Self::Discovered { peer, addresses } => {
+                f.debug_struct("Discovered").field("peer", peer).field("addresses", addresses).finish()
+            }
+        }
+    }
+}
+
+/// Why a dial came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DialFailure {
+    /// None of the addresses is one this program can dial.
+    #[error("none of the addresses can be dialled")]
+    NoAddress,
+    /// Nobody answered at any address.
+    #[error("nobody answered at any of the addresses")]
+    Unreachable,
+    /// Another node answers there: the address is old, or somebody lied.
+    #[error("another node answers at that address")]
+    AnotherNode,
+    /// It is this node.
+    #[error("that is this node itself")]
+    Oneself,
+    /// The limits on connections or memory leave no place, or too many dials wait already.
+    #[error("too many connections, or too little memory, for another one")]
+    Full,
+    /// A node answers that does not speak `/kinfolk/direct/1`, or it closed the connection again.
+    #[error("a node answers there, but it opens no stream to us")]
+    NoStream,
+    /// The stream is open already; nothing was done.
+    #[error("connected already")]
+    Connected,
+    /// It was ended by `Disconnect` or `Shutdown`.
+    #[error("given up because the connection was closed here")]
+    Cancelled,
+}
