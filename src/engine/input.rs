@@ -109,11 +109,11 @@ pub enum Report {
         body: Vec<u8>,
     },
     /// The other side has committed what was sent.
-    Sent(RequestId),
+    Sent(PeerId, RequestId),
     /// The other side did not take what was sent.
-    Refused(RequestId, NackCode),
+    Refused(PeerId, RequestId, NackCode),
     /// Nobody knows whether what was sent has arrived.
-    Lost(RequestId),
+    Lost(PeerId, RequestId),
     /// A peer was seen on the local network.
     Discovered {
         /// The peer.

@@ -326,5 +326,5 @@ pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
 /// # Errors
 /// [`ReadError`].
 pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
-    Ok(read.scan(&Scan::all(Table::OutboxPlace, 1_000_000))?.rows.len())
+    Ok(read.scan(&Scan::all(Table::Outbox, 1_000_000))?.rows.len())
 }

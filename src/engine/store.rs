@@ -57,10 +57,10 @@ pub enum Key {
     MessagePlace(ConversationId, IdentityId, MessageId),
     /// What waits to be sent to a device, in its order.
     Outbox(DeviceId, u64),
-    /// Which device the outbox item with this number is for.
-    OutboxPlace(u64),
-    /// A payload that was sent and is not receipted, by its digest.
-    Unreceipted(DeviceId, PayloadDigest),
+    /// A line that a device has taken and not receipted.
+    Unreceipted(DeviceId, MessageId),
+    /// A payload of a device that opened, by the day on which it did (days since the epoch) and its digest.
+    Opened(u64, DeviceId, PayloadDigest),
     /// What is to be receipted to a contact with the next batch.
     PendingReceipts(IdentityId),
     /// Something to do at a time.
@@ -104,18 +104,12 @@ pub enum Alarm {
     /// Send the receipts that have gathered for a contact.
     #[n(3)]
     Receipts(#[n(0)] IdentityId),
-    /// Give up an outbox item.
-    #[n(4)]
-    GiveUp(#[n(0)] u64),
     /// See whether a link still acknowledges. Volatile.
-    #[n(5)]
+    #[n(4)]
     LinkStalled(#[n(0)] PeerId),
-    /// Make new prekeys, forget old ones.
-    #[n(6)]
-    RotatePrekeys,
-    /// Forget an invite that has expired.
-    #[n(7)]
-    ExpireInvite(#[n(0)] InviteId),
+    /// Rotate prekeys, give up what is too old, forget what is spent.
+    #[n(5)]
+    Housekeeping,
 }
 
 /// A part of a key as the store sees it.
@@ -156,8 +150,8 @@ pub enum Table {
     Message = 13,
     MessagePlace = 14,
     Outbox = 15,
-    OutboxPlace = 16,
-    Unreceipted = 17,
+    Unreceipted = 16,
+    Opened = 17,
     PendingReceipts = 18,
     Timer = 19,
     Event = 20,
@@ -195,8 +189,8 @@ impl Key {
             Self::Message(..) => Table::Message,
             Self::MessagePlace(..) => Table::MessagePlace,
             Self::Outbox(..) => Table::Outbox,
-            Self::OutboxPlace(_) => Table::OutboxPlace,
             Self::Unreceipted(..) => Table::Unreceipted,
+            Self::Opened(..) => Table::Opened,
             Self::PendingReceipts(_) => Table::PendingReceipts,
             Self::Timer(..) => Table::Timer,
             Self::Event(_) => Table::Event,
@@ -246,8 +240,10 @@ impl Key {
                 vec![name(conversation.as_bytes(), 16), name(sender.as_bytes(), 8), name(id.as_bytes(), 16)]
             }
             Self::Outbox(device, number) => vec![name(device.as_bytes(), 16), Segment::Order(*number)],
-            Self::OutboxPlace(number) => vec![Segment::Order(*number)],
-            Self::Unreceipted(device, digest) => vec![name(device.as_bytes(), 16), name(digest.as_bytes(), 16)],
+            Self::Unreceipted(device, id) => vec![name(device.as_bytes(), 16), name(id.as_bytes(), 16)],
+            Self::Opened(day, device, digest) => {
+                vec![Segment::Order(*day), name(device.as_bytes(), 8), name(digest.as_bytes(), 16)]
+            }
             Self::Timer(due, alarm) => {
                 vec![Segment::Order(due.as_millis()), name(&codec::to_cbor(alarm), 16)]
             }
@@ -311,6 +307,18 @@ impl Scan {
     pub const fn events_after(sequence: u64, limit: usize) -> Self {
         let from = sequence.saturating_add(1);
         Self { table: Table::Event, prefix: Vec::new(), from, until: u64::MAX, backwards: false, limit }
+    }
+
+    /// What opened up to a day.
+    #[must_use]
+    pub const fn opened_until(day: u64, limit: usize) -> Self {
+        Self { table: Table::Opened, prefix: Vec::new(), from: 0, until: day, backwards: false, limit }
+    }
+
+    /// The lines that a device has not receipted.
+    #[must_use]
+    pub fn unreceipted(device: DeviceId, limit: usize) -> Self {
+        Self::under(Table::Unreceipted, vec![name(device.as_bytes(), 16)], limit)
     }
 
     /// The skipped keys of a session, oldest first.

@@ -86,6 +86,22 @@ pub struct Profile {
     /// This node on the network.
     #[n(6)]
     pub peer: PeerId,
+    /// This device.
+    #[n(7)]
+    pub device: DeviceId,
+    /// The newest entry of the sigchain.
+    #[n(8)]
+    pub head: SigchainHead,
+    /// The newest bundle, as it is given out.
+    #[n(9)]
+    #[cbor(with = "minicbor::bytes")]
+    pub bundle: Vec<u8>,
+    /// When that was made.
+    #[n(10)]
+    pub bundle_made_at: Timestamp,
+    /// The id of its signed prekey, which counts up with every bundle.
+    #[n(11)]
+    pub bundle_id: u32,
 }
 
 /// The next numbers.
@@ -155,6 +171,9 @@ pub struct Contact {
     /// The invite by which they came, where they came by one of ours.
     #[n(10)]
     pub invite: Option<InviteId>,
+    /// The newest entry of their sigchain.
+    #[n(11)]
+    pub head: SigchainHead,
 }
 
 /// How far it has come with a person.
@@ -222,7 +241,14 @@ pub struct Device {
     /// The time of its pending dial timer.
     #[n(12)]
     pub dial_at: Option<Timestamp>,
+    /// Our addresses that it was last told.
+    #[n(13)]
+    pub knows_addresses: Vec<Address>,
+    /// How many payloads did not open since one last did.
+    #[n(14)]
+    pub failed_opens: u32,
 }
+
 
 /// A session in the list of its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -237,9 +263,12 @@ pub struct SessionPlace {
     /// Whether anything of the other side has opened on it.
     #[n(2)]
     pub confirmed: bool,
-    /// When it was last used to send or open.
+    /// When it was made.
     #[n(3)]
-    pub used_at: Timestamp,
+    pub made_at: Timestamp,
+    /// Whether the other side was starting one at the same time.
+    #[n(4)]
+    pub crossed: bool,
 }
 
 /// An invite of ours.
@@ -258,9 +287,12 @@ pub struct InviteRow {
     /// Whether the person is asked first.
     #[n(3)]
     pub ask: bool,
-    /// Who used it, where it may be used once.
+    /// Who used it, and from which peer, where it may be used once.
     #[n(4)]
-    pub spent_by: Option<IdentityId>,
+    pub spent_by: Option<(IdentityId, PeerId)>,
+    /// When it was made.
+    #[n(5)]
+    pub made_at: Timestamp,
 }
 
 /// A request of ours to become a contact.
@@ -298,6 +330,9 @@ pub struct Asking {
     /// Whether the other side has taken the chain and the answer is awaited.
     #[n(9)]
     pub chain_taken: bool,
+    /// What the person wants to call them, if they said.
+    #[n(10)]
+    pub name: Option<Name>,
 }
 
 /// A conversation.
@@ -384,16 +419,25 @@ pub struct OutboxItem {
     pub undecryptable: bool,
 }
 
-/// A payload that was taken and is not receipted.
+/// A line that was taken and is not receipted.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Unreceipted {
-    /// The line it carried.
+    /// The line.
     #[n(0)]
     pub line: MessagePlace,
-    /// When it was sealed.
+    /// The payload that carried it.
     #[n(1)]
-    pub sealed_at: Timestamp,
+    pub digest: PayloadDigest,
+}
+
+/// A payload that opened, so that it is known when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Opened {
+    /// The line it carried, if it carried one.
+    #[n(0)]
+    pub line: Option<MessagePlace>,
 }
 
 /// What is to be receipted with the next batch.
@@ -531,8 +575,8 @@ rows! {
     Contact(Contact) = Contact,
     /// A device.
     Device(Device) = Device,
-    /// A device by its id: behind a peer or an outbox number.
-    DeviceId(DeviceId) = Peer | OutboxPlace,
+    /// The device that a peer proved to be.
+    DeviceId(DeviceId) = Peer,
     /// An invite.
     Invite(InviteRow) = Invite,
     /// A request of ours.
@@ -549,8 +593,10 @@ rows! {
     MessagePlace(MessagePlace) = MessagePlace,
     /// What waits to be sent.
     OutboxItem(OutboxItem) = Outbox,
-    /// What was sent and is not receipted.
+    /// What was taken and is not receipted.
     Unreceipted(Unreceipted) = Unreceipted,
+    /// A payload that opened.
+    Opened(Opened) = Opened,
     /// Receipts to send.
     PendingReceipts(PendingReceipts) = PendingReceipts,
     /// A timer has nothing but its key.
@@ -579,12 +625,6 @@ pub struct Listening {
     /// Multiaddrs, in the order they were reported.
     #[n(0)]
     pub addresses: Vec<Address>,
-}
-
-/// The sigchain head a contact's chain has, kept as bytes for messages.
-#[must_use]
-pub const fn no_head() -> SigchainHead {
-    SigchainHead::new([0; 32])
 }
 
 #[derive(Encode, Decode)]
@@ -629,9 +669,9 @@ enum KeyBytes {
     #[n(15)]
     Outbox(#[n(0)] DeviceId, #[n(1)] u64),
     #[n(16)]
-    OutboxPlace(#[n(0)] u64),
+    Unreceipted(#[n(0)] DeviceId, #[n(1)] MessageId),
     #[n(17)]
-    Unreceipted(#[n(0)] DeviceId, #[n(1)] PayloadDigest),
+    Opened(#[n(0)] u64, #[n(1)] DeviceId, #[n(2)] PayloadDigest),
     #[n(18)]
     PendingReceipts(#[n(0)] IdentityId),
     #[n(19)]
@@ -665,8 +705,8 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
         Key::Message(conversation, lamport, sender, id) => KeyBytes::Message(conversation, lamport, sender, id),
         Key::MessagePlace(conversation, sender, id) => KeyBytes::MessagePlace(conversation, sender, id),
         Key::Outbox(device, number) => KeyBytes::Outbox(device, number),
-        Key::OutboxPlace(number) => KeyBytes::OutboxPlace(number),
-        Key::Unreceipted(device, digest) => KeyBytes::Unreceipted(device, digest),
+        Key::Unreceipted(device, id) => KeyBytes::Unreceipted(device, id),
+        Key::Opened(day, device, digest) => KeyBytes::Opened(day, device, digest),
         Key::PendingReceipts(id) => KeyBytes::PendingReceipts(id),
         Key::Timer(due, alarm) => KeyBytes::Timer(due, alarm),
         Key::Event(sequence) => KeyBytes::Event(sequence),
@@ -697,8 +737,8 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Message(conversation, lamport, sender, id) => Key::Message(conversation, lamport, sender, id),
         KeyBytes::MessagePlace(conversation, sender, id) => Key::MessagePlace(conversation, sender, id),
         KeyBytes::Outbox(device, number) => Key::Outbox(device, number),
-        KeyBytes::OutboxPlace(number) => Key::OutboxPlace(number),
-        KeyBytes::Unreceipted(device, digest) => Key::Unreceipted(device, digest),
+        KeyBytes::Unreceipted(device, id) => Key::Unreceipted(device, id),
+        KeyBytes::Opened(day, device, digest) => Key::Opened(day, device, digest),
         KeyBytes::PendingReceipts(id) => Key::PendingReceipts(id),
         KeyBytes::Timer(due, alarm) => Key::Timer(due, alarm),
         KeyBytes::Event(sequence) => Key::Event(sequence),

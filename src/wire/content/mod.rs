@@ -17,7 +17,8 @@ pub use text::{Text, TextError};
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, DecodeError};
-use crate::ids::{ConversationId, HeadPrefix, InviteId, MessageId, PayloadDigest, SigchainHead};
+use crate::ids::{ConversationId, HeadPrefix, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead};
+use crate::invite::Address;
 use crate::limits;
 use crate::name::Name;
 use crate::time::Timestamp;
@@ -95,6 +96,8 @@ pub enum Body {
     Decline,
     /// These did not open; here is a new session, send them again.
     NeedReinit(NeedReinit),
+    /// Where the sender's device can be reached from now on.
+    Reach(Reach),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -114,6 +117,26 @@ pub struct Request {
     /// The invite they came by.
     #[n(1)]
     pub invite: InviteId,
+    /// Where their device can be reached for the answer.
+    #[n(2)]
+    pub reach: Reach,
+}
+
+/// Where a device can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Reach {
+    /// Its node on the network.
+    #[n(0)]
+    pub peer: PeerId,
+    /// Multiaddrs; at most [`limits::ADDRESSES`].
+    #[n(1)]
+    #[cbor(decode_with = "decode_addresses")]
+    pub addresses: Vec<Address>,
+}
+
+fn decode_addresses<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Address>, minicbor::decode::Error> {
+    codec::bounded_list(d, c, limits::ADDRESSES)
 }
 
 /// First contact: yes.
@@ -170,6 +193,7 @@ impl Body {
     const ACCEPT: u16 = 33;
     const DECLINE: u16 = 34;
     const NEED_REINIT: u16 = 35;
+    const REACH: u16 = 36;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
@@ -178,7 +202,7 @@ impl Body {
         match self {
             Self::Text(_) | Self::Sticker(_) | Self::Location(_) => true,
             Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
-            Self::Receipt(_) | Self::Request(_) | Self::Accept(_) | Self::Decline | Self::NeedReinit(_) => false,
+            Self::Receipt(_) | Self::Request(_) | Self::Accept(_) | Self::Decline | Self::NeedReinit(_) | Self::Reach(_) => false,
         }
     }
 
@@ -192,6 +216,7 @@ impl Body {
             Self::Accept(accept) => (Self::ACCEPT, codec::to_cbor(accept)),
             Self::Decline => (Self::DECLINE, codec::to_cbor(&Nothing {})),
             Self::NeedReinit(need) => (Self::NEED_REINIT, codec::to_cbor(need)),
+            Self::Reach(reach) => (Self::REACH, codec::to_cbor(reach)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -210,6 +235,7 @@ impl Body {
                 Self::Decline
             }
             Self::NEED_REINIT => Self::NeedReinit(codec::from_cbor("need reinit", &body, MAX)?),
+            Self::REACH => Self::Reach(codec::from_cbor("reach", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }
