@@ -1,0 +1,66 @@
+//! The node itself.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who this profile is and how its node is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The person.
+    pub identity: String,
+    /// This device.
+    pub device: String,
+    /// What the person calls themselves.
+    pub name: String,
+    /// The same for a screen: control characters written out, kept from reordering its surroundings.
+    pub display_name: String,
+    /// Where this node listens, as multiaddrs; empty while it runs without a network.
+    pub addresses: Vec<String>,
+    /// Whether others can reach it.
+    pub reachability: Reachability,
+    /// How many peers are connected.
+    pub peers: u64,
+    /// How many contacts there are.
+    pub contacts: u64,
+    /// How many payloads wait to be taken by somebody.
+    pub outbox: u64,
+    /// How many mailboxes keep messages for this node.
+    pub mailboxes: u64,
+    /// What the profile takes on the disk, in bytes.
+    pub storage_bytes: u64,
+    /// The number of the newest event in the log.
+    pub seq: u64,
+    /// The version of the program.
+    pub version: String,
+}
+
+/// Whether others can reach a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reachability {
+    /// The verdict.
+    pub state: Reach,
+    /// What it rests on, for the person.
+    pub why: String,
+}
+
+/// How a node can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// By anybody.
+    Public,
+    /// Through another node.
+    Relayed,
+    /// From its own network only.
+    Private,
+    /// Nobody has tried.
+    Unknown,
+}
+
+/// What to call oneself, or a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The name: 1 to 64 characters in at most 256 bytes.
+    pub name: String,
+}

@@ -1,0 +1,309 @@
+//! The JSON of every shape, letter by letter: what other people's programs read.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+use kinfolk_rpc::Done;
+use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, ContactState, SafetyNumber, SetVerified};
+use kinfolk_rpc::door::Door;
+use kinfolk_rpc::event::{Event, EventPage, What};
+use kinfolk_rpc::invite::{Admission, CreateInvite, Invite, Uses};
+use kinfolk_rpc::message::{
+    AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Reaction, SendMessage, Sender,
+    Sent,
+};
+use kinfolk_rpc::problem::Problem;
+use kinfolk_rpc::status::{Reach, Reachability, Rename, Status};
+use kinfolk_rpc::sticker::{Sticker, StickerList};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Holds a shape to its JSON in both directions.
+fn reads_and_writes<T>(value: &T, json: &str)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(serde_json::to_string(value).unwrap(), json);
+    assert_eq!(&serde_json::from_str::<T>(json).unwrap(), value);
+}
+
+fn bo() -> Sender {
+    Sender { identity: "b0".repeat(32), name: "Bo".into(), display_name: "\u{2068}Bo\u{2069}".into() }
+}
+
+const BO: &str = "{\"identity\":\"b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\",\"name\":\"Bo\",\
+                  \"display_name\":\"\u{2068}Bo\u{2069}\"}";
+
+fn text() -> Message {
+    Message {
+        message: "01".repeat(16),
+        chat: "c0".repeat(32),
+        from: bo(),
+        at: 1_790_000_000_000,
+        kind: Kind::Text,
+        text: Some("hello".into()),
+        sticker: None,
+        location: None,
+        reactions: vec![],
+        state: MessageState::Received,
+    }
+}
+
+fn text_json() -> String {
+    format!(
+        "\"message\":\"{}\",\"chat\":\"{}\",\"from\":{BO},\"at\":1790000000000,\"kind\":\"text\",\"text\":\"hello\",\
+         \"reactions\":[],\"state\":\"received\"",
+        "01".repeat(16),
+        "c0".repeat(32)
+    )
+}
+
+fn contact() -> Contact {
+    Contact {
+        contact: "b0".into(),
+        name: "Bo".into(),
+        display_name: "\u{2068}Bo\u{2069}".into(),
+        chat: "c0".into(),
+        state: ContactState::Accepted,
+        verified: false,
+        blocked: false,
+        online: true,
+        last_seen: None,
+        devices: vec!["d0".into()],
+        unread: 2,
+    }
+}
+
+const CONTACT: &str = "\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"\u{2068}Bo\u{2069}\",\"chat\":\"c0\",\
+                       \"state\":\"accepted\",\"verified\":false,\"blocked\":false,\"online\":true,\"last_seen\":null,\
+                       \"devices\":[\"d0\"],\"unread\":2";
+
+#[test]
+fn messages() {
+    reads_and_writes(&text(), &format!("{{{}}}", text_json()));
+    let sticker = Message {
+        kind: Kind::Sticker,
+        text: None,
+        sticker: Some("p/s".into()),
+        reactions: vec![Reaction { emoji: "👍".into(), from: bo() }],
+        message: "m".into(),
+        chat: "c".into(),
+        state: MessageState::NotDelivered,
+        ..text()
+    };
+    reads_and_writes(
+        &sticker,
+        &format!(
+            "{{\"message\":\"m\",\"chat\":\"c\",\"from\":{BO},\"at\":1790000000000,\"kind\":\"sticker\",\"sticker\":\"p/s\",\
+             \"reactions\":[{{\"emoji\":\"👍\",\"from\":{BO}}}],\"state\":\"not_delivered\"}}"
+        ),
+    );
+    let place = Location { geo: "geo:47.5,8;u=10".into(), lat: 47.5, lon: 8.0, accuracy_m: Some(10.0) };
+    reads_and_writes(&place, "{\"geo\":\"geo:47.5,8;u=10\",\"lat\":47.5,\"lon\":8.0,\"accuracy_m\":10.0}");
+    reads_and_writes(
+        &Location { accuracy_m: None, ..place },
+        "{\"geo\":\"geo:47.5,8;u=10\",\"lat\":47.5,\"lon\":8.0,\"accuracy_m\":null}",
+    );
+    reads_and_writes(
+        &MessagePage { messages: vec![text()], next: Some("n".into()), damaged: 1, seq: 9 },
+        &format!("{{\"messages\":[{{{}}}],\"next\":\"n\",\"damaged\":1,\"seq\":9}}", text_json()),
+    );
+    reads_and_writes(
+        &MessagePage { messages: vec![], next: None, damaged: 0, seq: 9 },
+        "{\"messages\":[],\"damaged\":0,\"seq\":9}",
+    );
+    reads_and_writes(
+        &Sent { message: "m".into(), chat: "c".into(), state: MessageState::Queued },
+        "{\"message\":\"m\",\"chat\":\"c\",\"state\":\"queued\"}",
+    );
+    reads_and_writes(
+        &SendMessage { message: Some("m".into()), text: Some("t".into()), ..SendMessage::default() },
+        "{\"message\":\"m\",\"text\":\"t\"}",
+    );
+    reads_and_writes(&SendMessage { sticker: Some("p/s".into()), ..SendMessage::default() }, "{\"sticker\":\"p/s\"}");
+    reads_and_writes(&SendMessage { location: Some("1,2".into()), ..SendMessage::default() }, "{\"location\":\"1,2\"}");
+    reads_and_writes(&MarkSeen { message: "m".into() }, "{\"message\":\"m\"}");
+    reads_and_writes(&AllowReadReceipts { allowed: true }, "{\"allowed\":true}");
+}
+
+fn names(values: &[impl Serialize]) -> String {
+    let names: Vec<String> = values.iter().map(|value| serde_json::to_string(value).unwrap()).collect();
+    names.join(" ")
+}
+
+#[test]
+fn every_state_and_kind_has_its_name() {
+    let states = [
+        MessageState::Queued,
+        MessageState::Sent,
+        MessageState::Delivered,
+        MessageState::Read,
+        MessageState::NotDelivered,
+        MessageState::Received,
+    ];
+    let kinds = [Kind::Text, Kind::Sticker, Kind::Location, Kind::Unknown];
+    let contacts = [
+        ContactState::Requested,
+        ContactState::Asking,
+        ContactState::Accepted,
+        ContactState::Declined,
+        ContactState::Removed,
+    ];
+    let reach = [Reach::Public, Reach::Relayed, Reach::Private, Reach::Unknown];
+    let all = [names(&states), names(&kinds), names(&contacts), names(&reach)].join("\n").replace('"', "");
+    assert_eq!(
+        all,
+        "queued sent delivered read not_delivered received\ntext sticker location unknown\n\
+         requested asking accepted declined removed\npublic relayed private unknown"
+    );
+}
+
+#[test]
+fn contacts() {
+    reads_and_writes(&contact(), &format!("{{{CONTACT}}}"));
+    reads_and_writes(
+        &ContactPage { contacts: vec![contact()], next: None, seq: 3 },
+        &format!("{{\"contacts\":[{{{CONTACT}}}],\"seq\":3}}"),
+    );
+    reads_and_writes(
+        &ContactPage { contacts: vec![], next: Some("n".into()), seq: 3 },
+        "{\"contacts\":[],\"next\":\"n\",\"seq\":3}",
+    );
+    reads_and_writes(&AddContact { link: "kinfolk:x".into(), name: None }, "{\"link\":\"kinfolk:x\"}");
+    reads_and_writes(
+        &AddContact { link: "kinfolk:x".into(), name: Some("Bo".into()) },
+        "{\"link\":\"kinfolk:x\",\"name\":\"Bo\"}",
+    );
+    reads_and_writes(
+        &Added { contact: "b0".into(), name: "Bo".into(), display_name: "B".into(), state: ContactState::Requested },
+        "{\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\",\"state\":\"requested\"}",
+    );
+    reads_and_writes(
+        &SafetyNumber { safety_number: "12345 67890".into(), verified: false },
+        "{\"safety_number\":\"12345 67890\",\"verified\":false}",
+    );
+    reads_and_writes(&SetVerified { verified: true }, "{\"verified\":true}");
+}
+
+#[test]
+fn invites() {
+    reads_and_writes(
+        &CreateInvite { uses: Uses::Once, expires_in_ms: Some(1), admission: Admission::Ask },
+        "{\"uses\":\"once\",\"expires_in_ms\":1,\"admission\":\"ask\"}",
+    );
+    assert_eq!(
+        serde_json::from_str::<CreateInvite>("{}").unwrap(),
+        CreateInvite { uses: Uses::Many, expires_in_ms: None, admission: Admission::Accept }
+    );
+    reads_and_writes(&Invite { link: "kinfolk:x".into() }, "{\"link\":\"kinfolk:x\"}");
+}
+
+#[test]
+fn the_node() {
+    reads_and_writes(
+        &Status {
+            identity: "a0".into(),
+            device: "d0".into(),
+            name: "Al".into(),
+            display_name: "A".into(),
+            addresses: vec!["/ip4/127.0.0.1/udp/1/quic-v1".into()],
+            reachability: Reachability { state: Reach::Private, why: "w".into() },
+            peers: 1,
+            contacts: 2,
+            outbox: 3,
+            mailboxes: 0,
+            storage_bytes: 4,
+            seq: 5,
+            version: "0.1.0".into(),
+        },
+        "{\"identity\":\"a0\",\"device\":\"d0\",\"name\":\"Al\",\"display_name\":\"A\",\
+         \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
+         \"peers\":1,\"contacts\":2,\"outbox\":3,\"mailboxes\":0,\"storage_bytes\":4,\"seq\":5,\"version\":\"0.1.0\"}",
+    );
+    reads_and_writes(&Rename { name: "Bo".into() }, "{\"name\":\"Bo\"}");
+    reads_and_writes(&Done::new(), "{\"ok\":true}");
+    reads_and_writes(
+        &Door { url: Some("http://127.0.0.1:1".into()), token: "t".into(), socket: None },
+        "{\"url\":\"http://127.0.0.1:1\",\"token\":\"t\",\"socket\":null}",
+    );
+    reads_and_writes(
+        &Problem {
+            kind: "about:blank".into(),
+            title: "Not Found".into(),
+            status: 404,
+            code: "unknown_contact".into(),
+            detail: "d".into(),
+        },
+        "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"code\":\"unknown_contact\",\"detail\":\"d\"}",
+    );
+    reads_and_writes(
+        &StickerList {
+            stickers: vec![Sticker {
+                sticker: "p/s".into(),
+                pack: "P".into(),
+                emoji: "👋".into(),
+                description: "a hand".into(),
+            }],
+        },
+        "{\"stickers\":[{\"sticker\":\"p/s\",\"pack\":\"P\",\"emoji\":\"👋\",\"description\":\"a hand\"}]}",
+    );
+}
+
+#[test]
+fn events() {
+    let chat = || "c".to_owned();
+    let named = || ("b0".to_owned(), "Bo".to_owned(), "B".to_owned());
+    let (contact_id, name, display_name) = named();
+    let cases = [
+        (Some(1), What::MessageAdded(text()), format!("{{\"seq\":1,\"event\":\"message_added\",{}}}", text_json())),
+        (
+            Some(2),
+            What::MessageChanged { message: "m".into(), chat: chat(), state: MessageState::Read },
+            "{\"seq\":2,\"event\":\"message_changed\",\"message\":\"m\",\"chat\":\"c\",\"state\":\"read\"}".into(),
+        ),
+        (
+            Some(3),
+            What::MessageDamaged { message: "m".into(), chat: chat() },
+            "{\"seq\":3,\"event\":\"message_damaged\",\"message\":\"m\",\"chat\":\"c\"}".into(),
+        ),
+        (Some(4), What::ContactAdded(contact()), format!("{{\"seq\":4,\"event\":\"contact_added\",{CONTACT}}}")),
+        (Some(5), What::ContactChanged(contact()), format!("{{\"seq\":5,\"event\":\"contact_changed\",{CONTACT}}}")),
+        (
+            Some(6),
+            What::ContactRemoved { contact: "b0".into() },
+            "{\"seq\":6,\"event\":\"contact_removed\",\"contact\":\"b0\"}".into(),
+        ),
+        (
+            Some(7),
+            What::SessionReset { contact: contact_id.clone(), name: name.clone(), display_name: display_name.clone() },
+            "{\"seq\":7,\"event\":\"session_reset\",\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\"}".into(),
+        ),
+        (
+            None,
+            What::PeerOnline { contact: contact_id, name, display_name, online: true },
+            "{\"event\":\"peer_online\",\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\",\"online\":true}"
+                .into(),
+        ),
+        (Some(9), What::Reset, "{\"seq\":9,\"event\":\"reset\"}".into()),
+    ];
+    assert_eq!(cases.each_ref().map(|(_, what, _)| what.name()), What::NAMES);
+    for (seq, what, json) in cases {
+        assert!(json.contains(&format!("\"event\":\"{}\"", what.name())));
+        reads_and_writes(&Event { seq, what }, &json);
+    }
+    reads_and_writes(
+        &EventPage { events: vec![Event { seq: Some(1), what: What::Reset }], next: 1 },
+        "{\"events\":[{\"seq\":1,\"event\":\"reset\"}],\"next\":1}",
+    );
+}
+
+#[test]
+fn f03_the_token_is_not_printed_with_the_door() {
+    let door = Door { url: None, token: "very-secret".into(), socket: None };
+    assert!(!format!("{door:?}").contains("very-secret"));
+}
+
+#[test]
+fn a_wish_with_a_field_that_does_not_exist_is_refused_and_an_answer_with_one_is_read() {
+    assert!(serde_json::from_str::<SendMessage>("{\"text\":\"t\",\"colour\":\"red\"}").is_err());
+    assert!(serde_json::from_str::<AddContact>("{\"link\":\"x\",\"nmae\":\"Bo\"}").is_err());
+    assert!(serde_json::from_str::<Sent>("{\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\"new\":1}").is_ok());
+}
