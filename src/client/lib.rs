@@ -1,1 +1,352 @@
-//! Typed client of the local door
+//! Floor 6: a typed client of the local door.
+//!
+//! [`Client::open`] finds the node that runs for a profile by its `door.json`, and every method is one request:
+//! over the Unix socket where there is one, over the loopback interface else. [`Events`] is the stream of what happens.
+//! The command line and the terminal face call it; it knows `kinfolk-rpc` and nothing of the node.
+//!
+//! It never retries, keeps nothing between requests, and never logs what it carries.
+
+mod connection;
+mod error;
+mod events;
+mod sse;
+
+pub use error::ClientError;
+pub use events::Events;
+
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::Method;
+use hyper::body::Incoming;
+use kinfolk_rpc::Done;
+use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, SafetyNumber, SetVerified};
+use kinfolk_rpc::door::{self, Door};
+use kinfolk_rpc::event::EventPage;
+use kinfolk_rpc::invite::{CreateInvite, Invite};
+use kinfolk_rpc::message::{AllowReadReceipts, MarkSeen, Message, MessagePage, SendMessage, Sent};
+use kinfolk_rpc::problem::Problem;
+use kinfolk_rpc::route;
+use kinfolk_rpc::status::{Rename, Status};
+use kinfolk_rpc::sticker::StickerList;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use connection::Connection;
+
+/// How long a request may take unless [`Client::patient`] says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest answer that is read, in bytes: a page of the longest texts, escaped.
+const ANSWER: usize = 64 * 1024 * 1024;
+
+/// A client of the node that runs for one profile.
+#[derive(Debug, Clone)]
+pub struct Client {
+    door: Door,
+    patience: Duration,
+}
+
+impl Client {
+    /// Finds the node that runs for the profile in this directory, and knocks.
+    ///
+    /// # Errors
+    /// [`ClientError::NoNode`] where none runs; [`ClientError::DoorFile`] where its file cannot be read.
+    pub async fn open(profile: &Path) -> Result<Self, ClientError> {
+        let path = profile.join(door::FILE);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ClientError::NoNode),
+            Err(error) => return Err(ClientError::DoorFile { path, reason: error.to_string() }),
+        };
+        let door = serde_json::from_slice(&text)
+            .map_err(|_| ClientError::DoorFile { path, reason: "it is not what a node writes".to_owned() })?;
+        let client = Self::new(door);
+        Connection::open(&client.door).await?;
+        Ok(client)
+    }
+
+    /// A client of the node behind this door, whether or not it is there.
+    #[must_use]
+    pub const fn new(door: Door) -> Self {
+        Self { door, patience: PATIENCE }
+    }
+
+    /// The same client, whose requests may take this long.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Who the profile is and how the node is doing.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.ask(Method::GET, route::STATUS).await
+    }
+
+    /// Calls oneself something else.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn rename_self(&self, name: String) -> Result<Done, ClientError> {
+        self.tell(Method::PUT, route::OWN_NAME, &Rename { name }).await
+    }
+
+    /// Makes a link for others to become contacts by.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_invite(&self, wish: &CreateInvite) -> Result<Invite, ClientError> {
+        self.tell(Method::POST, route::INVITES, wish).await
+    }
+
+    /// Asks the person who made a link to become a contact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn add_contact(&self, wish: &AddContact) -> Result<Added, ClientError> {
+        self.tell(Method::POST, route::CONTACTS, wish).await
+    }
+
+    /// A page of contacts: the first one, or the one after a cursor.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn contact_page(&self, after: Option<&str>) -> Result<ContactPage, ClientError> {
+        let query = after.map_or_else(String::new, |after| format!("?after={}", route::percent_encoded(after)));
+        self.ask(Method::GET, &format!("{}{query}", route::CONTACTS)).await
+    }
+
+    /// All contacts.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn contacts(&self) -> Result<Vec<Contact>, ClientError> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.contact_page(after.as_deref()).await?;
+            all.extend(page.contacts);
+            match page.next {
+                Some(next) if Some(&next) != after.as_ref() => after = Some(next),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// One contact, by id, unique beginning of one, or unique name.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn contact(&self, contact: &str) -> Result<Contact, ClientError> {
+        self.ask(Method::GET, &route::to(route::CONTACT, &[contact])).await
+    }
+
+    /// Says yes to somebody who asked.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn accept(&self, contact: &str) -> Result<Done, ClientError> {
+        self.ask(Method::POST, &route::to(route::ACCEPT, &[contact])).await
+    }
+
+    /// Says no to somebody who asked.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn decline(&self, contact: &str) -> Result<Done, ClientError> {
+        self.ask(Method::POST, &route::to(route::DECLINE, &[contact])).await
+    }
+
+    /// Hears nothing more from a contact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn block(&self, contact: &str) -> Result<Done, ClientError> {
+        self.ask(Method::POST, &route::to(route::BLOCK, &[contact])).await
+    }
+
+    /// Hears a blocked contact again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unblock(&self, contact: &str) -> Result<Done, ClientError> {
+        self.ask(Method::POST, &route::to(route::UNBLOCK, &[contact])).await
+    }
+
+    /// Forgets a contact; what was said stays.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove(&self, contact: &str) -> Result<Done, ClientError> {
+        self.ask(Method::DELETE, &route::to(route::CONTACT, &[contact])).await
+    }
+
+    /// Calls a contact something else here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn rename(&self, contact: &str, name: String) -> Result<Done, ClientError> {
+        self.tell(Method::PUT, &route::to(route::NAME, &[contact]), &Rename { name }).await
+    }
+
+    /// The safety number with a contact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn safety_number(&self, contact: &str) -> Result<SafetyNumber, ClientError> {
+        self.ask(Method::GET, &route::to(route::SAFETY_NUMBER, &[contact])).await
+    }
+
+    /// Notes whether the safety number was compared and is the same.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn set_verified(&self, contact: &str, verified: bool) -> Result<Done, ClientError> {
+        self.tell(Method::PUT, &route::to(route::VERIFIED, &[contact]), &SetVerified { verified }).await
+    }
+
+    /// Says something.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn send(&self, chat: &str, wish: &SendMessage) -> Result<Sent, ClientError> {
+        self.tell(Method::POST, &route::to(route::MESSAGES, &[chat]), wish).await
+    }
+
+    /// The newest `last` lines of a conversation, or of those before the line with the id `before`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn messages(&self, chat: &str, last: usize, before: Option<&str>) -> Result<MessagePage, ClientError> {
+        let before = before.map_or_else(String::new, |before| format!("&before={}", route::percent_encoded(before)));
+        let path = route::to(route::MESSAGES, &[chat]);
+        self.ask(Method::GET, &format!("{path}?last={last}{before}")).await
+    }
+
+    /// One line of a conversation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn message(&self, chat: &str, message: &str) -> Result<Message, ClientError> {
+        self.ask(Method::GET, &route::to(route::MESSAGE, &[chat, message])).await
+    }
+
+    /// Notes that the person has seen a conversation up to a line.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mark_seen(&self, chat: &str, message: String) -> Result<Done, ClientError> {
+        self.tell(Method::PUT, &route::to(route::SEEN, &[chat]), &MarkSeen { message }).await
+    }
+
+    /// Says whether the other side is told what has been read.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn allow_read_receipts(&self, chat: &str, allowed: bool) -> Result<Done, ClientError> {
+        self.tell(Method::PUT, &route::to(route::READ_RECEIPTS, &[chat]), &AllowReadReceipts { allowed }).await
+    }
+
+    /// The stickers that can be sent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stickers(&self) -> Result<StickerList, ClientError> {
+        self.ask(Method::GET, route::STICKERS).await
+    }
+
+    /// The picture of a sticker.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sticker_picture(&self, pack: &str, sticker: &str) -> Result<Vec<u8>, ClientError> {
+        self.within(async {
+            let response = self.request(Method::GET, &route::to(route::STICKER, &[pack, sticker]), None).await?;
+            collect(response.1).await
+        })
+        .await
+    }
+
+    /// Waits up to `wait` for events after number `since`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn poll(&self, since: u64, wait: Duration) -> Result<EventPage, ClientError> {
+        let path = format!("{}?since={since}&wait={}", route::EVENTS, wait.as_secs());
+        let patient = self.clone().patient(self.patience.saturating_add(wait));
+        patient.ask(Method::GET, &path).await
+    }
+
+    /// The stream of events after number `since`, or from now. What happens after this has returned is in it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn events(&self, since: Option<u64>) -> Result<Events, ClientError> {
+        let path = since.map_or_else(|| route::EVENTS.to_owned(), |since| format!("{}?since={since}", route::EVENTS));
+        let (connection, body) = self.within(self.request(Method::GET, &path, None)).await?;
+        Ok(Events::new(connection, body))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ClientError> {
+        self.exchange(method, path, None).await
+    }
+
+    async fn tell<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Broken(error.to_string()))?;
+        self.exchange(method, path, Some(body)).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ClientError> {
+        self.within(async {
+            let (_connection, answer) = self.request(method, path, body).await?;
+            let bytes = collect(answer).await?;
+            serde_json::from_slice(&bytes)
+                .map_err(|error| ClientError::Broken(format!("its answer could not be read ({error})")))
+        })
+        .await
+    }
+
+    /// Sends a request; a problem in answer becomes an error.
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(Connection, Incoming), ClientError> {
+        let mut connection = Connection::open(&self.door).await?;
+        let response = connection.send(&self.door, method, path, body).await?;
+        let status = response.status();
+        let body = response.into_body();
+        if status.is_success() {
+            return Ok((connection, body));
+        }
+        let bytes = collect(body).await?;
+        Err(match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => ClientError::Refused(problem),
+            Err(_) => ClientError::Broken(format!("it answered {status} without a reason")),
+        })
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        tokio::time::timeout(self.patience, work).await.unwrap_or(Err(ClientError::TimedOut { after: self.patience }))
+    }
+}
+
+async fn collect(body: Incoming) -> Result<Vec<u8>, ClientError> {
+    let collected = Limited::new(body, ANSWER).collect().await;
+    Ok(collected.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes().to_vec())
+}
