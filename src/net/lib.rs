@@ -10,16 +10,83 @@
 //! | [`command`] | what the driver asks; the way in |
 //! | [`event`] | what the network tells |
 //! | [`config`] | keys, addresses, limits, deadlines |
+//! | `actor` | the loop |
+//! | `behaviour`, `transports` | the swarm: what it speaks, and over what |
+//! | `protocols` | one file for each protocol; `direct` is ours |
+//! | `address`, `filtered` | what may be dialled, on whose word |
+//! | `identity` | keys and ids between our types and libp2p's |
+//! | `upward` | events that wait for a place |
 //!
-//! Nothing waits for the driver with unbounded memory: the event channel is bounded, the actor polls the swarm only
-//! when no event of its own waits for a place, and a stream is read only when what it brought last has been handed up.
-//! Commands are served all the while.
+//! Memory is bounded by us, not by others: the event channel is bounded, the actor polls the swarm only when no event
+//! of its own waits for a place, and a stream is read only when what it brought last has been handed up. Commands are
+//! served all the while.
 
+mod actor;
+mod address;
+mod behaviour;
 pub mod command;
 pub mod config;
 pub mod event;
+mod filtered;
+mod identity;
+mod protocols;
+mod transports;
+mod upward;
 
+use kinfolk_wire::limits;
+use libp2p::PeerId;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use actor::Stopped;
 pub use command::{Command, CommandError, CommandSender, Delivery, RequestId};
 pub use config::{Config, Deadlines, Limits};
 pub use event::{DialFailure, Event};
+pub use identity::peer_id;
 pub use kinfolk_wire::direct::Role;
+pub use transports::StartError;
+
+use crate::actor::Actor;
+use crate::address::Place;
+use crate::behaviour::Behaviour;
+
+/// A running network. It ends with [`Command::Shutdown`], or when either end of it here is dropped.
+#[derive(Debug)]
+pub struct Network {
+    /// The way in.
+    pub commands: CommandSender,
+    /// The way out; whoever holds it must go on reading.
+    pub events: mpsc::Receiver<Event>,
+    /// The loop; ends with an error, or a panic, only for a bug.
+    pub task: JoinHandle<Result<(), Stopped>>,
+}
+
+/// Starts the network and binds its listeners, inside the tokio runtime that calls.
+///
+/// # Errors
+/// [`StartError`]; nothing is left running then.
+pub fn spawn(config: Config) -> Result<Network, StartError> {
+    let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+    let bootstrap = config
+        .bootstrap
+        .iter()
+        .map(|address| named_node(address).ok_or_else(|| StartError::NotANode { address: address.clone() }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let key = identity::keypair(&config.network_key);
+    let mut swarm = transports::swarm(key, &config.deadlines, |key| Behaviour::new(&config, &bootstrap, key.public()))?;
+    transports::listen(&mut swarm, &config.listen)?;
+    let answers = usize::try_from(config.limits.connections)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(limits::STREAM_WINDOW as usize)
+        .clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+    let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers);
+    let (events_tx, events) = mpsc::channel(config.limits.events.max(1));
+    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, receiver, events_tx);
+    Ok(Network { commands, events, task: runtime.spawn(actor.run()) })
+}
+
+fn named_node(address: &kinfolk_wire::invite::Address) -> Option<(PeerId, Place)> {
+    let place = address::read(address)?;
+    Some((place.peer?, place))
+}

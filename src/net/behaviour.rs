@@ -1,0 +1,58 @@
+//! The swarm's behaviours: limits first, so that a connection over them is refused before anything else sees it.
+
+use libp2p::identity::PublicKey;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{PeerId, connection_limits, identify, memory_connection_limits, ping};
+
+use crate::address::Place;
+use crate::config::{Config, Limits};
+use crate::filtered::Filtered;
+use crate::protocols;
+
+/// Connections to one node: its own and ours, when both dial at the same moment.
+const PER_NODE: u32 = 2;
+
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    ping: ping::Behaviour,
+    identify: identify::Behaviour,
+    pub(crate) kad: Filtered<protocols::kad::Table>,
+    mdns: Toggle<protocols::mdns::Finder>,
+    pub(crate) direct: protocols::direct::Behaviour,
+}
+
+impl Behaviour {
+    pub(crate) fn new(config: &Config, bootstrap: &[(PeerId, Place)], key: PublicKey) -> Self {
+        let local = key.to_peer_id();
+        Self {
+            limits: connection_limits(&config.limits),
+            memory: memory_connection_limits::Behaviour::with_max_bytes(config.limits.memory),
+            ping: protocols::ping::behaviour(&config.deadlines),
+            identify: protocols::identify::behaviour(key),
+            kad: protocols::kad::behaviour(local, config.dht_server, bootstrap),
+            mdns: config.mdns.then(|| finder(local)).flatten().into(),
+            direct: protocols::direct::Behaviour::default(),
+        }
+    }
+}
+
+/// A machine where it cannot run is still a machine to talk from.
+fn finder(local: PeerId) -> Option<protocols::mdns::Finder> {
+    protocols::mdns::behaviour(local)
+        .inspect_err(|error| tracing::warn!(%error, "nobody will be found on the local network"))
+        .ok()
+}
+
+fn connection_limits(limits: &Limits) -> connection_limits::Behaviour {
+    connection_limits::Behaviour::new(
+        connection_limits::ConnectionLimits::default()
+            .with_max_established(Some(limits.connections))
+            .with_max_established_incoming(Some(limits.incoming))
+            .with_max_pending_incoming(Some(limits.pending_incoming))
+            .with_max_pending_outgoing(Some(limits.pending_outgoing))
+            .with_max_established_per_peer(Some(PER_NODE)),
+    )
+}

@@ -1,0 +1,425 @@
+//! Which stream stays: for each node its connections, the dials that wait, and at most one stream.
+//!
+//! This table does nothing itself. It is told what happened and says what is to be done, so that two of them can be
+//! tested against each other in every order of events. `S` is the stream.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kinfolk_wire::direct::Role;
+use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::invite::Address;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+
+use crate::command::RequestId;
+use crate::event::{DialFailure, Event};
+
+/// Dials of one node that may wait at a time.
+const DIALS: usize = 8;
+/// Streams that a node may open in [`OPENINGS_EACH`]; a node that opens more is cut off.
+const OPENINGS: u32 = 16;
+const OPENINGS_EACH: Duration = Duration::from_secs(10);
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action<S> {
+    /// Ask for a stream on this connection.
+    Open { peer: PeerId, connection: ConnectionId },
+    /// Begin to use this stream, once the driver has been told of it.
+    Start { peer: PeerId, stream: u64, role: Role, io: S },
+    /// Let this stream close; its end is to be told to [`Peers::ended`].
+    Close { stream: u64 },
+    /// Close this connection.
+    CloseConnection { connection: ConnectionId },
+    /// Close all connections to a node, and those that are being made.
+    CloseAll { peer: PeerId },
+    /// Tell the driver.
+    Tell(Event),
+}
+
+/// What a dial comes to at first.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Dial<S> {
+    /// A connection is to be made; [`Peers::dialling`] is to be told of it.
+    Connect,
+    /// A connection is there.
+    Wait(Vec<Action<S>>),
+}
+
+/// The nodes that we are connected to, or want to be.
+#[derive(Debug)]
+pub(crate) struct Peers<S> {
+    local: PeerId,
+    nodes: BTreeMap<PeerId, Node<S>>,
+    streams: u64,
+}
+
+#[derive(Debug)]
+struct Node<S> {
+    connections: Vec<Connection>,
+    /// Connections that are being made, each with the dial that waits for it, unless that had its answer already.
+    dialling: Vec<(ConnectionId, Option<RequestId>)>,
+    /// Dials that wait for a stream on a connection that is there.
+    waiting: Vec<RequestId>,
+    /// The connection on which we asked for a stream.
+    opening: Option<ConnectionId>,
+    link: Option<LinkState>,
+    /// A stream that waits for our own to fail, or for the old one to end.
+    next: Option<Opened<S>>,
+    /// Closed on purpose; ends when all its connections are gone.
+    leaving: bool,
+    openings: u32,
+    openings_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    id: ConnectionId,
+    address: Address,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LinkState {
+    stream: u64,
+    role: Role,
+    connection: ConnectionId,
+    /// The other side opened a stream although this one is there, once.
+    contested: bool,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Opened<S> {
+    connection: ConnectionId,
+    role: Role,
+    io: S,
+}
+
+impl<S> Default for Node<S> {
+    fn default() -> Self {
+        Self {
+            connections: Vec::new(),
+            dialling: Vec::new(),
+            waiting: Vec::new(),
+            opening: None,
+            link: None,
+            next: None,
+            leaving: false,
+            openings: 0,
+            openings_since: None,
+        }
+    }
+}
+
+impl<S> Node<S> {
+    fn is_forgotten(&self) -> bool {
+        self.connections.is_empty()
+            && self.dialling.is_empty()
+            && self.waiting.is_empty()
+            && self.opening.is_none()
+            && self.link.is_none()
+            && self.next.is_none()
+    }
+
+    fn fail_waiting(&mut self, peer: PeerId, reason: DialFailure) -> Vec<Action<S>> {
+        self.waiting.drain(..).map(|request| Action::Tell(Event::DialFailed { request, peer, reason })).collect()
+    }
+
+    fn open_on(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<Action<S>> {
+        self.opening = Some(connection);
+        vec![Action::Open { peer, connection }]
+    }
+
+    /// Ends the stream that is there; the new one begins when it is over.
+    fn replace(&mut self, new: Opened<S>) -> Vec<Action<S>> {
+        self.next = Some(new);
+        match &mut self.link {
+            Some(link) if !link.closing => {
+                link.closing = true;
+                vec![Action::Close { stream: link.stream }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn opens_too_often(&mut self, now: Instant) -> bool {
+        if self.openings_since.is_none_or(|since| now.saturating_duration_since(since) > OPENINGS_EACH) {
+            (self.openings_since, self.openings) = (Some(now), 0);
+        }
+        self.openings = self.openings.saturating_add(1);
+        self.openings > OPENINGS
+    }
+}
+
+impl<S> Peers<S> {
+    pub(crate) fn new(local: PeerId) -> Self {
+        Self { local, nodes: BTreeMap::new(), streams: 0 }
+    }
+
+    /// The stream to a node, if one is usable.
+    pub(crate) fn stream(&self, peer: &PeerId) -> Option<u64> {
+        let link = self.nodes.get(peer)?.link.as_ref()?;
+        (!link.closing).then_some(link.stream)
+    }
+
+    /// A dial is asked for.
+    ///
+    /// # Errors
+    /// Why it comes to nothing.
+    pub(crate) fn dial(&mut self, request: RequestId, peer: PeerId) -> Result<Dial<S>, DialFailure> {
+        if peer == self.local {
+            return Err(DialFailure::Oneself);
+        }
+        let Some(node) = self.nodes.get_mut(&peer) else { return Ok(Dial::Connect) };
+        if node.leaving {
+            return Err(DialFailure::Cancelled);
+        }
+        if node.link.as_ref().is_some_and(|link| !link.closing) {
+            return Err(DialFailure::Connected);
+        }
+        if node.waiting.len() + node.dialling.len() >= DIALS {
+            return Err(DialFailure::Full);
+        }
+        if node.opening.is_some() || node.next.is_some() {
+            node.waiting.push(request);
+            return Ok(Dial::Wait(Vec::new()));
+        }
+        let Some(connection) = node.connections.last().map(|connection| connection.id) else {
+            return Ok(Dial::Connect);
+        };
+        node.waiting.push(request);
+        if node.link.is_some() {
+            // The old stream is closing; its end opens the next.
+            return Ok(Dial::Wait(Vec::new()));
+        }
+        Ok(Dial::Wait(node.open_on(peer, connection)))
+    }
+
+    /// This connection is being made for this dial.
+    pub(crate) fn dialling(&mut self, request: RequestId, peer: PeerId, connection: ConnectionId) {
+        self.nodes.entry(peer).or_default().dialling.push((connection, Some(request)));
+    }
+
+    /// Another connection is being made for the dial that `failed` was made for.
+    pub(crate) fn redialling(&mut self, peer: PeerId, failed: ConnectionId, connection: ConnectionId) {
+        let dialling = self.nodes.get_mut(&peer).map(|node| &mut node.dialling).into_iter().flatten();
+        for (id, _) in dialling.filter(|(id, _)| *id == failed) {
+            *id = connection;
+        }
+    }
+
+    /// A connection that was being made is not to be.
+    pub(crate) fn dial_failed(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        reason: DialFailure,
+    ) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        let Some(at) = node.dialling.iter().position(|(id, _)| *id == connection) else { return Vec::new() };
+        let (_, request) = node.dialling.remove(at);
+        if node.opening.is_some() || node.next.is_some() {
+            node.waiting.extend(request);
+            return Vec::new();
+        }
+        self.forget(&peer);
+        request.map(|request| Action::Tell(Event::DialFailed { request, peer, reason })).into_iter().collect()
+    }
+
+    /// A connection is there.
+    pub(crate) fn connected(&mut self, peer: PeerId, id: ConnectionId, address: Address) -> Vec<Action<S>> {
+        let node = self.nodes.entry(peer).or_default();
+        node.connections.push(Connection { id, address });
+        if node.leaving {
+            return vec![Action::CloseConnection { connection: id }];
+        }
+        let Some(at) = node.dialling.iter().position(|(dialled, _)| *dialled == id) else { return Vec::new() };
+        let (_, request) = node.dialling.remove(at);
+        if node.link.is_some() {
+            // The other side was faster, and one connection is enough.
+            node.waiting.extend(request);
+            return vec![Action::CloseConnection { connection: id }];
+        }
+        let Some(request) = request else { return Vec::new() };
+        node.waiting.push(request);
+        match node.opening {
+            None if node.next.is_none() => node.open_on(peer, id),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A connection is gone. Streams on it end by themselves.
+    pub(crate) fn connection_closed(&mut self, peer: PeerId, id: ConnectionId) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        node.connections.retain(|connection| connection.id != id);
+        if node.leaving && node.connections.is_empty() && node.link.is_none() {
+            node.leaving = false;
+        }
+        let mut actions = match node.opening {
+            Some(connection) if connection == id => self.open_failed(peer, id),
+            _ => Vec::new(),
+        };
+        if let Some(node) = self.nodes.get_mut(&peer)
+            && node.connections.is_empty()
+            && node.opening.is_none()
+            && node.next.is_none()
+        {
+            actions.extend(node.fail_waiting(peer, DialFailure::NoStream));
+        }
+        self.forget(&peer);
+        actions
+    }
+
+    /// The stream that we asked for is not to be.
+    pub(crate) fn open_failed(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        if node.opening != Some(connection) {
+            return Vec::new();
+        }
+        node.opening = None;
+        let actions = match node.next.take() {
+            Some(new) if node.link.is_none() => self.start(peer, new),
+            next => {
+                node.next = next;
+                node.fail_waiting(peer, DialFailure::NoStream)
+            }
+        };
+        self.forget(&peer);
+        actions
+    }
+
+    /// A stream is open; `role` is ours. What is not used is dropped, which closes it.
+    pub(crate) fn opened(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        role: Role,
+        io: S,
+        now: Instant,
+    ) -> Vec<Action<S>> {
+        let we_win = self.local < peer;
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        if node.leaving {
+            return Vec::new();
+        }
+        let new = Opened { connection, role, io };
+        if role == Role::Dialer {
+            if node.opening != Some(connection) {
+                return Vec::new();
+            }
+            node.opening = None;
+            if node.link.is_some() {
+                return Vec::new();
+            }
+            // What the other side opened meanwhile has waited for this, and is not needed.
+            node.next = None;
+            return self.start(peer, new);
+        }
+        if node.opens_too_often(now) {
+            tracing::debug!(?peer, "opens streams too often");
+            return self.leave(peer);
+        }
+        match &mut node.link {
+            None if node.opening.is_some() && we_win => {
+                node.next = Some(new);
+                Vec::new()
+            }
+            None => {
+                node.opening = None;
+                self.start(peer, new)
+            }
+            Some(link) if link.role == Role::Dialer && we_win && !link.contested && !link.closing => {
+                // Both opened at the same time, and ours stays. If ours is dead at the other end they open again.
+                link.contested = true;
+                Vec::new()
+            }
+            Some(_) => {
+                node.opening = None;
+                node.replace(new)
+            }
+        }
+    }
+
+    /// A stream takes nothing more; its [`Peers::ended`] follows.
+    pub(crate) fn ending(&mut self, peer: &PeerId) {
+        if let Some(link) = self.nodes.get_mut(peer).and_then(|node| node.link.as_mut()) {
+            link.closing = true;
+        }
+    }
+
+    /// A stream is over, and the driver knows what became of every frame.
+    pub(crate) fn ended(&mut self, peer: PeerId, stream: u64) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        let Some(link) = node.link.take_if(|link| link.stream == stream) else { return Vec::new() };
+        let mut actions = vec![Action::Tell(Event::Disconnected { peer })];
+        if node.leaving {
+            node.leaving = !node.connections.is_empty();
+            self.forget(&peer);
+            actions.push(Action::CloseAll { peer });
+            return actions;
+        }
+        if let Some(new) = node.next.take() {
+            if new.connection != link.connection {
+                actions.push(Action::CloseConnection { connection: link.connection });
+            }
+            actions.extend(self.start(peer, new));
+        } else if !node.waiting.is_empty() && node.opening.is_none() {
+            match node.connections.last().map(|connection| connection.id) {
+                Some(connection) => actions.extend(node.open_on(peer, connection)),
+                None => actions.extend(node.fail_waiting(peer, DialFailure::NoStream)),
+            }
+        }
+        self.forget(&peer);
+        actions
+    }
+
+    /// Close everything to a node.
+    pub(crate) fn disconnect(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        self.leave(peer)
+    }
+
+    fn leave(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        let dialling: Vec<RequestId> = node.dialling.drain(..).filter_map(|(_, request)| request).collect();
+        node.waiting.extend(dialling);
+        let mut actions = node.fail_waiting(peer, DialFailure::Cancelled);
+        (node.opening, node.next) = (None, None);
+        match &mut node.link {
+            Some(link) => {
+                node.leaving = true;
+                if !link.closing {
+                    link.closing = true;
+                    actions.push(Action::Close { stream: link.stream });
+                }
+            }
+            None => {
+                node.leaving = !node.connections.is_empty();
+                actions.push(Action::CloseAll { peer });
+            }
+        }
+        self.forget(&peer);
+        actions
+    }
+
+    fn start(&mut self, peer: PeerId, Opened { connection, role, io }: Opened<S>) -> Vec<Action<S>> {
+        let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
+        let Some(address) = node.connections.iter().find(|known| known.id == connection).map(|c| c.address.clone())
+        else {
+            // Its connection closed while it waited.
+            return node.fail_waiting(peer, DialFailure::NoStream);
+        };
+        self.streams = self.streams.saturating_add(1);
+        let stream = self.streams;
+        node.waiting.clear();
+        node.dialling.iter_mut().for_each(|(_, request)| *request = None);
+        node.link = Some(LinkState { stream, role, connection, contested: false, closing: false });
+        vec![Action::Tell(Event::Connected { peer, role, address }), Action::Start { peer, stream, role, io }]
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        if self.nodes.get(peer).is_some_and(Node::is_forgotten) {
+            self.nodes.remove(peer);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! One file for each protocol: how it is set up, and what its events mean to this node.
+
+pub(crate) mod direct;
+pub(crate) mod identify;
+pub(crate) mod kad;
+pub(crate) mod mdns;
+pub(crate) mod ping;

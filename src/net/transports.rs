@@ -1,0 +1,159 @@
+//! How bytes travel: QUIC first, TCP with Noise and Yamux where QUIC does not get through; and the listeners.
+//!
+//! Addresses of a node are all dialled, the likelier ones a moment earlier (RFC 8305); the first that answers wins.
+
+use std::io;
+use std::net::TcpListener;
+
+use kinfolk_wire::invite::Address;
+use libp2p::identity::Keypair;
+use libp2p::swarm::Swarm;
+use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
+
+use crate::address::{self, Transport};
+use crate::behaviour::Behaviour;
+use crate::config::Deadlines;
+
+/// Streams of one TCP connection: one of ours, and those of ping, identify and the hash table.
+const STREAMS: usize = 64;
+/// What a node may have sent on one QUIC stream, and on all of a connection, before it is read, in bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Inbound streams of a connection whose protocol is being agreed.
+const NEGOTIATING: usize = 16;
+
+/// Why the network did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Not an address to listen on.
+    #[error(
+        "{address} is no address to listen on; write /ip4/0.0.0.0/udp/PORT/quic-v1 or /ip4/0.0.0.0/tcp/PORT, \
+         or the same with ip6"
+    )]
+    NotAnAddress {
+        /// What was given.
+        address: Address,
+    },
+    /// Not an address of a node to begin with.
+    #[error("{address} names no node; it must end in /p2p/ and the id of the node, after its address and port")]
+    NotANode {
+        /// What was given.
+        address: Address,
+    },
+    /// Another program listens there.
+    #[error("{address} is in use by another program; stop that one, or choose another port (0 takes any free one)")]
+    InUse {
+        /// What was given.
+        address: Address,
+    },
+    /// The machine has no such address.
+    #[error("this machine does not have the address in {address}; 0.0.0.0 or :: takes all it has")]
+    NotHere {
+        /// What was given.
+        address: Address,
+    },
+    /// The system does not allow it.
+    #[error("the system does not let this program listen on {address}; choose a port of 1024 or above")]
+    NotAllowed {
+        /// What was given.
+        address: Address,
+    },
+    /// Anything else that the system says.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// What was given.
+        address: Address,
+        /// What the system said.
+        reason: String,
+    },
+    /// A transport could not be set up.
+    #[error("the network cannot be set up: {0}")]
+    Transport(String),
+    /// Called outside of a tokio runtime.
+    #[error("the network must be started inside a tokio runtime")]
+    NoRuntime,
+}
+
+/// Both transports, under these behaviours.
+pub(crate) fn swarm(
+    key: Keypair,
+    deadlines: &Deadlines,
+    behaviour: impl FnOnce(&Keypair) -> Behaviour,
+) -> Result<Swarm<Behaviour>, StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
+    Ok(SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux_config)
+        .map_err(|error| failed(&error))?
+        .with_quic_config(|config| quic_config(config, deadlines))
+        .with_behaviour(behaviour)
+        .map_err(|error| failed(&error))?
+        .with_swarm_config(|config| {
+            config
+                .with_smart_dial()
+                .with_idle_connection_timeout(deadlines.idle_connection)
+                .with_max_negotiating_inbound_streams(NEGOTIATING)
+        })
+        .build())
+}
+
+fn yamux_config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS);
+    config
+}
+
+fn quic_config(mut config: quic::Config, deadlines: &Deadlines) -> quic::Config {
+    config.max_idle_timeout = u32::try_from(deadlines.silence.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = deadlines.silence / 3;
+    config.max_stream_data = STREAM_WINDOW;
+    config.max_connection_data = CONNECTION_WINDOW;
+    config.max_concurrent_stream_limit = u32::try_from(STREAMS).unwrap_or(u32::MAX);
+    config
+}
+
+/// Listens on every address, or on none.
+pub(crate) fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Address]) -> Result<(), StartError> {
+    let mut places = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let not_an_address = || StartError::NotAnAddress { address: address.clone() };
+        let place = address::read(address).filter(|place| place.peer.is_none()).ok_or_else(not_an_address)?;
+        if place.transport == Transport::Tcp {
+            // The transport shares its port with its own outgoing connections, and would share it with another node
+            // of the same user without a word. A plain listener does not.
+            TcpListener::bind(place.socket).map_err(|error| refused(address, &error))?;
+        }
+        places.push((address, place));
+    }
+    for (address, place) in places {
+        swarm.listen_on(place.multiaddr()).map_err(|error| refused(address, &io::Error::other(error)))?;
+    }
+    Ok(())
+}
+
+fn refused(address: &Address, error: &io::Error) -> StartError {
+    let address = address.clone();
+    match root(error).kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address },
+        io::ErrorKind::AddrNotAvailable => StartError::NotHere { address },
+        io::ErrorKind::PermissionDenied => StartError::NotAllowed { address },
+        _ => StartError::Listen { address, reason: root(error).to_string() },
+    }
+}
+
+/// What the system said, under what the layers above it said.
+fn root(error: &io::Error) -> &io::Error {
+    let mut found = error;
+    let mut next: Option<&(dyn std::error::Error + 'static)> =
+        error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(inner) = next {
+        match inner.downcast_ref::<io::Error>() {
+            Some(inner_io) => {
+                found = inner_io;
+                next = inner_io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+            }
+            None => next = inner.source(),
+        }
+    }
+    found
+}
