@@ -18,7 +18,7 @@ pub enum Input {
     Command(Command),
     /// The network reports.
     Network(Report),
-    /// A time that [`next_wakeup`](crate::Engine::next_wakeup) named has come. Coming early or often harms nothing.
+    /// A time that [`next_wakeup`](crate::next_wakeup) named has come. Coming early or often harms nothing.
     Wake,
 }
 

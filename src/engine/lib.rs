@@ -18,12 +18,13 @@ pub mod input;
 pub mod query;
 pub mod refusal;
 mod services;
-pub mod step;
+mod step;
 pub mod stickers;
 pub mod store;
 
 pub use effect::Effect;
-pub use engine::{Engine, Turn};
+pub use engine::{Answer, Turn, found, next_wakeup, turn};
 pub use event::Event;
 pub use input::Input;
+pub use step::Rejection;
 pub use refusal::Refusal;

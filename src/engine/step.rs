@@ -16,6 +16,50 @@ use crate::store::{
 /// How many events the log keeps; older ones are gone and a face that wants them starts anew.
 pub const EVENTS_KEPT: u64 = 20_000;
 
+/// Something from outside that was thrown away, for the counters: never a sign of what was inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rejection {
+    /// Somebody claimed to be a device and did not prove it, or is not welcome.
+    Hello,
+    /// A knock without a good invite, or too many of them.
+    Knock,
+    /// A first message that does not fit its knock.
+    Chain,
+    /// Prekeys that are not genuine or go back in time.
+    Prekeys,
+    /// A payload from a peer that has not said who it is.
+    Stranger,
+    /// A payload that opened before.
+    Replay,
+    /// A payload that does not open.
+    Undecryptable,
+    /// It opened, and what was inside is malformed.
+    Malformed,
+    /// It opened, and what was inside does not belong in this conversation.
+    Misplaced,
+    /// Its order number is impossible.
+    Order,
+}
+
+impl Rejection {
+    /// A name for counters, in snake_case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Knock => "knock",
+            Self::Chain => "chain",
+            Self::Prekeys => "prekeys",
+            Self::Stranger => "stranger",
+            Self::Replay => "replay",
+            Self::Undecryptable => "undecryptable",
+            Self::Malformed => "malformed",
+            Self::Misplaced => "misplaced",
+            Self::Order => "order",
+        }
+    }
+}
+
 /// One turn of an engine.
 pub(crate) struct Step<'a> {
     pub(crate) now: Timestamp,
@@ -23,15 +67,37 @@ pub(crate) struct Step<'a> {
     base: &'a dyn Read,
     changes: Changes,
     effects: Vec<Effect>,
+    rejections: Vec<Rejection>,
+}
+
+/// A turn as it stood at some point.
+pub(crate) struct Checkpoint {
+    changes: Changes,
+    effects: usize,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn new(now: Timestamp, rng: &'a mut dyn CryptoRng, base: &'a dyn Read) -> Self {
-        Self { now, rng, base, changes: Changes::default(), effects: Vec::new() }
+        Self { now, rng, base, changes: Changes::default(), effects: Vec::new(), rejections: Vec::new() }
     }
 
-    pub(crate) fn finish(self) -> (Changes, Vec<Effect>) {
-        (self.changes, self.effects)
+    pub(crate) fn finish(self) -> (Changes, Vec<Effect>, Vec<Rejection>) {
+        (self.changes, self.effects, self.rejections)
+    }
+
+    /// What the turn has asked for so far, to come back to with [`roll_back`](Self::roll_back).
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { changes: self.changes.clone(), effects: self.effects.len() }
+    }
+
+    /// Forgets what was asked for since a checkpoint.
+    pub(crate) fn roll_back(&mut self, checkpoint: Checkpoint) {
+        self.changes = checkpoint.changes;
+        self.effects.truncate(checkpoint.effects);
+    }
+
+    pub(crate) fn reject(&mut self, rejection: Rejection) {
+        self.rejections.push(rejection);
     }
 
     /// The record of a key, where there is one.

@@ -486,12 +486,6 @@ pub struct Link {
     /// The time of its stall timer.
     #[n(8)]
     pub stalled_at: Option<Timestamp>,
-    /// The request under which our prekeys were sent on it, and their id.
-    #[n(9)]
-    pub prekeys: Option<(u64, u32)>,
-    /// The contact we are asking on it, and the request of the last step.
-    #[n(10)]
-    pub asking: Option<(IdentityId, u64)>,
 }
 
 impl Link {

@@ -1,0 +1,345 @@
+//! Routing: which service or feature an input is for. One line each; what one feature causes in another passes here.
+
+use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
+use kinfolk_wire::content::{Body, Content};
+use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
+use kinfolk_wire::invite::{Address, InviteLink};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::time::{Span, Timestamp};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::effect::Effect;
+use crate::event::{Event, MessagePlace};
+use crate::features::contacts::{self, answering, asking};
+use crate::features::conversations;
+use crate::input::{Command, Delivery, Input, Report};
+use crate::refusal::Refusal;
+use crate::services::links::Request;
+use crate::services::outbox::Departure;
+use crate::services::sessions::Opening;
+use crate::services::{directory, healing, links, outbox, prekeys, sessions};
+use crate::step::{Rejection, Step};
+use crate::store::{
+    Alarm, Changes, ContactState, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError, Scan,
+};
+
+/// How often what is old is looked for.
+const HOUSEKEEPING: Span = Span::from_hours(1);
+/// How many alarms one turn answers; the rest wait for the next.
+const ALARMS: usize = 64;
+
+/// What a turn came to.
+#[derive(Debug)]
+pub struct Turn {
+    /// To be committed, before anything else is done.
+    pub changes: Changes,
+    /// To be done once they are.
+    pub effects: Vec<Effect>,
+    /// What the caller of a command is told.
+    pub answer: Answer,
+    /// What was thrown away.
+    pub rejections: Vec<Rejection>,
+}
+
+/// What the caller of a command is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// A link.
+    Invite(InviteLink),
+    /// How far it has come with a person.
+    Contact(IdentityId, ContactState),
+    /// A line, and how far it has come.
+    Message(MessagePlace, MessageState),
+}
+
+/// A profile that was just made.
+pub struct Founded {
+    /// To be committed to an empty store.
+    pub changes: Changes,
+    /// Who it is.
+    pub profile: Profile,
+    /// The 24 words of the recovery phrase. They are kept nowhere.
+    pub phrase: Vec<Zeroizing<String>>,
+}
+
+/// Makes a profile: an identity under a recovery phrase, one device, the first prekeys. The network key is the Ed25519
+/// seed of the node whose id is `peer`.
+///
+/// # Errors
+/// [`Refusal`] where the keys just made cannot be used, which does not happen.
+pub fn found(
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+    name: Name,
+    phrase: Option<RecoveryPhrase>,
+    network_key: &[u8; 32],
+    peer: PeerId,
+) -> Result<Founded, Refusal> {
+    let phrase = phrase.unwrap_or_else(|| RecoveryPhrase::generate(rng));
+    let recovery = RecoveryKey::from_phrase(&phrase);
+    let keys = DeviceKeys::generate(rng);
+    let chain = Sigchain::found(&recovery, &keys, Vec::new(), now);
+    let mut profile = Profile {
+        identity: chain.identity(),
+        name,
+        sigchain: chain.to_wire(),
+        device_keys: KeyMaterial::new(keys.to_bytes().as_slice()),
+        network_key: KeyMaterial::new(network_key.as_slice()),
+        created_at: now,
+        peer,
+        device: keys.device(),
+        head: chain.head(),
+        bundle: Vec::new(),
+        bundle_made_at: now,
+        bundle_id: 0,
+    };
+    let empty = crate::store::MemoryStore::default();
+    let mut step = Step::new(now, rng, &empty);
+    prekeys::rotate(&mut step, &mut profile)?;
+    step.set_alarm(Alarm::Housekeeping, None, now.after(HOUSEKEEPING));
+    let (changes, _, _) = step.finish();
+    let words = phrase.words().into_iter().map(|word| Zeroizing::new(word.to_owned())).collect();
+    Ok(Founded { changes, profile, phrase: words })
+}
+
+/// One turn: what happened goes in, what is to be kept and done comes out.
+///
+/// # Errors
+/// [`Refusal`]: nothing is kept and nothing is done. A frame that was being handled is to be refused for later.
+pub fn turn(now: Timestamp, rng: &mut dyn CryptoRng, read: &dyn Read, input: Input) -> Result<Turn, Refusal> {
+    let mut step = Step::new(now, rng, read);
+    let answer = match input {
+        Input::Started => started(&mut step).map(|()| Answer::Done)?,
+        Input::Wake => wake(&mut step).map(|()| Answer::Done)?,
+        Input::Command(command) => handle(&mut step, command)?,
+        Input::Network(report) => hear(&mut step, report).map(|()| Answer::Done)?,
+    };
+    let (changes, effects, rejections) = step.finish();
+    Ok(Turn { changes, effects, answer, rejections })
+}
+
+/// When [`Input::Wake`] is due next, by what is stored.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn next_wakeup(read: &dyn Read) -> Result<Option<Timestamp>, ReadError> {
+    let first = read.scan(&Scan::timers_until(Timestamp::from_millis(u64::MAX), 1))?;
+    Ok(first.rows.first().and_then(|(key, _)| if let Key::Timer(due, _) = key { Some(*due) } else { None }))
+}
+
+fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
+    step.profile()?;
+    links::dial_everybody(step)?;
+    asking::try_all(step)
+}
+
+fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
+    let done = |()| Answer::Done;
+    match command {
+        Command::CreateInvite { uses, lifetime, admission } => {
+            answering::create_invite(step, uses, lifetime, admission).map(Answer::Invite)
+        }
+        Command::AddContact { link, name } => {
+            asking::ask(step, &link, name).map(|(identity, state)| Answer::Contact(identity, state))
+        }
+        Command::AcceptContact(identity) => answering::accept(step, identity).map(done),
+        Command::DeclineContact(identity) => answering::decline(step, identity).map(done),
+        Command::RenameContact(identity, name) => contacts::rename(step, identity, name).map(done),
+        Command::MarkVerified(identity, verified) => contacts::mark_verified(step, identity, verified).map(done),
+        Command::Block(identity) => contacts::block(step, identity, true).map(done),
+        Command::Unblock(identity) => contacts::block(step, identity, false).map(done),
+        Command::RemoveContact(identity) => {
+            let gone = contacts::remove(step, identity)?;
+            settle(step, &gone).map(done)
+        }
+        Command::SendMessage { id, conversation, body } => conversations::send(step, id, conversation, body)
+            .map(|(place, state)| Answer::Message(place, state)),
+        Command::MarkRead(conversation, message) => conversations::mark_read(step, conversation, message).map(done),
+        Command::AllowReadReceipts(conversation, allowed) => {
+            conversations::allow_read_receipts(step, conversation, allowed).map(done)
+        }
+        Command::RenameSelf(name) => {
+            let profile = step.profile()?;
+            step.put(Key::Profile, Profile { name, ..profile });
+            Ok(Answer::Done)
+        }
+    }
+}
+
+fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
+    match report {
+        Report::Listening(address) => listening(step, address),
+        Report::Connected { peer, role, address } => {
+            links::connected(step, peer, role, address)?;
+            asking::knock(step, peer)
+        }
+        Report::Disconnected(peer) => {
+            links::disconnected(step, peer)?;
+            asking::dial_failed(step, peer)
+        }
+        Report::DialFailed(peer) => {
+            links::dial_failed(step, peer)?;
+            asking::dial_failed(step, peer)
+        }
+        Report::Discovered { peer, addresses } => links::discovered(step, peer, &addresses),
+        Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
+        Report::Sent(peer, request) => match Request::of(request.0) {
+            Request::Outbox(number) => {
+                let gone = outbox::taken(step, peer, number)?;
+                settle(step, gone.as_slice())
+            }
+            Request::Chain => asking::chain_taken(step, peer),
+            Request::Prekeys(Some(bundle)) => links::prekeys_taken(step, peer, bundle),
+            Request::Hello | Request::Knock | Request::Prekeys(None) => Ok(()),
+        },
+        Report::Refused(peer, request, code) => match (Request::of(request.0), code) {
+            (Request::Outbox(number), NackCode::Undecryptable) => outbox::undecryptable(step, peer, number),
+            (Request::Outbox(number), NackCode::Refused | NackCode::Later) => {
+                outbox::not_taken(step, peer, number)
+            }
+            (Request::Knock | Request::Chain, code) => asking::refused(step, peer, code),
+            (Request::Hello | Request::Prekeys(_), _) => Ok(()),
+        },
+        Report::Lost(peer, request) => match Request::of(request.0) {
+            Request::Outbox(number) => outbox::not_taken(step, peer, number),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn listening(step: &mut Step<'_>, address: Address) -> Result<(), Refusal> {
+    let mut listening: Listening = step.find(&Key::Listening)?.unwrap_or_default();
+    if !listening.addresses.contains(&address) {
+        listening.addresses.push(address);
+        step.put(Key::Listening, listening);
+        for contact in directory::connected_contacts(step)? {
+            for device in contact.devices {
+                if step.has(&Key::LinkOf(device))? {
+                    contacts::linked(step, device)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]) -> Result<(), Refusal> {
+    match kind {
+        FrameKind::Hello => {
+            if let Some(device) = links::hello(step, delivery, body)? {
+                contacts::linked(step, device)?;
+                outbox::flow(step, device)?;
+            }
+            Ok(())
+        }
+        FrameKind::Payload => payload(step, delivery, body),
+        FrameKind::Knock => answering::knock(step, delivery, body),
+        FrameKind::Prekeys => match directory::asking_of(step, delivery.peer)? {
+            Some(asked) if !asked.chain_taken => asking::prekeys(step, asked, delivery, body),
+            _ => links::prekeys_offered(step, delivery, body),
+        },
+        FrameKind::Chain => answering::chain(step, delivery, body),
+        // The network keeps these to itself.
+        FrameKind::Ack | FrameKind::Nack => Ok(()),
+    }
+}
+
+fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), Refusal> {
+    let link: Option<Link> = step.find(&Key::Link(delivery.peer))?;
+    let Some(device) = link.and_then(|link| link.device) else {
+        step.reject(Rejection::Stranger);
+        step.refuse(delivery, NackCode::Later);
+        return Ok(());
+    };
+    let from = directory::device(step, device)?.identity;
+    let contact = directory::contact(step, from)?;
+    if contact.blocked {
+        step.reject(Rejection::Stranger);
+        step.refuse(delivery, NackCode::Refused);
+        return Ok(());
+    }
+    match sessions::open(step, device, body)? {
+        Opening::Content(content, digest) => {
+            opened(step, device, from, *content, digest)?;
+            step.acknowledge(delivery);
+        }
+        Opening::Malformed => {
+            step.reject(Rejection::Malformed);
+            step.acknowledge(delivery);
+        }
+        Opening::Again(row) => {
+            conversations::received_again(step, from, &row)?;
+            step.acknowledge(delivery);
+        }
+        Opening::Failed(digest) => {
+            step.reject(Rejection::Undecryptable);
+            healing::failed(step, device, digest)?;
+            step.refuse(delivery, NackCode::Undecryptable);
+        }
+    }
+    Ok(())
+}
+
+fn opened(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    from: IdentityId,
+    content: Content,
+    digest: PayloadDigest,
+) -> Result<(), Refusal> {
+    match content.body {
+        Body::Receipt(receipt) => conversations::receipt(step, device, from, content.conversation, &receipt),
+        Body::NeedReinit(need) => {
+            outbox::reseal(step, device, &need)?;
+            step.emit(Event::SessionReset(from))
+        }
+        Body::Reach(reach) => contacts::reached(step, device, reach),
+        Body::Request(_) | Body::Accept(_) | Body::Decline => contacts::heard(step, from, content.body),
+        Body::Text(_) | Body::Sticker(_) | Body::Location(_) => {
+            conversations::receive(step, device, from, &content, digest)
+        }
+        Body::Unknown { .. } if content.body.is_shown() => {
+            conversations::receive(step, device, from, &content, digest)
+        }
+        Body::Unknown { .. } => Ok(()),
+    }
+}
+
+fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
+    gone.iter().try_for_each(|departure| conversations::departed(step, departure))
+}
+
+fn wake(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let due = step.scan(&Scan::timers_until(step.now, ALARMS))?;
+    for (key, _) in due.rows {
+        let Key::Timer(_, alarm) = key else { continue };
+        step.delete(key);
+        match alarm {
+            Alarm::Dial(device) => links::dial(step, device)?,
+            Alarm::Ask(identity) => asking::try_now(step, identity)?,
+            Alarm::Receipts(contact) => conversations::send_receipts(step, contact)?,
+            Alarm::LinkStalled(peer) => outbox::look_after(step, peer)?,
+            Alarm::Housekeeping => housekeeping(step)?,
+        }
+    }
+    Ok(())
+}
+
+fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
+    prekeys::housekeeping(step)?;
+    for contact in directory::connected_contacts(step)? {
+        for device in contact.devices {
+            links::offer_prekeys(step, device)?;
+        }
+    }
+    sessions::housekeeping(step)?;
+    answering::housekeeping(step)?;
+    let gone = outbox::housekeeping(step)?;
+    settle(step, &gone)?;
+    step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));
+    Ok(())
+}

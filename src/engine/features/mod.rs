@@ -1,0 +1,4 @@
+//! What a person can do. A feature uses services, the step and the floors below, and never another feature.
+
+pub(crate) mod contacts;
+pub(crate) mod conversations;

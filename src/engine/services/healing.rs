@@ -1,0 +1,46 @@
+//! Healing: when what a device sends no longer opens, it is asked to start anew (docs/protocol/04-ratchet.md,
+//! "Sessions that lost their way").
+
+use kinfolk_crypto::identity::conversation_id;
+use kinfolk_wire::content::{Body, Content, NeedReinit};
+use kinfolk_wire::ids::{DeviceId, MessageId, PayloadDigest};
+use kinfolk_wire::limits;
+use kinfolk_wire::time::Span;
+
+use super::{directory, outbox, sessions};
+use crate::event::Event;
+use crate::refusal::Refusal;
+use crate::step::Step;
+use crate::store::{Device, Key};
+
+/// One request to start anew per device in this time.
+const ASK_AGAIN: Span = Span::from_hours(1);
+
+/// A payload of a device did not open. The link it came on has proved the device, so that nobody else can force what
+/// follows: a new session that carries the digests of what did not open.
+pub(crate) fn failed(step: &mut Step<'_>, device_id: DeviceId, digest: PayloadDigest) -> Result<(), Refusal> {
+    let mut device = directory::device(step, device_id)?;
+    device.failed_opens = device.failed_opens.saturating_add(1);
+    if !device.unopened.contains(&digest) && device.unopened.len() < limits::REINIT_DIGESTS {
+        device.unopened.push(digest);
+    }
+    let asked_lately = device.reinit_asked_at.is_some_and(|at| step.now.since(at) < ASK_AGAIN);
+    if asked_lately || device.bundle.is_empty() {
+        step.put(Key::Device(device_id), device);
+        return Ok(());
+    }
+    let digests = std::mem::take(&mut device.unopened);
+    let from = device.identity;
+    step.put(Key::Device(device_id), Device { reinit_asked_at: Some(step.now), ..device });
+    sessions::restart(step, device_id)?;
+    let own = step.profile()?.identity;
+    let content = Content {
+        id: MessageId::new(step.random()),
+        conversation: conversation_id(&own, &from),
+        sent_at: step.now,
+        lamport: 0,
+        body: Body::NeedReinit(NeedReinit { digests }),
+    };
+    outbox::queue(step, device_id, &content, None)?;
+    step.emit(Event::SessionReset(from))
+}

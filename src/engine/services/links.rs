@@ -1,0 +1,399 @@
+//! Streams with peers: who is at the other end, when to dial, when one is given up (docs/protocol/06-direct.md).
+//!
+//! A link says nothing about a person until its peer has proved, in a *Hello*, to be a device of theirs.
+
+use kinfolk_crypto::hello::{sign_hello, verify_hello};
+use kinfolk_crypto::identity::Sigchain;
+use kinfolk_crypto::prekeys::VerifiedBundle;
+use kinfolk_wire::bundle::PrekeyBundle;
+use kinfolk_wire::direct::{FrameKind, Hello, NackCode, Prekeys, Role};
+use kinfolk_wire::ids::{DeviceId, PeerId};
+use kinfolk_wire::invite::Address;
+use kinfolk_wire::time::Span;
+
+use super::{directory, outbox, prekeys};
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::input::Delivery;
+use crate::refusal::Refusal;
+use crate::step::{Rejection, Step};
+use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, Link, Profile};
+
+/// Requests that are no outbox items carry this bit, and in the rest of the number what they are.
+const CONTROL: u64 = 1 << 63;
+const HELLO: u64 = CONTROL | 1;
+/// A knock of ours.
+pub(crate) const KNOCK: u64 = CONTROL | 2;
+/// The chain of ours that follows it.
+pub(crate) const CHAIN: u64 = CONTROL | 3;
+/// Prekeys that answer a knock.
+pub(crate) const PREKEYS_FOR_KNOCK: u64 = CONTROL | 4;
+const PREKEYS: u64 = CONTROL | (1 << 32);
+
+/// The first wait before dialling again, and the longest.
+const DIAL_AGAIN: Span = Span::from_secs(1);
+const DIAL_AGAIN_AT_MOST: Span = Span::from_secs(300);
+
+/// What a request was.
+pub(crate) enum Request {
+    /// An outbox item.
+    Outbox(u64),
+    /// Our hello.
+    Hello,
+    /// Our knock.
+    Knock,
+    /// Our chain.
+    Chain,
+    /// The bundle with this signed prekey.
+    Prekeys(Option<u32>),
+}
+
+impl Request {
+    pub(crate) fn of(number: u64) -> Self {
+        match number {
+            HELLO => Self::Hello,
+            KNOCK => Self::Knock,
+            CHAIN => Self::Chain,
+            PREKEYS_FOR_KNOCK => Self::Prekeys(None),
+            number if number & CONTROL == 0 => Self::Outbox(number),
+            number => Self::Prekeys(u32::try_from(number & u64::from(u32::MAX)).ok()),
+        }
+    }
+}
+
+/// The wait before the next dial after this many have failed: doubling, with up to half of it again at random.
+pub(crate) fn backoff(step: &mut Step<'_>, failed: u32) -> Span {
+    let base = DIAL_AGAIN.times(1 << failed.min(20)).min(DIAL_AGAIN_AT_MOST).as_millis();
+    let chance = u64::from(u32::from_be_bytes(step.random()));
+    Span::from_millis(base + chance % (base / 2 + 1))
+}
+
+/// A stream is open.
+pub(crate) fn connected(step: &mut Step<'_>, peer: PeerId, role: Role, address: Address) -> Result<(), Refusal> {
+    if let Some(old) = step.find::<Link>(&Key::Link(peer))? {
+        step.clear_alarm(Alarm::LinkStalled(peer), old.stalled_at);
+        unlink(step, peer, old.device)?;
+    }
+    let link = Link {
+        opened: role == Role::Dialer,
+        address,
+        device: None,
+        greeted: false,
+        knocked: None,
+        cursor: 0,
+        in_flight: 0,
+        acknowledged_at: step.now,
+        stalled_at: None,
+    };
+    step.put(Key::Link(peer), link);
+    // The dialer speaks first.
+    if role == Role::Dialer { greet(step, peer) } else { Ok(()) }
+}
+
+fn unlink(step: &mut Step<'_>, peer: PeerId, device: Option<DeviceId>) -> Result<(), Refusal> {
+    if let Some(device) = device
+        && step.find::<PeerId>(&Key::LinkOf(device))? == Some(peer)
+    {
+        step.delete(Key::LinkOf(device));
+    }
+    Ok(())
+}
+
+/// A stream is gone: tells who is no longer there and plans the next dial.
+pub(crate) fn disconnected(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    let Some(link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
+    step.delete(Key::Link(peer));
+    step.clear_alarm(Alarm::LinkStalled(peer), link.stalled_at);
+    unlink(step, peer, link.device)?;
+    let Some(mut device) = directory::device_of(step, peer)? else { return Ok(()) };
+    let Some(contact) = directory::find(step, device.identity)? else { return Ok(()) };
+    if link.device.is_some() {
+        let identity = contact.identity;
+        step.mention(Event::PeerOnline(identity, false));
+        step.put(Key::Contact(identity), Contact { last_seen: Some(step.now), ..contact.clone() });
+    }
+    if directory::is_open(&contact) {
+        let wait = backoff(step, 0);
+        dial_after(step, &mut device, wait);
+        step.put(Key::Device(device.device), device);
+    }
+    Ok(())
+}
+
+/// Plans a dial; the caller keeps the device.
+pub(crate) fn dial_after(step: &mut Step<'_>, device: &mut Device, wait: Span) {
+    let due = step.now.after(wait);
+    step.set_alarm(Alarm::Dial(device.device), device.dial_at, due);
+    device.dial_at = Some(due);
+}
+
+/// It is time to reach a device.
+pub(crate) fn dial(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    let Some(mut device) = step.find::<Device>(&Key::Device(device_id))? else { return Ok(()) };
+    device.dial_at = None;
+    let open = directory::find(step, device.identity)?.is_some_and(|contact| directory::is_open(&contact));
+    let linked = step.has(&Key::LinkOf(device_id))?;
+    match device.peer {
+        Some(peer) if open && !linked => {
+            if step.has(&Key::Link(peer))? {
+                greet(step, peer)?;
+            } else if !device.addresses.is_empty() {
+                step.effect(Effect::Dial { peer, addresses: device.addresses.clone() });
+            }
+            let wait = backoff(step, device.failed_dials.saturating_add(4));
+            dial_after(step, &mut device, wait);
+        }
+        _ => {}
+    }
+    step.put(Key::Device(device_id), device);
+    Ok(())
+}
+
+/// Nobody answered.
+pub(crate) fn dial_failed(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    let Some(mut device) = directory::device_of(step, peer)? else { return Ok(()) };
+    if step.has(&Key::LinkOf(device.device))? {
+        return Ok(());
+    }
+    device.failed_dials = device.failed_dials.saturating_add(1);
+    let wait = backoff(step, device.failed_dials);
+    dial_after(step, &mut device, wait);
+    step.put(Key::Device(device.device), device);
+    Ok(())
+}
+
+/// Plans a dial soon to every contact: the node has just started.
+pub(crate) fn dial_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
+    for contact in directory::connected_contacts(step)? {
+        for id in contact.devices {
+            let mut device = directory::device(step, id)?;
+            device.failed_dials = 0;
+            dial_after(step, &mut device, Span::ZERO);
+            step.put(Key::Device(id), device);
+        }
+    }
+    Ok(())
+}
+
+/// A peer was seen nearby: if it is a contact's device, it is dialled there now.
+pub(crate) fn discovered(step: &mut Step<'_>, peer: PeerId, addresses: &[Address]) -> Result<(), Refusal> {
+    let Some(mut device) = directory::device_of(step, peer)? else { return Ok(()) };
+    for address in addresses.iter().rev() {
+        prefer(&mut device.addresses, address);
+    }
+    if !step.has(&Key::LinkOf(device.device))? {
+        device.failed_dials = 0;
+        dial_after(step, &mut device, Span::ZERO);
+    }
+    step.put(Key::Device(device.device), device);
+    Ok(())
+}
+
+fn prefer(addresses: &mut Vec<Address>, best: &Address) {
+    addresses.retain(|address| address != best);
+    addresses.insert(0, best.clone());
+    addresses.truncate(kinfolk_wire::limits::ADDRESSES);
+}
+
+/// Whether we tell this person who we are: contacts, somebody who has our request, and somebody who is owed a no.
+fn may_greet(step: &Step<'_>, contact: &Contact) -> Result<bool, Refusal> {
+    if contact.blocked {
+        return Ok(false);
+    }
+    match contact.state {
+        ContactState::Accepted => Ok(true),
+        ContactState::Requested => {
+            let asking: Option<Asking> = step.find(&Key::Asking(contact.identity))?;
+            Ok(asking.is_some_and(|asking| asking.chain_taken))
+        }
+        ContactState::Declined => is_answer_owed(step, contact),
+        ContactState::Asking | ContactState::Removed => Ok(false),
+    }
+}
+
+fn is_answer_owed(step: &Step<'_>, contact: &Contact) -> Result<bool, Refusal> {
+    for device in &contact.devices {
+        if outbox::is_waiting(step, *device)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Says who is at this end, once, where the peer was a contact's device when last seen.
+pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
+    let Some(device) = directory::device_of(step, peer)? else { return Ok(()) };
+    let Some(contact) = directory::find(step, device.identity)? else { return Ok(()) };
+    if link.greeted || !may_greet(step, &contact)? || contact.sigchain.is_none() {
+        return Ok(());
+    }
+    let profile = step.profile()?;
+    let keys = prekeys::device_keys(&profile)?;
+    let (dialer, listener) = ends(&profile, peer, link.role());
+    let hello = sign_hello(&keys, profile.identity, profile.head, &dialer, &listener, link.role());
+    link.greeted = true;
+    step.put(Key::Link(peer), link);
+    step.send(HELLO, peer, FrameKind::Hello, hello.encode());
+    Ok(())
+}
+
+/// The dialer and the listener of a stream of which this node is one end.
+pub(crate) fn ends(profile: &Profile, peer: PeerId, role: Role) -> (PeerId, PeerId) {
+    match role {
+        Role::Dialer => (profile.peer, peer),
+        Role::Listener => (peer, profile.peer),
+    }
+}
+
+/// Somebody says who they are. Says which device is now linked, if the words were true and welcome.
+pub(crate) fn hello(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<Option<DeviceId>, Refusal> {
+    let peer = delivery.peer;
+    let Some(device) = check_hello(step, peer, body)? else {
+        step.reject(Rejection::Hello);
+        step.refuse(delivery, NackCode::Refused);
+        return Ok(None);
+    };
+    step.acknowledge(delivery);
+    let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(None) };
+    let mut device = directory::device(step, device)?;
+    let contact = directory::contact(step, device.identity)?;
+    link.device = Some(device.device);
+    if link.opened {
+        prefer(&mut device.addresses, &link.address);
+    }
+    step.put(Key::Link(peer), link);
+    step.put(Key::LinkOf(device.device), peer);
+    step.put(Key::Peer(peer), device.device);
+    step.clear_alarm(Alarm::Dial(device.device), device.dial_at);
+    device.dial_at = None;
+    device.failed_dials = 0;
+    device.peer = Some(peer);
+    let (id, identity) = (device.device, device.identity);
+    step.put(Key::Device(id), device);
+    step.put(Key::Contact(identity), Contact { last_seen: Some(step.now), ..contact.clone() });
+    if !may_greet(step, &contact)? {
+        return Ok(None);
+    }
+    greet(step, peer)?;
+    if directory::is_open(&contact) {
+        step.mention(Event::PeerOnline(identity, true));
+        offer_prekeys(step, id)?;
+    }
+    Ok(Some(id))
+}
+
+fn check_hello(step: &Step<'_>, peer: PeerId, body: &[u8]) -> Result<Option<DeviceId>, Refusal> {
+    let (Ok(hello), Some(link)) = (Hello::decode(body), step.find::<Link>(&Key::Link(peer))?) else { return Ok(None) };
+    let Some(contact) = directory::find(step, hello.identity)? else { return Ok(None) };
+    let welcome = match contact.state {
+        ContactState::Accepted | ContactState::Requested | ContactState::Asking => true,
+        ContactState::Declined => is_answer_owed(step, &contact)?,
+        ContactState::Removed => false,
+    };
+    if contact.blocked || !welcome {
+        return Ok(None);
+    }
+    let Some(chain) = contact.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok()) else { return Ok(None) };
+    let Some(certificate) = chain.device(hello.device) else { return Ok(None) };
+    let profile = step.profile()?;
+    let (dialer, listener) = ends(&profile, peer, link.role());
+    let said = verify_hello(&hello, certificate, &dialer, &listener, link.role().other());
+    Ok(said.is_ok().then_some(hello.device))
+}
+
+/// Sends our newest bundle to a linked device that does not have it.
+pub(crate) fn offer_prekeys(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    let profile = step.profile()?;
+    let device = directory::device(step, device)?;
+    let Some(peer) = step.find::<PeerId>(&Key::LinkOf(device.device))? else { return Ok(()) };
+    if device.knows_prekey == profile.bundle_id {
+        return Ok(());
+    }
+    let bundle = PrekeyBundle::decode(&profile.bundle).map_err(|_| Refusal::Inconsistent("our own prekeys"))?;
+    let prekeys = Prekeys { sigchain: profile.sigchain, bundle, one_time: None };
+    step.send(PREKEYS | u64::from(profile.bundle_id), peer, FrameKind::Prekeys, prekeys.encode());
+    Ok(())
+}
+
+/// A device has our bundle.
+pub(crate) fn prekeys_taken(step: &mut Step<'_>, peer: PeerId, bundle: u32) -> Result<(), Refusal> {
+    if let Some(device) = directory::device_of(step, peer)? {
+        step.put(Key::Device(device.device), Device { knows_prekey: bundle, ..device });
+    }
+    Ok(())
+}
+
+/// A linked device sent its newest sigchain and bundle. A chain that does not extend the known one is refused.
+pub(crate) fn prekeys_offered(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), Refusal> {
+    let accepted = match step.find::<Link>(&Key::Link(delivery.peer))?.and_then(|link| link.device) {
+        Some(device) => take_prekeys(step, device, body)?,
+        None => false,
+    };
+    if accepted {
+        step.acknowledge(delivery);
+    } else {
+        step.reject(Rejection::Prekeys);
+        step.refuse(delivery, NackCode::Refused);
+    }
+    Ok(())
+}
+
+fn take_prekeys(step: &mut Step<'_>, device_id: DeviceId, body: &[u8]) -> Result<bool, Refusal> {
+    let Ok(offered) = Prekeys::decode(body) else { return Ok(false) };
+    let device = directory::device(step, device_id)?;
+    let contact = directory::contact(step, device.identity)?;
+    let Ok(chain) = Sigchain::verify(&offered.sigchain) else { return Ok(false) };
+    let known = contact.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok());
+    if chain.identity() != contact.identity || known.is_some_and(|known| !chain.extends(&known)) {
+        return Ok(false);
+    }
+    if offered.bundle.device != device_id || VerifiedBundle::verify(&offered.bundle, &chain, step.now).is_err() {
+        return Ok(false);
+    }
+    step.put(Key::Device(device_id), Device { bundle: offered.bundle.encode(), ..device });
+    if chain.head() != contact.head {
+        let devices = chain.devices().iter().map(|certificate| certificate.device).collect();
+        let sigchain = Some(offered.sigchain);
+        directory::save(step, Contact { sigchain, devices, head: chain.head(), ..contact })?;
+    }
+    Ok(true)
+}
+
+/// Keeps an alarm on a link that owes acknowledgements.
+pub(crate) fn watch(step: &mut Step<'_>, peer: PeerId, link: &mut Link, patience: Span) {
+    if link.in_flight == 0 {
+        step.clear_alarm(Alarm::LinkStalled(peer), link.stalled_at);
+        link.stalled_at = None;
+    } else if link.stalled_at.is_none() {
+        link.acknowledged_at = step.now;
+        let due = step.now.after(patience);
+        step.set_alarm(Alarm::LinkStalled(peer), None, due);
+        link.stalled_at = Some(due);
+    }
+}
+
+/// The alarm of a link rang: gives the link up where it owes acknowledgements and none came for so long. Says whether
+/// the link is still there.
+pub(crate) fn stalled(step: &mut Step<'_>, peer: PeerId, patience: Span) -> Result<bool, Refusal> {
+    let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(false) };
+    link.stalled_at = None;
+    if link.in_flight > 0 && step.now.since(link.acknowledged_at) >= patience {
+        step.put(Key::Link(peer), link);
+        step.effect(Effect::Disconnect(peer));
+        disconnected(step, peer)?;
+        return Ok(false);
+    }
+    if link.in_flight > 0 {
+        look_again(step, peer, &mut link, patience);
+    }
+    step.put(Key::Link(peer), link);
+    Ok(true)
+}
+
+/// Sets the alarm of a link anew.
+pub(crate) fn look_again(step: &mut Step<'_>, peer: PeerId, link: &mut Link, wait: Span) {
+    let due = step.now.after(wait);
+    step.set_alarm(Alarm::LinkStalled(peer), link.stalled_at, due);
+    link.stalled_at = Some(due);
+}

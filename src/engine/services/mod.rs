@@ -1,0 +1,9 @@
+//! What several features need. A service never decides what a person may do; it knows how things are found, sealed and
+//! sent.
+
+pub(crate) mod directory;
+pub(crate) mod healing;
+pub(crate) mod links;
+pub(crate) mod outbox;
+pub(crate) mod prekeys;
+pub(crate) mod sessions;

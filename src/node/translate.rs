@@ -1,0 +1,59 @@
+//! The network's words in the engine's, and back.
+
+use kinfolk_engine::Effect;
+use kinfolk_engine::input::{Delivery, Report};
+use kinfolk_engine::effect::RequestId;
+use kinfolk_net::{Command, Event};
+
+const fn delivery_up(delivery: kinfolk_net::Delivery) -> Delivery {
+    Delivery { peer: delivery.peer, stream: delivery.stream, sequence: delivery.sequence }
+}
+
+const fn delivery_down(delivery: Delivery) -> kinfolk_net::Delivery {
+    kinfolk_net::Delivery { peer: delivery.peer, stream: delivery.stream, sequence: delivery.sequence }
+}
+
+/// What the engine is told of an event of the network, if anything.
+pub(crate) fn report(event: Event) -> Option<Report> {
+    Some(match event {
+        Event::Listening { address } => Report::Listening(address),
+        Event::ListenFailed { address, reason } => {
+            tracing::warn!(?address, reason, "cannot be reached here");
+            return None;
+        }
+        Event::Connected { peer, role, address } => Report::Connected { peer, role, address },
+        Event::Disconnected { peer } => Report::Disconnected(peer),
+        Event::DialFailed { peer, .. } => Report::DialFailed(peer),
+        Event::Received { delivery, kind, body, .. } => {
+            Report::Received { delivery: delivery_up(delivery), kind, body }
+        }
+        Event::Sent { request, peer } => Report::Sent(peer, RequestId(request.0)),
+        Event::Refused { request, peer, code } => Report::Refused(peer, RequestId(request.0), code),
+        Event::Lost { request, peer } => Report::Lost(peer, RequestId(request.0)),
+        Event::Discovered { peer, addresses } => Report::Discovered { peer, addresses },
+    })
+}
+
+/// What the network is asked for an effect; nothing for what is not its business.
+pub(crate) fn command(effect: Effect) -> Option<Command> {
+    Some(match effect {
+        Effect::Dial { peer, addresses } => Command::Dial { request: kinfolk_net::RequestId(0), peer, addresses },
+        Effect::Send { request, peer, kind, body } => {
+            Command::Send { request: kinfolk_net::RequestId(request.0), peer, kind, body }
+        }
+        Effect::Acknowledge(delivery) => Command::Acknowledge { delivery: delivery_down(delivery) },
+        Effect::Refuse(delivery, code) => Command::Refuse { delivery: delivery_down(delivery), code },
+        Effect::Disconnect(peer) => Command::Disconnect { peer },
+        Effect::Notify(_) => return None,
+    })
+}
+
+/// What the engine is told when the network had no room for a command.
+pub(crate) fn not_taken(command: Command) -> Option<Report> {
+    match command {
+        Command::Send { request, peer, .. } => Some(Report::Lost(peer, RequestId(request.0))),
+        Command::Dial { peer, .. } => Some(Report::DialFailed(peer)),
+        // The other side sends again what was not acknowledged; a stalled link is given up again later.
+        Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Disconnect { .. } | Command::Shutdown => None,
+    }
+}
