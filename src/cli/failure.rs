@@ -1,0 +1,136 @@
+//! What went wrong, for people and for programs.
+
+use kinfolk_client::ClientError;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It is done: 0.
+    Done,
+    /// It was refused, or failed: 1.
+    Refused,
+    /// It was not called as it must be: 2.
+    WrongUsage,
+    /// No node is running for this profile: 3.
+    NoNode,
+    /// It took too long: 4.
+    TimedOut,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused => 1,
+            Self::WrongUsage => 2,
+            Self::NoNode => 3,
+            Self::TimedOut => 4,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// How the process ends.
+    pub exit: Exit,
+    /// For programs: stable, in snake_case.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure.
+    #[must_use]
+    pub fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), message: message.into() }
+    }
+
+    /// The node went away in the middle of a command.
+    #[must_use]
+    pub fn node_stopped() -> Self {
+        Self::new(Exit::NoNode, "node_stopped", "the node has stopped")
+    }
+
+    /// Whoever read the output has gone, which is no failure at all.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.code == UNHEARD
+    }
+
+    /// What the person can do about it, where that is known.
+    #[must_use]
+    pub fn next_step(&self) -> Option<&'static str> {
+        Some(match self.code.as_str() {
+            "no_node" | "node_stopped" => "start it with: kinfolk run",
+            "no_profile" => "set it up with: kinfolk init",
+            "door_file" => "stop the node and start it again with: kinfolk run",
+            "broken" => "see whether the node still runs with: kinfolk status",
+            "unknown_contact" | "unknown_chat" => "see who is there with: kinfolk contacts",
+            "ambiguous_contact" => "use more of the id, or the whole name",
+            "unknown_message" => "see the ids with: kinfolk --json history CHAT",
+            "unknown_sticker" | "invalid_sticker" => "see which there are with: kinfolk stickers",
+            "invalid_link" | "invalid_invite" | "invite_expired" => {
+                "ask the person for a new link; they make one with: kinfolk invite"
+            }
+            "invite_used" => "ask the person for a link of your own; they make one with: kinfolk invite",
+            "own_invite" => "send the link to the person you want to talk to; they use it with: kinfolk add LINK",
+            "not_accepted" => "wait until they have; kinfolk watch tells",
+            "declined" => "ask them for a new invite by another way",
+            "blocked" => "hear them again with: kinfolk unblock CONTACT",
+            "not_asking" => "see who asked with: kinfolk contacts",
+            "invalid_location" => "write it as LAT,LON or LAT,LON,METRES, as in 47.3769,8.5417,20",
+            "invalid_name" => "choose a name of 1 to 64 characters",
+            "empty_text" => "write something, or - to read it from standard input",
+            "too_large" | "text_too_long" => "send it in parts",
+            "id_taken" => "choose another id, or leave --id out",
+            "invalid_id" => "an id has 32 hexadecimal digits, in lower case",
+            "not_delivered" => "see whether they are still a contact with: kinfolk contacts",
+            "timed_out" => "the node goes on trying; see how far it has come with: kinfolk history CHAT",
+            "busy" => "try again in a moment",
+            "store_damaged" | "store_failed" | "store_inconsistent" => {
+                "check the disk and its free space, then start the node again"
+            }
+            "wrong_passphrase" => "try again; the passphrase is the one given at kinfolk init",
+            "passphrase_file" | "empty_passphrase" | "passphrases_differ" => {
+                "give it with --passphrase-file FILE, in KINFOLK_PASSPHRASE, or on a terminal"
+            }
+            _ => return None,
+        })
+    }
+}
+
+const UNHEARD: &str = "unheard";
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::NoNode => Self::new(Exit::NoNode, "no_node", message),
+            ClientError::DoorFile { .. } => Self::new(Exit::Refused, "door_file", message),
+            ClientError::Refused(problem) if problem.code == "node_stopped" => Self::node_stopped(),
+            ClientError::Refused(problem) => Self::new(Exit::Refused, &problem.code, problem.detail),
+            ClientError::TimedOut { .. } => Self::new(Exit::TimedOut, "timed_out", message),
+            ClientError::Broken(_) => Self::new(Exit::Refused, "broken", message),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::new(Exit::Done, UNHEARD, "")
+        } else {
+            Self::new(Exit::Refused, "output", format!("the output could not be written: {error}"))
+        }
+    }
+}

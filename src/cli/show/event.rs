@@ -1,0 +1,30 @@
+use kinfolk_rpc::event::{Event, What};
+
+use super::contact::standing;
+use super::message::{line_in_chat, progress};
+use super::short;
+
+/// An event in one line; nothing for those that a person need not see.
+pub(crate) fn line(event: &Event) -> String {
+    match &event.what {
+        What::MessageAdded(message) => line_in_chat(message),
+        What::MessageChanged { message, state, .. } => format!("  {} is {}", short(message), progress(*state)),
+        What::MessageDamaged { message, .. } => {
+            format!("  {} can no longer be read: the store is damaged there", short(message))
+        }
+        What::ContactAdded(contact) | What::ContactChanged(contact) => {
+            let verified = if contact.verified { ", verified" } else { "" };
+            format!("  {} ({}): {}{verified}", contact.display_name, short(&contact.contact), standing(contact))
+        }
+        What::ContactRemoved { contact } => format!("  {} is removed", short(contact)),
+        What::SessionReset { display_name, .. } => {
+            format!(
+                "  the session with {display_name} was started anew; compare safety numbers if you did not expect it"
+            )
+        }
+        What::PeerOnline { display_name, online, .. } => {
+            format!("  {display_name} is {}", if *online { "online" } else { "gone" })
+        }
+        What::Reset => "  events are missing here; see kinfolk history and kinfolk contacts".to_owned(),
+    }
+}

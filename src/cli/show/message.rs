@@ -1,0 +1,46 @@
+use kinfolk_rpc::message::{Kind, Message, MessageState};
+
+use super::short;
+use super::text::contained;
+use super::time::moment;
+
+/// A line of a conversation.
+pub(crate) fn line(message: &Message) -> String {
+    let when = moment(message.at);
+    match message.state {
+        MessageState::Received => format!("{when}  {}: {}", message.from.display_name, said(message)),
+        state => format!("{when}  you ({}): {}", progress(state), said(message)),
+    }
+}
+
+/// The same among the lines of other conversations.
+pub(crate) fn line_in_chat(message: &Message) -> String {
+    match message.state {
+        MessageState::Received => line(message),
+        _ => format!("{}  you, in {}: {}", moment(message.at), short(&message.chat), said(message)),
+    }
+}
+
+/// How far a message has come.
+pub(crate) const fn progress(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Queued => "queued",
+        MessageState::Sent => "sent",
+        MessageState::Delivered => "delivered",
+        MessageState::Read => "read",
+        MessageState::NotDelivered => "not delivered",
+        MessageState::Received => "received",
+    }
+}
+
+fn said(message: &Message) -> String {
+    match (message.kind, &message.text, &message.sticker, &message.location) {
+        (Kind::Text, Some(text), ..) => contained(text),
+        (Kind::Sticker, _, Some(sticker), _) => format!("[sticker {}]", contained(sticker)),
+        (Kind::Location, _, _, Some(place)) => match place.accuracy_m {
+            Some(metres) => format!("[place {}, {}, within {metres} m]", place.lat, place.lon),
+            None => format!("[place {}, {}]", place.lat, place.lon),
+        },
+        _ => "[something that only a newer version of kinfolk can show]".to_owned(),
+    }
+}

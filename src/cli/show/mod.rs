@@ -1,0 +1,15 @@
+//! What people read. Names come from the door in a form made for screens; texts are made safe here. Nothing here prints.
+
+pub(crate) mod contact;
+pub(crate) mod event;
+pub(crate) mod message;
+pub(crate) mod qr;
+pub(crate) mod startup;
+pub(crate) mod status;
+pub(crate) mod text;
+pub(crate) mod time;
+
+/// The beginning of an id: enough to name it by.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
