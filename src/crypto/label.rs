@@ -1,0 +1,120 @@
+//! Every label of the protocol in one place, so that no two uses of a key can be mistaken for each other.
+//!
+//! Labels of signatures stand in front of what is signed and are prefix-free: none begins another, so a signature made
+//! for one use is never one for another, whatever bytes follow. Labels of key derivations are the beginning of an HKDF
+//! info or of a MAC's input.
+
+/// What a key is used for (docs/protocol/01-encoding.md lists them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Label {
+    /// Signs a genesis, by the recovery key.
+    Genesis,
+    /// Signs a sigchain entry, by its author.
+    Entry,
+    /// Signs a sigchain entry, by the device that it introduces.
+    NewDevice,
+    /// Signs a prekey bundle.
+    Bundle,
+    /// Signs a one-time prekey.
+    OneTimePrekey,
+    /// Signs an invite.
+    Invite,
+    /// Signs a hello on a stream.
+    Hello,
+    /// Derives the recovery signing key from the phrase.
+    RecoverySign,
+    /// Derives the nonce of the genesis from the phrase.
+    RecoveryNonce,
+    /// Derives the keys of a session from a handshake.
+    Handshake,
+    /// Derives root, chain and header key at a Diffie-Hellman step.
+    Root,
+    /// Derives the first post-quantum root and chains.
+    PqInit,
+    /// Derives the next post-quantum root and chains.
+    PqStep,
+    /// Derives key and nonce of one message.
+    Message,
+    /// Names an invite without showing its secret.
+    InviteId,
+    /// Shows that an invite's secret is known.
+    Knock,
+    /// Names the conversation of two people.
+    Conversation,
+    /// Derives a safety number.
+    Safety,
+}
+
+impl Label {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Genesis,
+        Self::Entry,
+        Self::NewDevice,
+        Self::Bundle,
+        Self::OneTimePrekey,
+        Self::Invite,
+        Self::Hello,
+        Self::RecoverySign,
+        Self::RecoveryNonce,
+        Self::Handshake,
+        Self::Root,
+        Self::PqInit,
+        Self::PqStep,
+        Self::Message,
+        Self::InviteId,
+        Self::Knock,
+        Self::Conversation,
+        Self::Safety,
+    ];
+
+    /// Those that sign.
+    pub const SIGNATURES: [Self; 7] =
+        [Self::Genesis, Self::Entry, Self::NewDevice, Self::Bundle, Self::OneTimePrekey, Self::Invite, Self::Hello];
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Genesis => b"kinfolk/1 genesis",
+            Self::Entry => b"kinfolk/1 entry",
+            Self::NewDevice => b"kinfolk/1 device",
+            Self::Bundle => b"kinfolk/1 bundle",
+            Self::OneTimePrekey => b"kinfolk/1 otk",
+            Self::Invite => b"kinfolk/1 invite",
+            Self::Hello => b"kinfolk/1 hello",
+            Self::RecoverySign => b"kinfolk/1 recovery sign",
+            Self::RecoveryNonce => b"kinfolk/1 recovery nonce",
+            Self::Handshake => b"kinfolk/1 pqxdh",
+            Self::Root => b"kinfolk/1 root",
+            Self::PqInit => b"kinfolk/1 pq init",
+            Self::PqStep => b"kinfolk/1 pq",
+            Self::Message => b"kinfolk/1 msg",
+            Self::InviteId => b"kinfolk/1 id",
+            Self::Knock => b"kinfolk/1 knock",
+            Self::Conversation => b"kinfolk/1 chat",
+            Self::Safety => b"kinfolk/1 safety",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_labels_are_the_same() {
+        let mut all = Label::ALL.map(Label::as_bytes);
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn a09_no_signature_label_begins_another_label() {
+        for one in Label::SIGNATURES {
+            for other in Label::ALL {
+                assert!(one == other || !other.as_bytes().starts_with(one.as_bytes()), "{one:?} begins {other:?}");
+            }
+        }
+    }
+}
