@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// How many events the log keeps; older ones are gone and a face that wants them starts anew.
-pub const EVENTS_KEPT: u64 = 20_000;
+pub(crate) const EVENTS_KEPT: u64 = 20_000;
 
 /// Something from outside that was thrown away, for the counters: never a sign of what was inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

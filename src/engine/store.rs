@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
-use kinfolk_crypto::session::SkippedKeyId;
+use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
     ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId,
@@ -226,7 +226,7 @@ impl Key {
             Self::Invite(id) => vec![name(id.as_bytes(), 16)],
             Self::Session(device, session) => vec![name(device.as_bytes(), 16), name(session.as_bytes(), 16)],
             Self::SkippedKey(session, id) => {
-                vec![name(session.as_bytes(), 16), Segment::Order(id.order()), name(&id.to_bytes(), 8)]
+                vec![name(session.as_bytes(), 16), Segment::Order(u32::from_be_bytes(id.to_bytes()).into())]
             }
             Self::AcceptedInit(digest) => vec![name(digest, 16)],
             Self::Conversation(id) => vec![name(id.as_bytes(), 16)],
@@ -501,19 +501,32 @@ impl Read for Overlay<'_> {
 /// A store in memory, for the simulator and for tests: what a real one does, without sealing or disk.
 #[derive(Debug, Default, Clone)]
 pub struct MemoryStore {
-    rows: BTreeMap<Key, Row>,
+    rows: BTreeMap<Vec<u8>, (Key, Row)>,
+}
+
+/// A key as bytes whose order is the order of scans.
+fn path(table: Table, segments: &[Segment]) -> Vec<u8> {
+    let mut path = vec![table.number()];
+    for segment in segments {
+        match segment {
+            Segment::Name { bytes, .. } => path.extend_from_slice(bytes),
+            Segment::Order(order) => path.extend_from_slice(&order.to_be_bytes()),
+        }
+    }
+    path
 }
 
 impl MemoryStore {
     /// Applies a batch.
     pub fn commit(&mut self, changes: &Changes) {
         for (key, change) in changes {
+            let path = path(key.table(), &key.segments());
             match change {
                 Change::Put(row) => {
-                    self.rows.insert(*key, row.clone());
+                    self.rows.insert(path, (*key, row.clone()));
                 }
                 Change::Delete => {
-                    self.rows.remove(key);
+                    self.rows.remove(&path);
                 }
             }
         }
@@ -521,30 +534,33 @@ impl MemoryStore {
 
     /// Forgets what is volatile, as the end of a process does.
     pub fn forget_volatile(&mut self) {
-        self.rows.retain(|key, _| !key.is_volatile());
+        self.rows.retain(|_, (key, _)| !key.is_volatile());
     }
 
-    /// All rows.
-    pub fn iter(&self) -> btree_map::Iter<'_, Key, Row> {
-        self.rows.iter()
+    /// All rows, in the order of scans.
+    pub fn iter(&self) -> impl Iterator<Item = &(Key, Row)> {
+        self.rows.values()
     }
 }
 
 impl Read for MemoryStore {
     fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
-        Ok(self.rows.get(key).cloned())
+        Ok(self.rows.get(&path(key.table(), &key.segments())).map(|(_, row)| row.clone()))
     }
 
     fn scan(&self, scan: &Scan) -> Result<Scanned, ReadError> {
-        let mut found: Vec<(u64, Key, &Row)> =
-            self.rows.iter().filter_map(|(key, row)| scan.place(key).map(|order| (order, *key, row))).collect();
-        if scan.backwards {
-            found.sort_by_key(|(order, ..)| std::cmp::Reverse(*order));
+        let prefix = path(scan.table, &scan.prefix);
+        let under = self.rows.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+        let matching = under.filter(|(_, (key, _))| scan.place(key).is_some()).map(|(_, found)| found.clone());
+        let rows = if scan.backwards {
+            let mut all: Vec<(Key, Row)> = matching.collect();
+            all.reverse();
+            all.truncate(scan.limit);
+            all
         } else {
-            found.sort_by_key(|(order, ..)| *order);
-        }
-        found.truncate(scan.limit);
-        Ok(Scanned { rows: found.into_iter().map(|(_, key, row)| (key, row.clone())).collect(), damaged: 0 })
+            matching.take(scan.limit).collect()
+        };
+        Ok(Scanned { rows, damaged: 0 })
     }
 }
 

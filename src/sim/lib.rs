@@ -1,1 +1,25 @@
-//! Virtual time, a lossy network, many engines, a reference model
+//! Many engines in one process, in virtual time, over a network that loses, delays, doubles, reorders, forges and
+//! falls apart, on machines that crash between any two steps.
+//!
+//! A [`World`](world::World) is made from a seed and runs the same way each time. While it runs, a
+//! [`Model`](model::Model) notes what people were told; when the faults have stopped and the world has come to rest,
+//! the model says what every screen must show. A world that shows something else is a fault of the engine, and its
+//! seed finds it again.
+//!
+//! [`Mutant`](mutant::Mutant)s are engines and drivers with one fault planted in them: a simulator that does not notice
+//! one would not notice such a fault in ours either.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`world`] | nodes, virtual time, the run from a seed to a verdict |
+//! | [`network`] | frames and connections on their way |
+//! | [`faults`] | what goes wrong, how often, and how often it did |
+//! | [`model`] | what every screen must show at the end |
+//! | [`mutant`] | faults to be caught |
+
+pub mod faults;
+pub mod model;
+pub mod mutant;
+pub mod network;
+pub mod node;
+pub mod world;

@@ -11,7 +11,7 @@ use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::Span;
 
-use super::{directory, links, sessions};
+use super::{links, sessions};
 use crate::event::MessagePlace;
 use crate::refusal::Refusal;
 use crate::step::Step;

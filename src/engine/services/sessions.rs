@@ -9,7 +9,8 @@ use kinfolk_crypto::prekeys::{
     LastResortSecret, OneTimePrekeySecret, SignedPrekeySecret, VerifiedBundle, VerifiedOneTimePrekey,
 };
 use kinfolk_crypto::secret::SecretBytes;
-use kinfolk_crypto::session::{PairRoot, Session, SkippedKeyId, SkippedKeys};
+use kinfolk_crypto::session::Session;
+use kinfolk_crypto::{PairRoot, SkippedKeyId, SkippedKeys};
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::content::{Content, Plaintext};
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage};

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{Alarm, Key, PrekeyKind, Table};
 use crate::event::{Event, MessagePlace};
-use kinfolk_crypto::session::SkippedKeyId;
+use kinfolk_crypto::SkippedKeyId;
 
 /// The version byte in front of every row that this program writes.
 pub const ROW_VERSION: u8 = 1;
@@ -724,7 +724,7 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Session(device, session) => Key::Session(device, session),
         KeyBytes::SkippedKey(session, id) => Key::SkippedKey(
             session,
-            SkippedKeyId::from_bytes(id).ok_or(DecodeError::Malformed { what: "key of a row" })?,
+            SkippedKeyId::from_bytes(id),
         ),
         KeyBytes::AcceptedInit(digest) => Key::AcceptedInit(digest),
         KeyBytes::Conversation(id) => Key::Conversation(id),
