@@ -10,6 +10,11 @@ const FIXED: usize = 32 + 5 * 4 + 1;
 const OFFER: u8 = 1;
 const ANSWER: u8 = 2;
 
+/// An ML-KEM-768 key, on its way to the other side.
+pub(crate) type Offer = Box<[u8; KEM_KEY]>;
+/// An ML-KEM-768 ciphertext, on its way back.
+pub(crate) type Answer = Box<[u8; KEM_CIPHERTEXT]>;
+
 /// ```text
 /// DHs 32 | PN u32 | N u32 | pq_epoch u32 | pq_pn u32 | pq_n u32 | flags u8 [| ek 1184 if flags & 1][| ct 1088 if flags & 2]
 /// ```
@@ -27,9 +32,9 @@ pub(crate) struct Header {
     /// The message's number under this epoch, from 0.
     pub(crate) pq_number: u32,
     /// An ML-KEM-768 key for the next epoch.
-    pub(crate) offer: Option<Box<[u8; KEM_KEY]>>,
+    pub(crate) offer: Option<Offer>,
     /// The ciphertext that answers such a key.
-    pub(crate) answer: Option<Box<[u8; KEM_CIPHERTEXT]>>,
+    pub(crate) answer: Option<Answer>,
 }
 
 impl Header {

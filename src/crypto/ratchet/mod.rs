@@ -3,21 +3,21 @@
 //! Two of them turn side by side. The *double ratchet* with header encryption (Signal, "The Double Ratchet Algorithm",
 //! revision 3, section 4) steps with X25519 whenever the conversation changes direction. The *post-quantum ratchet*
 //! steps with a whole ML-KEM-768 key now and then. Every message takes one key from each, mixed into one
-//! [`MessageSecret`](message_key::MessageSecret): who would read it must break both. [`Session`](crate::Session) is the
+//! `MessageSecret`: who would read it must break both. [`Session`](crate::Session) is the
 //! only caller.
 //!
 //! | file | symbol |
 //! |---|---|
-//! | [`root_key`] | `RK`, and the step that gives the next |
-//! | [`chain_key`] | `CK` of either ratchet |
-//! | [`header_key`] | `HK`, `NHK` |
-//! | [`message_key`] | `mk`, and the mixture `(k, n)` |
-//! | [`header`] | what is sealed in front of a body: `DHs`, `PN`, `N` and the post-quantum part |
-//! | [`double_ratchet`] | who sends on which chain |
-//! | [`post_quantum`] | epochs, offers and answers |
-//! | [`walk`] | from the last message received to the one at hand |
+//! | `root_key` | `RK`, and the step that gives the next |
+//! | `chain_key` | `CK` of either ratchet |
+//! | `header_key` | `HK`, `NHK` |
+//! | `message_key` | `mk`, and the mixture `(k, n)` |
+//! | `header` | what is sealed in front of a body: `DHs`, `PN`, `N` and the post-quantum part |
+//! | `double_ratchet` | who sends on which chain |
+//! | `post_quantum` | epochs, offers and answers |
+//! | `walk` | from the last message received to the one at hand |
 //! | [`skipped`] | `MKSKIPPED`, which the caller stores |
-//! | [`backlog`] | what of it is still out there, and when it is given up |
+//! | `backlog` | what of it is still out there, and when it is given up |
 //!
 //! Both ratchets give each message of a direction the same place in a count from 0, its *ordinal*: the lengths of all
 //! chains before plus its number in the present one. A header whose two ordinals differ is refused, and a skipped message

@@ -17,7 +17,7 @@ use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY};
 use kinfolk_wire::time::{Span, Timestamp};
 
 use super::chain_key::ChainKey;
-use super::header::Header;
+use super::header::{Answer, Header, Offer};
 use super::message_key::MessageKey;
 use super::side::{Ours, Theirs};
 use super::walk::Walk;
@@ -46,8 +46,8 @@ pub(crate) enum Party {
 impl Party {
     const fn offers(self, epoch: u32) -> bool {
         match self {
-            Self::Initiator => epoch % 2 == 1,
-            Self::Responder => epoch % 2 == 0,
+            Self::Initiator => !epoch.is_multiple_of(2),
+            Self::Responder => epoch.is_multiple_of(2),
         }
     }
 }
@@ -91,12 +91,12 @@ enum Exchange {
     /// They have offered a key, which we answer when we send next.
     Asked {
         #[serde(with = "stored")]
-        key: Box<[u8; KEM_KEY]>,
+        key: Offer,
     },
     /// We have answered: the newest epoch is the one we go on to send under.
     Answering {
         #[serde(with = "stored")]
-        ciphertext: Box<[u8; KEM_CIPHERTEXT]>,
+        ciphertext: Answer,
         chain: ChainKey<Ours>,
         sent: u32,
     },
@@ -108,8 +108,8 @@ pub(crate) struct PqSendKey {
     pub(crate) previous: u32,
     pub(crate) number: u32,
     pub(crate) key: MessageKey,
-    pub(crate) offer: Option<Box<[u8; KEM_KEY]>>,
-    pub(crate) answer: Option<Box<[u8; KEM_CIPHERTEXT]>>,
+    pub(crate) offer: Option<Offer>,
+    pub(crate) answer: Option<Answer>,
 }
 
 impl PostQuantum {
@@ -173,7 +173,7 @@ impl PostQuantum {
         }
     }
 
-    fn riders(&mut self) -> (Option<Box<[u8; KEM_KEY]>>, Option<Box<[u8; KEM_CIPHERTEXT]>>) {
+    fn riders(&mut self) -> (Option<Offer>, Option<Answer>) {
         match &mut self.exchange {
             Exchange::Offering { seed, sent } => (rides(sent).then(|| Box::new(*expand(seed).public())), None),
             Exchange::Answering { ciphertext, sent, .. } => (None, rides(sent).then(|| ciphertext.clone())),
@@ -216,10 +216,10 @@ impl PostQuantum {
             return;
         }
         match (&self.exchange, &header.offer, &header.answer) {
-            (Exchange::Idle, Some(key), _) if !self.party.offers(self.epoch.saturating_add(1)) => {
-                if MlKem768::is_valid(key) {
-                    self.exchange = Exchange::Asked { key: key.clone() };
-                }
+            (Exchange::Idle, Some(key), _)
+                if !self.party.offers(self.epoch.saturating_add(1)) && MlKem768::is_valid(key) =>
+            {
+                self.exchange = Exchange::Asked { key: key.clone() };
             }
             (Exchange::Offering { seed, .. }, _, Some(ciphertext)) => {
                 let private = expand(seed);
