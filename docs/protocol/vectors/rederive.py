@@ -1,0 +1,878 @@
+#!/usr/bin/env python3
+"""Derives every vector of this folder again, from the pages of docs/protocol alone.
+
+Primitives come from the packages `cryptography` (X25519, Ed25519, ChaCha20-Poly1305), `kyber-py` (ML-KEM-768) and the
+standard library; the BIP-39 word list from `mnemonic`. Everything else is written here as the pages say it. Prints
+`checks: N` at the end, or the first difference, and then ends with status 1.
+"""
+
+import base64
+import hashlib
+import hmac as hmac_module
+import json
+import pathlib
+import struct
+import sys
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from kyber_py.ml_kem import ML_KEM_768
+from mnemonic import Mnemonic
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+CHECKS = 0
+
+
+class Difference(Exception):
+    """A vector is not what the pages say."""
+
+
+class Refused(Exception):
+    """A message does not open."""
+
+
+def same(what, found, expected):
+    global CHECKS
+    CHECKS += 1
+    if found != expected:
+        show = lambda value: value.hex() if isinstance(value, bytes) else repr(value)
+        raise Difference(f"{what}\n   derived {show(found)[:400]}\n  in file  {show(expected)[:400]}")
+
+
+def true(what, holds):
+    same(what, bool(holds), True)
+
+
+def h(text):
+    return bytes.fromhex(text)
+
+
+def load(name):
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+# ---------------------------------------------------------------- page 1: primitives
+
+
+def u8(n):
+    return struct.pack(">B", n)
+
+
+def u16(n):
+    return struct.pack(">H", n)
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+def u64(n):
+    return struct.pack(">Q", n)
+
+
+def lp(part):
+    return u32(len(part)) + part
+
+
+ZEROS = bytes(32)
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def sha512(data):
+    return hashlib.sha512(data).digest()
+
+
+def hmac(key, data):
+    return hmac_module.new(key, data, hashlib.sha256).digest()
+
+
+def hkdf(salt, ikm, info, length):
+    prk, block, out, count = hmac(salt, ikm), b"", b"", 1
+    while len(out) < length:
+        block = hmac(prk, block + info + u8(count))
+        out, count = out + block, count + 1
+    return out[:length]
+
+
+def hkdf_keys(salt, ikm, info, count):
+    out = hkdf(salt, ikm, info, 32 * count)
+    return [out[32 * at : 32 * at + 32] for at in range(count)]
+
+
+def x25519_public(private):
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def dh(private, public):
+    # The package refuses a result of zeros itself.
+    return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def ed25519_public(private):
+    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def sign(private, label, message):
+    return Ed25519PrivateKey.from_private_bytes(private).sign(label + message)
+
+
+def verify(public, label, message, signature):
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, label + message)
+
+
+def kem_public(seed):
+    return ML_KEM_768.key_derive(seed)[0]
+
+
+def kem_encapsulate(key, randomness):
+    secret, ciphertext = ML_KEM_768._encaps_internal(key, randomness)
+    return ciphertext, secret
+
+
+def kem_decapsulate(seed, ciphertext):
+    return ML_KEM_768.decaps(ML_KEM_768.key_derive(seed)[1], ciphertext)
+
+
+def aead(key, nonce, plaintext, associated):
+    return ChaCha20Poly1305(key).encrypt(nonce, plaintext, associated)
+
+
+def aead_open(key, nonce, sealed, associated):
+    try:
+        return ChaCha20Poly1305(key).decrypt(nonce, sealed, associated)
+    except InvalidTag:
+        return None
+
+
+def hchacha20(key, nonce):
+    """draft-irtf-cfrg-xchacha-03, section 2.2."""
+    state = list(struct.unpack("<4I", b"expand 32-byte k") + struct.unpack("<8I", key) + struct.unpack("<4I", nonce))
+
+    def quarter(a, b, c, d):
+        for x, y, z, turn in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            state[x] = (state[x] + state[y]) & 0xFFFFFFFF
+            mixed = state[z] ^ state[x]
+            state[z] = ((mixed << turn) | (mixed >> (32 - turn))) & 0xFFFFFFFF
+
+    for _ in range(10):
+        for a, b, c, d in ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15)):
+            quarter(a, b, c, d)
+        for a, b, c, d in ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)):
+            quarter(a, b, c, d)
+    return struct.pack("<8I", *state[:4], *state[12:])
+
+
+def xaead(key, nonce, plaintext, associated):
+    return aead(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], plaintext, associated)
+
+
+def xaead_open(key, nonce, sealed, associated):
+    return aead_open(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], sealed, associated)
+
+
+# ---------------------------------------------------------------- page 1: CBOR
+
+
+def cbor_head(major, argument):
+    if argument < 24:
+        return u8(major << 5 | argument)
+    for extra, limit, pack in ((24, 1 << 8, u8), (25, 1 << 16, u16), (26, 1 << 32, u32), (27, 1 << 64, u64)):
+        if argument < limit:
+            return u8(major << 5 | extra) + pack(argument)
+    raise ValueError(argument)
+
+
+def cbor(value):
+    """A record is a dict from field number to value, without the fields that are None."""
+    if isinstance(value, int):
+        return cbor_head(0, value)
+    if isinstance(value, bytes):
+        return cbor_head(2, len(value)) + value
+    if isinstance(value, str):
+        return cbor_head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return cbor_head(4, len(value)) + b"".join(cbor(item) for item in value)
+    fields = sorted((cbor(number), cbor(item)) for number, item in value.items() if item is not None)
+    return cbor_head(5, len(fields)) + b"".join(number + item for number, item in fields)
+
+
+def cbor_read(data):
+    value, rest = cbor_item(data)
+    true("one CBOR item and no more", rest == b"")
+    true("CBOR in its one encoding", cbor(value) == data)
+    return value
+
+
+def cbor_item(data):
+    major, argument, at = data[0] >> 5, data[0] & 31, 1
+    if argument >= 24:
+        size = 1 << (argument - 24)
+        argument, at = int.from_bytes(data[1 : 1 + size], "big"), 1 + size
+    rest = data[at:]
+    if major == 0:
+        return argument, rest
+    if major == 2:
+        return rest[:argument], rest[argument:]
+    if major == 3:
+        return rest[:argument].decode(), rest[argument:]
+    if major == 4:
+        items = []
+        for _ in range(argument):
+            item, rest = cbor_item(rest)
+            items.append(item)
+        return items, rest
+    if major == 5:
+        record = {}
+        for _ in range(argument):
+            number, rest = cbor_item(rest)
+            record[number], rest = cbor_item(rest)
+        return record, rest
+    raise ValueError(f"CBOR major type {major}")
+
+
+# ---------------------------------------------------------------- page 2: identity
+
+
+class Person:
+    """What follows from the secrets of a person with one device."""
+
+    def __init__(self, secrets):
+        entropy = h(secrets["entropy"])
+        self.words = Mnemonic("english").to_mnemonic(entropy)
+        recovery = hkdf(ZEROS, entropy, b"kinfolk/1 recovery sign", 32)
+        nonce = hkdf(ZEROS, entropy, b"kinfolk/1 recovery nonce", 32)
+        self.dsk, self.dik = h(secrets["dsk_private"]), h(secrets["dik_private"])
+        self.dsk_public, self.dik_public = ed25519_public(self.dsk), x25519_public(self.dik)
+        self.device = h(secrets["device"])
+
+        payload = cbor({0: 1, 1: ed25519_public(recovery), 2: nonce})
+        self.genesis = {0: payload, 1: sign(recovery, b"kinfolk/1 genesis", payload)}
+        self.identity = sha256(payload)
+        certificate = {0: self.device, 1: self.dsk_public, 2: self.dik_public, 3: 1, 4: h(secrets["sealed_name"])}
+        entry = {0: 1, 1: self.identity, 2: 1, 3: [sha256(payload)], 4: secrets["made_at"], 6: [1, [certificate]]}
+        payload = cbor(entry)
+        self.entry = {
+            0: payload,
+            1: sign(recovery, b"kinfolk/1 entry", payload),
+            2: sign(self.dsk, b"kinfolk/1 device", payload),
+        }
+        self.head = sha256(payload)
+        self.chain = {0: self.genesis, 1: [self.entry]}
+
+
+def safety_digits(identity):
+    digest = sha512(b"kinfolk/1 safety" + identity)
+    for _ in range(5199):
+        digest = sha512(digest + identity)
+    return [f"{int.from_bytes(digest[at:at + 5], 'big') % 100000:05}" for at in range(0, 30, 5)]
+
+
+def safety_number(a, b):
+    return " ".join(safety_digits(min(a, b)) + safety_digits(max(a, b)))
+
+
+def conversation_id(a, b):
+    return sha256(b"kinfolk/1 chat" + min(a, b) + max(a, b))
+
+
+def invite_id(secret):
+    return hmac(secret, b"kinfolk/1 id")[:16]
+
+
+def check_identity():
+    file = load("identity.json")
+    people = [Person(person["secrets"]) for person in file["people"]]
+    for person, told in zip(people, file["people"]):
+        same("words", person.words, told["words"])
+        same("entropy from the words", bytes(Mnemonic("english").to_entropy(told["words"])), h(told["secrets"]["entropy"]))
+        same("identity", person.identity, h(told["identity"]))
+        same("genesis", cbor(person.genesis), h(told["genesis"]))
+        same("entry", cbor(person.entry), h(told["entry"]))
+        same("chain", cbor(person.chain), h(told["chain"]))
+        same("head", person.head, h(told["head"]))
+        cbor_read(h(told["chain"]))
+    for pair in file["pairs"]:
+        a, b = h(pair["a"]), h(pair["b"])
+        same("safety number", safety_number(a, b), pair["safety_number"])
+        same("conversation id", conversation_id(a, b), h(pair["conversation"]))
+    true("three people in pairs", len(file["pairs"]) == 9 and len(file["invites"]) == 2)
+    for told in file["invites"]:
+        by = next(person for person in people if person.identity == h(told["by"]))
+        payload = cbor(
+            {
+                0: 1,
+                1: 1,
+                2: by.genesis,
+                3: by.entry,
+                4: told["name"],
+                5: h(told["peer"]),
+                6: told["addresses"],
+                7: h(told["secret"]),
+                8: told["expires_at"],
+                9: told["uses"],
+            }
+        )
+        signed = cbor({0: payload, 1: sign(by.dsk, b"kinfolk/1 invite", payload)})
+        link = "kinfolk:" + base64.urlsafe_b64encode(signed).decode().rstrip("=")
+        same("invite link", link, told["link"])
+        true("an invite link is short", len(link) <= 1400)
+        same("invite id", invite_id(h(told["secret"])), h(told["id"]))
+
+
+# ---------------------------------------------------------------- page 3: prekeys and handshake
+
+
+class Prekeyed(Person):
+    """A person whose device has prekeys."""
+
+    def __init__(self, secrets):
+        super().__init__(secrets["person"])
+        self.spk, self.spk_id = h(secrets["spk_private"]), secrets["spk_id"]
+        self.lrk, self.lrk_id = h(secrets["lrk_seed"]), secrets["lrk_id"]
+        self.otk, self.otk_kem, self.otk_id = h(secrets["otk_x25519_private"]), h(secrets["otk_kem_seed"]), secrets["otk_id"]
+        front = b"".join(
+            [
+                u8(1) + self.identity + self.device + self.dsk_public + self.dik_public,
+                u32(self.spk_id) + x25519_public(self.spk) + u32(self.lrk_id) + kem_public(self.lrk),
+                u64(secrets["not_before"]) + u64(secrets["not_after"]) + self.head,
+            ]
+        )
+        self.bundle = front + sign(self.dsk, b"kinfolk/1 bundle", front)
+        front = u32(self.otk_id) + x25519_public(self.otk) + kem_public(self.otk_kem)
+        self.one_time = front + sign(self.dsk, b"kinfolk/1 otk", self.device + front)
+
+
+class Drawn:
+    """The bytes that a program drew, taken in their order."""
+
+    def __init__(self, text):
+        self.rest = h(text)
+
+    def take(self, count):
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        true("enough was drawn", len(taken) == count)
+        return taken
+
+    def end(self):
+        same("what was drawn and not used", self.rest, b"")
+
+
+def transcript(a, b, ephemeral, otk, kem, ciphertext, invite):
+    parts = [b"\x01", b"X25519+ML-KEM-768 SHA-256 ChaCha20-Poly1305"]
+    for person in (a, b):
+        parts += [person.identity, person.device, person.dsk_public, person.dik_public]
+    parts += [ephemeral, u32(b.spk_id), x25519_public(b.spk), *otk, *kem, ciphertext, invite]
+    return sha256(b"".join(lp(part) for part in parts))
+
+
+class Keys:
+    """What a handshake derives."""
+
+    def __init__(self, material, hash_):
+        self.material, self.transcript = material, hash_
+        okm = hkdf_keys(ZEROS, material, b"kinfolk/1 pqxdh" + hash_, 6)
+        self.root, self.header_a, self.header_b, self.pq, self.session, self.pair = okm
+        self.okm = b"".join(okm)
+
+
+def prekeys_used(b, one_time):
+    """Id and key of the one-time pair in the transcript, then id, public key and seed of the KEM key."""
+    if one_time:
+        return (u32(b.otk_id), x25519_public(b.otk)), u32(b.otk_id), b.otk_kem
+    return (b"", b""), u32(b.lrk_id), b.lrk
+
+
+def initiate(a, b, one_time, invite, drawn):
+    """The initiator's side: her keys, and the bytes in front of her first messages."""
+    ephemeral, randomness = drawn.take(32), drawn.take(32)
+    otk, kem_id, seed = prekeys_used(b, one_time)
+    kem_key = kem_public(seed)
+    ciphertext, secret = kem_encapsulate(kem_key, randomness)
+    spk = x25519_public(b.spk)
+    material = b"\xff" * 32 + dh(a.dik, spk) + dh(ephemeral, b.dik_public) + dh(ephemeral, spk)
+    if one_time:
+        material += dh(ephemeral, x25519_public(b.otk))
+    public = x25519_public(ephemeral)
+    keys = Keys(material + secret, transcript(a, b, public, otk, (kem_id, kem_key), ciphertext, invite))
+    prefix = b"\x12" + public + u32(b.spk_id) + (otk[0] or u32(0)) + kem_id + ciphertext
+    return keys, prefix
+
+
+def respond(a, b, one_time, invite, init):
+    """The responder's side: the same keys from the other private halves, and the ratchet message."""
+    true("first byte of an Init", init[:1] == b"\x12")
+    public, rest = init[1:33], init[33:]
+    spk_id, otk_id, kem_id = rest[:4], rest[4:8], rest[8:12]
+    ciphertext, message = rest[12:1100], rest[1100:]
+    otk, expected_kem_id, seed = prekeys_used(b, one_time)
+    same("prekeys named by an Init", (spk_id, otk_id, kem_id), (u32(b.spk_id), otk[0] or u32(0), expected_kem_id))
+    material = b"\xff" * 32 + dh(b.spk, a.dik_public) + dh(b.dik, public) + dh(b.spk, public)
+    if one_time:
+        material += dh(b.otk, public)
+    material += kem_decapsulate(seed, ciphertext)
+    keys = Keys(material, transcript(a, b, public, otk, (kem_id, kem_public(seed)), ciphertext, invite))
+    return keys, message
+
+
+def check_handshake():
+    file = load("handshake.json")
+    a, b = Person(file["initiator"]), Prekeyed(file["responder"])
+    same("bundle", b.bundle, h(file["bundle"]))
+    same("one-time pair", b.one_time, h(file["one_time"]))
+    same("lengths of bundle and one-time pair", (len(b.bundle), len(b.one_time)), (1449, 1284))
+    combinations = set()
+    for told in file["handshakes"]:
+        invite = h(told["invite"] or "")
+        combinations.add((told["one_time"], bool(invite)))
+        drawn = Drawn(told["drawn_to_initiate"])
+        keys, prefix = initiate(a, b, told["one_time"], invite, drawn)
+        same("KM", keys.material, h(told["km"]))
+        same("T", keys.transcript, h(told["t"]))
+        same("OKM", keys.okm, h(told["okm"]))
+        same("SID", keys.session, h(told["sid"]))
+        same("name of the Init", sha256(prefix[1:33])[:16], h(told["init_digest"]))
+        same("K_dir from A to B", hmac(keys.pair, a.device + b.device), h(told["k_dir_a_to_b"]))
+        same("K_dir from B to A", hmac(keys.pair, b.device + a.device), h(told["k_dir_b_to_a"]))
+        session = Session.initiator(keys, x25519_public(b.spk), 0, drawn)
+        drawn.end()
+        drawn = Drawn(told["drawn_to_encrypt"])
+        message = prefix + session.seal(h(told["plaintext"]), 0, drawn)
+        drawn.end()
+        same("first message", message, h(told["message"]))
+
+        their_keys, inner = respond(a, b, told["one_time"], invite, h(told["message"]))
+        same("OKM of the responder", their_keys.okm, keys.okm)
+        answering = Session.responder(their_keys, b.spk, 0)
+        same("first message opened", answering.open(inner, 0), h(told["plaintext"]))
+    same("kinds of handshake", len(combinations), 4)
+
+
+# ---------------------------------------------------------------- page 4: ratchet
+
+
+MAX_JUMP = 2000
+DAY = 24 * 60 * 60 * 1000
+
+
+def pad(content):
+    marked = len(content) + 1
+    return content + b"\x80" + bytes(padded_length(marked) - marked)
+
+
+def padded_length(marked):
+    if marked <= 1280:
+        return -(-marked // 160) * 160
+    e = marked.bit_length() - 1
+    s = e.bit_length()
+    unit = 1 << (e - s)
+    return -(-marked // unit) * unit
+
+
+def unpad(padded):
+    content = padded.rstrip(b"\x00")
+    if content[-1:] != b"\x80":
+        raise Refused("no padding")
+    return content[:-1]
+
+
+def chain_step(chain):
+    return hmac(chain, b"\x01"), hmac(chain, b"\x02")
+
+
+class Session:
+    """One side of a session. `party` is 0 for A, 1 for B."""
+
+    def __init__(self, keys, party, now):
+        self.id, self.party = keys.session, party
+        self.root = keys.root
+        self.own, self.theirs = None, None
+        self.send_header, self.send_chain, self.send_number, self.send_previous = None, None, 0, 0
+        self.receive_header, self.receive_chain, self.receive_number = None, None, 0
+        self.next_send_header = (keys.header_a, keys.header_b)[party]
+        self.next_receive_header = (keys.header_b, keys.header_a)[party]
+        self.step_due = False
+        self.received = 0
+        self.replaced, self.skipped = [], {}
+        self.pq_root, *chains = hkdf_keys(ZEROS, keys.pq, b"kinfolk/1 pq init", 3)
+        self.pq_epoch = 0
+        self.pq_send = [0, chains[party], 0]
+        self.pq_send_previous = 0
+        self.pq_receive = [0, chains[1 - party], 0]
+        self.pq_upcoming = None
+        self.offer = self.asked = self.answer = None
+        self.pq_messages, self.pq_since = 0, now
+        self.steps = 0
+
+    @classmethod
+    def initiator(cls, keys, their_prekey, now, drawn):
+        session = cls(keys, 0, now)
+        session.theirs, session.step_due = their_prekey, True
+        session.our_step(drawn)
+        return session
+
+    @classmethod
+    def responder(cls, keys, prekey, now):
+        session = cls(keys, 1, now)
+        session.own = prekey
+        return session
+
+    # ---- sending
+
+    def our_step(self, drawn):
+        self.own = drawn.take(32)
+        step = hkdf_keys(self.root, dh(self.own, self.theirs), b"kinfolk/1 root", 3)
+        self.send_header = self.next_send_header
+        self.root, self.send_chain, self.next_send_header = step
+        self.send_number, self.step_due = 0, False
+        self.steps += 1
+
+    def enter_epoch(self, secret, key, ciphertext, now):
+        info = b"kinfolk/1 pq" + u32(self.pq_epoch + 1) + sha256(key + ciphertext)
+        self.pq_root, *chains = hkdf_keys(self.pq_root, secret, info, 3)
+        self.pq_epoch += 1
+        self.pq_messages, self.pq_since = 0, now
+        self.pq_upcoming = chains[1 - self.party]
+        return chains[self.party]
+
+    def send_under(self, chain):
+        self.pq_send_previous = self.pq_send[2]
+        self.pq_send = [self.pq_epoch, chain, 0]
+
+    def rides(self, exchange):
+        exchange["sent"] += 1
+        return exchange["sent"] <= 4 or exchange["sent"] % 8 == 4
+
+    def seal(self, plaintext, now, drawn):
+        if self.step_due:
+            self.our_step(drawn)
+        if self.asked is not None:
+            ciphertext, secret = kem_encapsulate(self.asked, drawn.take(32))
+            self.answer = {"ct": ciphertext, "chain": self.enter_epoch(secret, self.asked, ciphertext, now), "sent": 0}
+            self.asked = None
+        due = self.pq_messages >= 64 or now - self.pq_since >= DAY
+        if not self.offer and not self.answer and due and (self.pq_epoch + 1) % 2 == 1 - self.party:
+            self.offer = {"seed": drawn.take(64), "sent": 0}
+        self.pq_messages += 1
+        flags, riding = 0, b""
+        if self.offer and self.rides(self.offer):
+            flags, riding = 1, kem_public(self.offer["seed"])
+        if self.answer and self.rides(self.answer):
+            flags, riding = 2, self.answer["ct"]
+
+        mk_ec, self.send_chain = chain_step(self.send_chain)
+        mk_pq, self.pq_send[1] = chain_step(self.pq_send[1])
+        header = x25519_public(self.own) + u32(self.send_previous) + u32(self.send_number)
+        header += u32(self.pq_send[0]) + u32(self.pq_send_previous) + u32(self.pq_send[2]) + u8(flags) + riding
+        self.send_number += 1
+        self.pq_send[2] += 1
+
+        nonce = drawn.take(24)
+        front = b"\x11" + u16(len(header) + 16)
+        front += nonce + xaead(self.send_header, nonce, header, self.id + front)
+        keys = hkdf(mk_pq, mk_ec, b"kinfolk/1 msg" + nonce, 44)
+        return front + aead(keys[:32], keys[32:], pad(plaintext), self.id + front)
+
+    # ---- opening
+
+    def open_header(self, nonce, sealed, associated):
+        candidates = [("present", self.receive_header), ("next", self.next_receive_header)]
+        candidates += [(chain, chain["header"]) for chain in reversed(self.replaced)]
+        for place, key in candidates:
+            header = key and xaead_open(key, nonce, sealed, associated)
+            if header:
+                return place, header
+        raise Refused("no header key fits")
+
+    def open(self, message, now):
+        if message[:1] != b"\x11":
+            raise Refused("no ratchet message")
+        length = int.from_bytes(message[1:3], "big")
+        nonce, sealed, body = message[3:27], message[27 : 27 + length], message[27 + length :]
+        if length > 2341 or len(sealed) != length:
+            raise Refused("length of the header")
+        place, header = self.open_header(nonce, sealed, self.id + message[:3])
+        key, rest = header[:32], header[53:]
+        previous, number, pq_epoch, pq_previous, pq_number = struct.unpack(">5I", header[32:52])
+        flags = header[52]
+        if flags & 1:
+            offer, rest = rest[:1184], rest[1184:]
+        if flags & 2:
+            answer, rest = rest[:1088], rest[1088:]
+        if flags > 3 or rest:
+            raise Refused("form of the header")
+        ordinal = self.ordinal(place, key, previous, number)
+        associated = self.id + message[: 27 + length]
+
+        if ordinal < self.received:
+            if ordinal not in self.skipped:
+                raise Refused("opened before")
+            plaintext = self.open_body(self.skipped[ordinal], nonce, body, associated)
+            del self.skipped[ordinal]
+        else:
+            plaintext = self.open_ahead(place, key, previous, number, (pq_epoch, pq_previous, pq_number), ordinal, nonce, body, associated)
+        self.replaced = [chain for chain in self.replaced if self.outstanding(chain)]
+
+        self.pq_messages += 1
+        if pq_epoch == self.pq_epoch:
+            ours_to_offer = (self.pq_epoch + 1) % 2 == 1 - self.party
+            if flags & 1 and not ours_to_offer and self.asked is None and self.answer is None:
+                self.asked = offer
+            elif flags & 2 and self.offer:
+                secret = kem_decapsulate(self.offer["seed"], answer)
+                self.send_under(self.enter_epoch(secret, kem_public(self.offer["seed"]), answer, now))
+                self.offer = None
+        return plaintext
+
+    def outstanding(self, chain):
+        return any(chain["base"] <= ordinal < chain["base"] + chain["length"] for ordinal in self.skipped)
+
+    def ordinal(self, place, key, previous, number):
+        if place == "present":
+            if key != self.theirs or number - self.receive_number > MAX_JUMP:
+                raise Refused("not on this chain")
+            return self.received - self.receive_number + number
+        if place == "next":
+            if not 0 <= previous - self.receive_number <= MAX_JUMP or number > MAX_JUMP:
+                raise Refused("too far")
+            return self.received + previous - self.receive_number + number
+        if number >= place["length"]:
+            raise Refused("behind the end of its chain")
+        return place["base"] + number
+
+    def open_body(self, extracted, nonce, body, associated):
+        # The second half of HKDF: two blocks of 32 bytes hold the 44 that are needed.
+        first = hmac(extracted, b"kinfolk/1 msg" + nonce + b"\x01")
+        second = hmac(extracted, first + b"kinfolk/1 msg" + nonce + b"\x02")
+        padded = aead_open(first, second[:12], body, associated)
+        if padded is None:
+            raise Refused("the body is not genuine")
+        return unpad(padded)
+
+    def open_ahead(self, place, key, previous, number, pq, ordinal, nonce, body, associated):
+        pq_epoch, pq_previous, pq_number = pq
+        base = self.received - self.pq_receive[2]
+        if pq_epoch == self.pq_receive[0]:
+            pq_end, fits = None, base + pq_number == ordinal
+        else:
+            pq_end = base + pq_previous
+            known = self.pq_upcoming is not None and pq_epoch == self.pq_receive[0] + 1
+            fits = known and self.received <= pq_end <= ordinal and pq_end + pq_number == ordinal
+        if not fits:
+            raise Refused("the two ratchets contradict each other")
+
+        chain, end = self.receive_chain, None
+        if place == "next":
+            if self.step_due:
+                raise Refused("not their turn")
+            root, new_chain, next_header = hkdf_keys(self.root, dh(self.own, key), b"kinfolk/1 root", 3)
+            end = ordinal - number
+        pq_chain = self.pq_receive[1]
+        passed = {}
+        for at in range(self.received, ordinal + 1):
+            if at == end:
+                chain = new_chain
+            if at == pq_end:
+                pq_chain = self.pq_upcoming
+            mk_ec, chain = chain_step(chain)
+            mk_pq, pq_chain = chain_step(pq_chain)
+            passed[at] = hmac(mk_pq, mk_ec)
+        plaintext = self.open_body(passed.pop(ordinal), nonce, body, associated)
+
+        if place == "next":
+            if self.receive_header is not None:
+                begin = self.received - self.receive_number
+                self.replaced.append({"header": self.receive_header, "base": begin, "length": previous})
+            self.receive_header, self.next_receive_header = self.next_receive_header, next_header
+            self.root, self.theirs, self.own = root, key, None
+            # The chain before was ours until now: its length goes into our next headers.
+            self.send_previous = self.send_number
+            self.step_due = True
+            self.steps += 1
+        self.receive_chain, self.receive_number = chain, number + 1
+        if pq_epoch != self.pq_receive[0]:
+            self.pq_upcoming = None
+            if self.answer:
+                self.send_under(self.answer["chain"])
+                self.answer = None
+        self.pq_receive = [pq_epoch, pq_chain, pq_number + 1]
+        self.skipped.update(passed)
+        self.received = ordinal + 1
+        return plaintext
+
+
+def check_conversation():
+    file = load("conversation.json")
+    a, b = Person(file["initiator"]), Prekeyed(file["responder"])
+    began = file["began"]
+    drawn = Drawn(file["drawn_to_initiate"])
+    keys, prefix = initiate(a, b, True, b"", drawn)
+    sessions = {"a": Session.initiator(keys, x25519_public(b.spk), began, drawn), "b": None}
+    drawn.end()
+    plaintexts, messages, opened, overtaken, confirmed = {}, {}, set(), 0, False
+    for event in file["events"]:
+        act, by, number, now = event["act"], event["by"], event["number"], event["now"]
+        session = sessions[by]
+        if act == "seal":
+            drawn = Drawn(event["drawn"])
+            message = session.seal(h(event["plaintext"]), now, drawn)
+            drawn.end()
+            if by == "a" and not confirmed:
+                message = prefix + message
+            same(f"message {number}", message, h(event["message"]))
+            messages[number], plaintexts[number] = h(event["message"]), h(event["plaintext"])
+            continue
+        message = messages[number]
+        if act == "refuse altered":
+            place = event["place"]
+            message = message[:place] + u8(message[place] ^ 1 << place % 8) + message[place + 1 :]
+        if message[:1] == b"\x12":
+            their_keys, message = respond(a, b, True, b"", message)
+            if session is None:
+                same("session of the responder", their_keys.okm, keys.okm)
+                session = sessions[by] = Session.responder(their_keys, b.spk, began)
+        if act == "open":
+            before = session.received
+            same(f"message {number} opened", session.open(message, now), plaintexts[number])
+            overtaken += session.received == before
+            opened.add(number)
+            confirmed = confirmed or by == "a"
+        else:
+            before = json.dumps(session.__dict__, default=lambda value: value.hex())
+            try:
+                session.open(message, now)
+                raise Difference(f"message {number} opened ({act})")
+            except Refused:
+                pass
+            same("a refusal leaves no trace", json.dumps(session.__dict__, default=lambda value: value.hex()), before)
+    true("200 messages and more", len(messages) >= 200)
+    true("some were lost", len(messages) - len(opened) >= 10)
+    true("some were overtaken", overtaken >= 10)
+    for name, session in sessions.items():
+        true("many Diffie-Hellman steps", session.steps >= 40)
+        true("several post-quantum epochs", session.pq_epoch >= 2 and session.pq_receive[0] >= 2)
+    print(
+        f"conversation: {len(messages)} messages, {len(opened)} opened, {overtaken} of them overtaken, "
+        f"{sessions['a'].steps} steps, {sessions['a'].pq_epoch} epochs"
+    )
+
+
+# ---------------------------------------------------------------- page 5: content
+
+
+def reach(told):
+    return {0: h(told["peer"]), 1: told["addresses"]}
+
+
+def body_of(told):
+    kind = told["kind"]
+    if "unknown" in told:
+        return kind, h(told["unknown"])
+    record = {
+        1: lambda: {0: told["text"]},
+        2: lambda: {0: told["pack"], 1: told["sticker"]},
+        3: lambda: {0: told["uri"]},
+        16: lambda: {0: [h(id) for id in told["delivered"]], 1: [h(id) for id in told["read"]]},
+        32: lambda: {0: told["name"], 1: h(told["invite"]), 2: reach(told["reach"])},
+        33: lambda: {0: told["name"]},
+        34: lambda: {},
+        35: lambda: {0: [h(digest) for digest in told["digests"]]},
+        36: lambda: reach(told["reach"]),
+    }[kind]()
+    return kind, cbor(record)
+
+
+def check_content():
+    file = load("content.json")
+    for told in file["contents"]:
+        kind, body = body_of(told["body"])
+        same("whether it is a line", kind < 16 or kind >= 48, told["line"])
+        content = cbor(
+            {
+                0: h(told["id"]),
+                1: h(told["conversation"]),
+                2: told["sent_at"],
+                3: told["lamport"],
+                4: kind,
+                5: body,
+            }
+        )
+        same(f"content of kind {kind}", content, h(told["content"]))
+        head, prefix = h(told["sender_head"]), h(told["recipient_head"])
+        plaintext = cbor({0: head, 1: prefix, 2: told["mailbox_seen"], 3: content})
+        same("plaintext", plaintext, h(told["plaintext"]))
+        cbor_read(plaintext)
+    known = {told["body"]["kind"] for told in file["contents"]}
+    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36} <= known)
+    for length, padded in file["paddings"]:
+        same(f"padding of {length} bytes", padded_length(length + 1), padded)
+    for told in file["padded"]:
+        same("padded", pad(h(told["content"])), h(told["padded"]))
+        same("unpadded", unpad(h(told["padded"])), h(told["content"]))
+
+
+# ---------------------------------------------------------------- page 6: direct delivery
+
+
+def frame_body(kind, told, dialer, listener):
+    if kind == 1:
+        person = Person(told["secrets"])
+        said = person.identity + person.device + person.head
+        signature = sign(person.dsk, b"kinfolk/1 hello", dialer + listener + u8(told["role"]) + said)
+        return said + signature
+    if kind == 2:
+        return h(told["payload"])
+    if kind == 3:
+        return b"".join(u64(first) + u64(last) for first, last in told["ranges"])
+    if kind == 4:
+        return u64(told["sequence"]) + u8(told["code"])
+    if kind == 5:
+        secret, nonce = h(told["secret"]), h(told["nonce"])
+        same("id of a knock", invite_id(secret), h(told["id"]))
+        return invite_id(secret) + nonce + hmac(secret, b"kinfolk/1 knock" + nonce + dialer + listener)
+    chain = cbor_read(h(told["chain"]))
+    if kind == 6:
+        return cbor({0: chain, 1: h(told["bundle"]), 2: h(told["one_time"] or "")})
+    return cbor({0: h(told["invite"]), 1: chain, 2: h(told["device"]), 3: h(told["init"])})
+
+
+def check_direct():
+    file = load("direct.json")
+    dialer, listener = h(file["dialer"]), h(file["listener"])
+    kinds = set()
+    for told in file["frames"]:
+        kind = told["kind"]
+        kinds.add(kind)
+        counted = u8(kind) + u64(told["sequence"]) + frame_body(kind, told["says"], dialer, listener)
+        same(f"frame of kind {kind}", u32(len(counted)) + counted, h(told["frame"]))
+    same("kinds of frames", kinds, {1, 2, 3, 4, 5, 6, 7})
+
+
+# ---------------------------------------------------------------- the primitive that is written here
+
+
+def check_xchacha():
+    """The test vector of draft-irtf-cfrg-xchacha-03, section 2.2.1."""
+    key, nonce = bytes(range(32)), h("000000090000004a0000000031415927")
+    same("HChaCha20", hchacha20(key, nonce), h("82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"))
+
+
+def main():
+    try:
+        for check in (check_xchacha, check_identity, check_handshake, check_conversation, check_content, check_direct):
+            before = CHECKS
+            check()
+            print(f"{check.__name__.removeprefix('check_')}: {CHECKS - before} checks")
+    except Difference as difference:
+        print(f"{check.__name__.removeprefix('check_')}: not the same: {difference}", file=sys.stderr)
+        return 1
+    print(f"checks: {CHECKS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

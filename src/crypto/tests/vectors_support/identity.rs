@@ -1,0 +1,84 @@
+//! Page 2: phrase, genesis, entry, safety number, invite.
+
+use kinfolk_crypto::{InviteSecret, conversation_id, open_invite, safety_number, sign_invite};
+use kinfolk_wire::ids::{IdentityId, PeerId};
+use kinfolk_wire::invite::{Address, Invite, NETWORK, Uses, VERSION};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::time::Span;
+use serde_json::{Value, json};
+
+use super::{BEGINNING, Person, Transcript, hex};
+
+pub(crate) fn make() -> Value {
+    let rng = &mut Transcript::of("identity");
+    let people: Vec<Person> = (0..3).map(|_| Person::new(rng)).collect();
+    json!({
+        "people": people.iter().map(person).collect::<Vec<Value>>(),
+        "pairs": pairs(&people.iter().map(|person| person.chain.identity()).collect::<Vec<IdentityId>>()),
+        "invites": [invite(rng, &people[0], Uses::Once, 2), invite(rng, &people[1], Uses::Many, 0)],
+    })
+}
+
+fn person(person: &Person) -> Value {
+    let wire = person.chain.to_wire();
+    json!({
+        "secrets": person.secrets(),
+        "words": person.phrase.words().join(" "),
+        "identity": hex(person.chain.identity().as_bytes()),
+        "head": hex(person.chain.head().as_bytes()),
+        "genesis": hex(wire.genesis.encode()),
+        "entry": hex(wire.entries[0].encode()),
+        "chain": hex(wire.encode()),
+    })
+}
+
+fn pairs(identities: &[IdentityId]) -> Vec<Value> {
+    let mut pairs = Vec::new();
+    for a in identities {
+        for b in identities {
+            pairs.push(json!({
+                "a": hex(a.as_bytes()),
+                "b": hex(b.as_bytes()),
+                "safety_number": safety_number(a, b).to_string(),
+                "conversation": hex(conversation_id(a, b).as_bytes()),
+            }));
+        }
+    }
+    pairs
+}
+
+fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Value {
+    let secret = InviteSecret::generate(rng);
+    let mut peer = [0; 38];
+    peer[..6].copy_from_slice(&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
+    peer[6..].copy_from_slice(&rng.array::<32>());
+    let wire = by.chain.to_wire();
+    let invite = Invite {
+        version: VERSION,
+        network: NETWORK,
+        genesis: wire.genesis,
+        device_entry: wire.entries[0].clone(),
+        name: Name::new("Anna \u{5bb6}").unwrap(),
+        peer: PeerId::new(peer),
+        addresses: ["/ip4/192.0.2.7/udp/4001/quic-v1", "/ip6/2001:db8::7/tcp/4001"][..addresses]
+            .iter()
+            .map(|text| Address::new(text).unwrap())
+            .collect(),
+        secret: *secret.as_bytes(),
+        expires_at: BEGINNING.after(Span::from_days(7)),
+        uses,
+    };
+    let link = sign_invite(&invite, &by.keys);
+    assert_eq!(open_invite(&link).unwrap().identity, by.chain.identity());
+    json!({
+        "by": hex(by.chain.identity().as_bytes()),
+        "name": invite.name.as_str(),
+        "peer": hex(peer),
+        "addresses": invite.addresses.iter().map(Address::as_str).collect::<Vec<&str>>(),
+        "secret": hex(secret.as_bytes()),
+        "expires_at": invite.expires_at.as_millis(),
+        "uses": match uses { Uses::Once => 1, Uses::Many => 2 },
+        "id": hex(secret.id().as_bytes()),
+        "link": link.to_string(),
+    })
+}
