@@ -1,0 +1,492 @@
+//! Values of every type that crosses the network: fixed ones, which are also the seeds of the fuzz corpora, and random
+//! ones for properties. The signatures and keys in them are made up: the wire floor looks at neither.
+
+use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle, PrekeyId};
+use kinfolk_wire::codec::to_cbor;
+use kinfolk_wire::content::{
+    Accept, Body, Content, GeoUri, NeedReinit, Plaintext, Reach, Receipt, Request, StickerId, Text,
+};
+use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
+use kinfolk_wire::envelope::{RATCHET, init_prefix};
+use kinfolk_wire::ids::{
+    ConversationId, DeviceId, HeadPrefix, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead,
+};
+use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::sigchain::{Change, DeviceCertificate, DeviceRole, Entry, Genesis, SigchainBytes, Signed};
+use kinfolk_wire::time::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+/// `N` bytes that differ from seed to seed (splitmix64).
+pub(crate) fn filled<const N: usize>(seed: u64) -> [u8; N] {
+    let mut state = seed;
+    let mut out = [0; N];
+    for chunk in out.chunks_mut(8) {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^= word >> 31;
+        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+    }
+    out
+}
+
+fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    any::<u64>().prop_map(filled)
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![any::<u64>(), 1_600_000_000_000_u64..2_000_000_000_000].prop_map(Timestamp::from_millis)
+}
+
+pub(crate) fn name() -> impl Strategy<Value = Name> {
+    "[\\PC\u{202e}\u{200d}\u{301}]{1,40}".prop_filter_map("a name", |text| Name::new(&text).ok())
+}
+
+pub(crate) fn sticker() -> impl Strategy<Value = StickerId> {
+    ("[a-z0-9_-]{1,64}", "[a-z0-9_-]{1,64}").prop_map(|(pack, sticker)| StickerId::new(&pack, &sticker).unwrap())
+}
+
+pub(crate) fn place() -> impl Strategy<Value = GeoUri> {
+    let degrees = |limit: i32| -limit * 10_000_000..=limit * 10_000_000;
+    (degrees(90), degrees(180), option::of(0_u32..=4_000_000_000)).prop_map(|(latitude, longitude, millimetres)| {
+        let decimal = |e7: i32| {
+            let sign = if e7 < 0 { "-" } else { "" };
+            format!("{sign}{}.{:07}", e7.unsigned_abs() / 10_000_000, e7.unsigned_abs() % 10_000_000)
+        };
+        let metres = millimetres.map(|mm| format!("{}.{:03}", mm / 1_000, mm % 1_000));
+        GeoUri::from_parts(&decimal(latitude), &decimal(longitude), metres.as_deref()).unwrap()
+    })
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    "/[!-~]{1,80}".prop_map(|text| Address::new(&text).unwrap())
+}
+
+fn reach() -> impl Strategy<Value = Reach> {
+    (array(), vec(address(), 0..=8)).prop_map(|(peer, addresses)| Reach { peer: PeerId::new(peer), addresses })
+}
+
+pub(crate) fn body() -> impl Strategy<Value = Body> {
+    let ids = || vec(array().prop_map(MessageId::new), 0..=12);
+    prop_oneof![
+        "\\PC{1,300}".prop_map(|text| Body::Text(Text::new(text).unwrap())),
+        sticker().prop_map(Body::Sticker),
+        place().prop_map(Body::Location),
+        (ids(), ids()).prop_map(|(delivered, read)| Body::Receipt(Receipt { delivered, read })),
+        (name(), array(), reach()).prop_map(|(name, invite, reach)| Body::Request(Request {
+            name,
+            invite: InviteId::new(invite),
+            reach
+        })),
+        name().prop_map(|name| Body::Accept(Accept { name })),
+        Just(Body::Decline),
+        vec(array().prop_map(PayloadDigest::new), 0..=64).prop_map(|digests| Body::NeedReinit(NeedReinit { digests })),
+        reach().prop_map(Body::Reach),
+        (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
+    ]
+}
+
+pub(crate) fn content() -> impl Strategy<Value = Content> {
+    (array(), array(), time(), any::<u64>(), body()).prop_map(|(id, conversation, sent_at, lamport, body)| Content {
+        id: MessageId::new(id),
+        conversation: ConversationId::new(conversation),
+        sent_at,
+        lamport,
+        body,
+    })
+}
+
+pub(crate) fn plaintext() -> impl Strategy<Value = Plaintext> {
+    (array(), array(), option::of(any::<u64>()), vec(any::<u8>(), 0..400)).prop_map(
+        |(sender, recipient, mailbox_seen, content)| Plaintext {
+            sender_head: SigchainHead::new(sender),
+            recipient_head: HeadPrefix::new(recipient),
+            mailbox_seen,
+            content,
+        },
+    )
+}
+
+pub(crate) fn signed() -> impl Strategy<Value = Signed> {
+    (vec(any::<u8>(), 0..300), array(), option::of(array())).prop_map(|(payload, signature, countersignature)| Signed {
+        payload,
+        signature,
+        countersignature,
+    })
+}
+
+pub(crate) fn genesis() -> impl Strategy<Value = Genesis> {
+    (array(), array()).prop_map(|(recovery_key, nonce)| Genesis { version: 1, recovery_key, nonce })
+}
+
+fn certificate() -> impl Strategy<Value = DeviceCertificate> {
+    let role = prop_oneof![Just(DeviceRole::Full), Just(DeviceRole::Limited)];
+    (array(), array(), array(), role, vec(any::<u8>(), 0..=320)).prop_map(
+        |(device, signing_key, identity_key, role, sealed_name)| DeviceCertificate {
+            device: DeviceId::new(device),
+            signing_key,
+            identity_key,
+            role,
+            sealed_name,
+        },
+    )
+}
+
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
+    (
+        array(),
+        any::<u64>(),
+        vec(array().prop_map(SigchainHead::new), 0..=12),
+        time(),
+        option::of(array()),
+        certificate(),
+    )
+        .prop_map(|(identity, sequence, parents, made_at, author, certificate)| Entry {
+            version: 1,
+            identity: IdentityId::new(identity),
+            sequence,
+            parents,
+            made_at,
+            author: author.map(DeviceId::new),
+            change: Change::AddDevice(certificate),
+        })
+}
+
+pub(crate) fn sigchain() -> impl Strategy<Value = SigchainBytes> {
+    (signed(), vec(signed(), 0..4)).prop_map(|(genesis, entries)| SigchainBytes { genesis, entries })
+}
+
+pub(crate) fn bundle() -> impl Strategy<Value = PrekeyBundle> {
+    let ids = (array(), array(), any::<u32>(), any::<u32>(), array());
+    let keys = (array(), array(), array(), array::<KEM_KEY>(), array());
+    (ids, keys, time(), time()).prop_map(|(ids, keys, not_before, not_after)| PrekeyBundle {
+        identity: IdentityId::new(ids.0),
+        device: DeviceId::new(ids.1),
+        signed_prekey_id: PrekeyId(ids.2),
+        last_resort_id: PrekeyId(ids.3),
+        sigchain_head: SigchainHead::new(ids.4),
+        signing_key: keys.0,
+        identity_key: keys.1,
+        signed_prekey: keys.2,
+        last_resort_key: Box::new(keys.3),
+        signature: keys.4,
+        not_before,
+        not_after,
+    })
+}
+
+pub(crate) fn one_time_prekey() -> impl Strategy<Value = OneTimePrekey> {
+    (any::<u32>(), array(), array::<KEM_KEY>(), array()).prop_map(|(id, x25519_key, kem_key, signature)| {
+        OneTimePrekey { id: PrekeyId(id), x25519_key, kem_key: Box::new(kem_key), signature }
+    })
+}
+
+pub(crate) fn invite() -> impl Strategy<Value = Invite> {
+    let uses = prop_oneof![Just(Uses::Once), Just(Uses::Many)];
+    (signed(), signed(), name(), reach(), array(), time(), uses).prop_map(
+        |(genesis, device_entry, name, reach, secret, expires_at, uses)| Invite {
+            version: VERSION,
+            network: NETWORK,
+            genesis,
+            device_entry,
+            name,
+            peer: reach.peer,
+            addresses: reach.addresses,
+            secret,
+            expires_at,
+            uses,
+        },
+    )
+}
+
+pub(crate) fn hello() -> impl Strategy<Value = Hello> {
+    (array(), array(), array(), array()).prop_map(|(identity, device, head, signature)| Hello {
+        identity: IdentityId::new(identity),
+        device: DeviceId::new(device),
+        sigchain_head: SigchainHead::new(head),
+        signature,
+    })
+}
+
+pub(crate) fn ack() -> impl Strategy<Value = Ack> {
+    proptest::collection::btree_set(any::<u64>(), 0..=128).prop_map(|edges| {
+        let edges: Vec<u64> = edges.into_iter().collect();
+        Ack { ranges: edges.as_chunks::<2>().0.iter().map(|[first, last]| (*first, *last)).collect() }
+    })
+}
+
+pub(crate) fn nack() -> impl Strategy<Value = Nack> {
+    let code = prop_oneof![Just(NackCode::Refused), Just(NackCode::Undecryptable), Just(NackCode::Later)];
+    (any::<u64>(), code).prop_map(|(sequence, code)| Nack { sequence, code })
+}
+
+pub(crate) fn knock() -> impl Strategy<Value = Knock> {
+    (array(), array(), array()).prop_map(|(invite, nonce, mac)| Knock { invite: InviteId::new(invite), nonce, mac })
+}
+
+pub(crate) fn frame() -> impl Strategy<Value = Frame> {
+    (1_u8..=7, any::<u64>(), vec(any::<u8>(), 0..500)).prop_map(|(kind, sequence, body)| Frame {
+        kind: FrameKind::from_number(kind).unwrap(),
+        sequence,
+        body,
+    })
+}
+
+pub(crate) fn ratchet() -> impl Strategy<Value = Vec<u8>> {
+    (array::<24>(), vec(any::<u8>(), 0..=100), vec(any::<u8>(), 0..600))
+        .prop_map(|(nonce, header, body)| ratchet_message(nonce, &header, &body))
+}
+
+pub(crate) fn init() -> impl Strategy<Value = Vec<u8>> {
+    (array(), any::<[u32; 3]>(), array::<KEM_CIPHERTEXT>(), ratchet()).prop_map(|(key, ids, ciphertext, message)| {
+        let one_time = (ids[1] != 0).then_some(PrekeyId(ids[1]));
+        [init_prefix(&key, PrekeyId(ids[0]), one_time, PrekeyId(ids[2]), &ciphertext), message].concat()
+    })
+}
+
+pub(crate) fn prekeys() -> impl Strategy<Value = Prekeys> {
+    (sigchain(), bundle(), option::of(one_time_prekey())).prop_map(|(sigchain, bundle, one_time)| Prekeys {
+        sigchain,
+        bundle,
+        one_time,
+    })
+}
+
+pub(crate) fn chain() -> impl Strategy<Value = Chain> {
+    (array(), sigchain(), array(), init()).prop_map(|(invite, sigchain, device, init)| Chain {
+        invite: InviteId::new(invite),
+        sigchain,
+        device: DeviceId::new(device),
+        init,
+    })
+}
+
+/// The bytes of random values that the decoder of this name accepts.
+pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
+    match name {
+        "frame" => frame().prop_map(|v| v.encode().unwrap().split_off(4)).boxed(),
+        "hello" => hello().prop_map(|v| v.encode()).boxed(),
+        "ack" => ack().prop_map(|v| v.encode()).boxed(),
+        "nack" => nack().prop_map(|v| v.encode()).boxed(),
+        "knock" => knock().prop_map(|v| v.encode()).boxed(),
+        "prekeys" => prekeys().prop_map(|v| v.encode()).boxed(),
+        "chain" => chain().prop_map(|v| v.encode()).boxed(),
+        "payload" => prop_oneof![ratchet(), init()].boxed(),
+        "ratchet" => ratchet().boxed(),
+        "init" => init().boxed(),
+        "sigchain" => sigchain().prop_map(|v| v.encode()).boxed(),
+        "signed" => signed().prop_map(|v| v.encode()).boxed(),
+        "genesis" => genesis().prop_map(|v| to_cbor(&v)).boxed(),
+        "entry" => entry().prop_map(|v| to_cbor(&v)).boxed(),
+        "invite" => invite().prop_map(|v| v.encode()).boxed(),
+        "invite_link" => signed().prop_map(|signed| InviteLink { signed }.to_string().into_bytes()).boxed(),
+        "content" => content().prop_map(|v| v.encode()).boxed(),
+        "plaintext" => plaintext().prop_map(|v| v.encode()).boxed(),
+        "bundle" => bundle().prop_map(|v| v.encode()).boxed(),
+        "otk" => one_time_prekey().prop_map(|v| v.encode()).boxed(),
+        "geo_uri" => place().prop_map(|v| v.to_string().into_bytes()).boxed(),
+        "sticker_id" => sticker().prop_map(|v| v.to_string().into_bytes()).boxed(),
+        "name" => crate::values::name().prop_map(|v| v.as_str().as_bytes().to_vec()).boxed(),
+        other => panic!("no values for {other}"),
+    }
+}
+
+/// A message 0x11 around these parts.
+pub(crate) fn ratchet_message(nonce: [u8; 24], sealed_header: &[u8], sealed_body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(sealed_header.len()).unwrap().to_be_bytes();
+    [&[RATCHET][..], &length, &nonce, sealed_header, sealed_body].concat()
+}
+
+/// A message 0x12 around a message 0x11.
+pub(crate) fn init_message(one_time: Option<PrekeyId>, message: &[u8]) -> Vec<u8> {
+    let prefix = init_prefix(&filled(1), PrekeyId(7), one_time, PrekeyId(9), &filled(2));
+    [&prefix, message].concat()
+}
+
+/// A signed thing with this payload.
+pub(crate) fn signed_around(payload: Vec<u8>) -> Signed {
+    Signed { payload, signature: filled(10), countersignature: None }
+}
+
+/// An invite as an ordinary person would send it.
+pub(crate) fn plain_invite() -> Invite {
+    Invite {
+        version: VERSION,
+        network: NETWORK,
+        genesis: signed_around(to_cbor(&plain_genesis())),
+        device_entry: Signed { countersignature: Some(filled(11)), ..signed_around(to_cbor(&plain_entry())) },
+        name: Name::new("Anna 家").unwrap(),
+        peer: PeerId::new(filled(12)),
+        addresses: vec![
+            Address::new("/ip4/192.0.2.7/udp/4001/quic-v1").unwrap(),
+            Address::new("/ip6/2001:db8::7/tcp/4001").unwrap(),
+        ],
+        secret: filled(13),
+        expires_at: Timestamp::from_millis(1_900_000_000_000),
+        uses: Uses::Once,
+    }
+}
+
+fn plain_genesis() -> Genesis {
+    Genesis { version: 1, recovery_key: filled(14), nonce: filled(15) }
+}
+
+fn plain_entry() -> Entry {
+    Entry {
+        version: 1,
+        identity: IdentityId::new(filled(16)),
+        sequence: 1,
+        parents: vec![SigchainHead::new(filled(16))],
+        made_at: Timestamp::from_millis(1_800_000_000_000),
+        author: None,
+        change: Change::AddDevice(DeviceCertificate {
+            device: DeviceId::new(filled(17)),
+            signing_key: filled(18),
+            identity_key: filled(19),
+            role: DeviceRole::Full,
+            sealed_name: filled::<40>(20).to_vec(),
+        }),
+    }
+}
+
+fn plain_sigchain() -> SigchainBytes {
+    let invite = plain_invite();
+    SigchainBytes { genesis: invite.genesis, entries: vec![invite.device_entry] }
+}
+
+fn plain_bundle() -> PrekeyBundle {
+    PrekeyBundle {
+        identity: IdentityId::new(filled(16)),
+        device: DeviceId::new(filled(17)),
+        signing_key: filled(18),
+        identity_key: filled(19),
+        signed_prekey_id: PrekeyId(7),
+        signed_prekey: filled(21),
+        last_resort_id: PrekeyId(9),
+        last_resort_key: Box::new(filled(22)),
+        not_before: Timestamp::from_millis(1_800_000_000_000),
+        not_after: Timestamp::from_millis(1_800_600_000_000),
+        sigchain_head: SigchainHead::new(filled(16)),
+        signature: filled(23),
+    }
+}
+
+fn plain_one_time_prekey() -> OneTimePrekey {
+    OneTimePrekey { id: PrekeyId(3), x25519_key: filled(24), kem_key: Box::new(filled(25)), signature: filled(26) }
+}
+
+fn plain_reach() -> Reach {
+    let invite = plain_invite();
+    Reach { peer: invite.peer, addresses: invite.addresses }
+}
+
+/// A content with this body.
+pub(crate) fn content_around(body: Body) -> Content {
+    Content {
+        id: MessageId::new(filled(30)),
+        conversation: ConversationId::new(filled(31)),
+        sent_at: Timestamp::from_millis(1_800_000_000_000),
+        lamport: 41,
+        body,
+    }
+}
+
+fn plain_contents() -> Vec<Vec<u8>> {
+    let name = || Name::new("Bea").unwrap();
+    [
+        Body::Text(Text::new("Shall we meet at six? 我在家 🙂").unwrap()),
+        Body::Sticker(StickerId::new("daily", "tea").unwrap()),
+        Body::Location("47.3769,8.5417,12.5".parse().unwrap()),
+        Body::Receipt(Receipt {
+            delivered: vec![MessageId::new(filled(32)), MessageId::new(filled(33))],
+            read: vec![MessageId::new(filled(32))],
+        }),
+        Body::Request(Request { name: name(), invite: InviteId::new(filled(34)), reach: plain_reach() }),
+        Body::Accept(Accept { name: name() }),
+        Body::Decline,
+        Body::NeedReinit(NeedReinit { digests: vec![PayloadDigest::new(filled(35))] }),
+        Body::Reach(plain_reach()),
+        Body::Unknown { kind: 4_000, body: filled::<40>(36).to_vec() },
+    ]
+    .map(|body| content_around(body).encode())
+    .to_vec()
+}
+
+/// Fixed bytes that the decoder of this name accepts: what the truncation tests cut and what the corpora begin with.
+pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
+    let ratchet = || ratchet_message(filled(40), &filled::<69>(41), &filled::<336>(42));
+    let with_keys = || ratchet_message(filled(43), &filled::<2_341>(44), &filled::<176>(45));
+    match name {
+        "frame" => [(FrameKind::Payload, ratchet()), (FrameKind::Ack, vec![0; 16]), (FrameKind::Hello, Vec::new())]
+            .map(|(kind, body)| Frame { kind, sequence: 5, body }.encode().unwrap().split_off(4))
+            .to_vec(),
+        "hello" => vec![
+            Hello {
+                identity: IdentityId::new(filled(16)),
+                device: DeviceId::new(filled(17)),
+                sigchain_head: SigchainHead::new(filled(16)),
+                signature: filled(46),
+            }
+            .encode(),
+        ],
+        "ack" => vec![Ack { ranges: vec![(1, 1)] }.encode(), Ack { ranges: vec![(1, 9), (11, 11), (20, 99)] }.encode()],
+        "nack" => [NackCode::Refused, NackCode::Undecryptable, NackCode::Later]
+            .map(|code| Nack { sequence: 6, code }.encode())
+            .to_vec(),
+        "knock" => vec![Knock { invite: InviteId::new(filled(34)), nonce: filled(47), mac: filled(48) }.encode()],
+        "prekeys" => [None, Some(plain_one_time_prekey())]
+            .map(|one_time| Prekeys { sigchain: plain_sigchain(), bundle: plain_bundle(), one_time }.encode())
+            .to_vec(),
+        "chain" => vec![
+            Chain {
+                invite: InviteId::new(filled(34)),
+                sigchain: plain_sigchain(),
+                device: DeviceId::new(filled(17)),
+                init: init_message(Some(PrekeyId(3)), &ratchet()),
+            }
+            .encode(),
+        ],
+        "payload" => vec![ratchet(), init_message(None, &ratchet())],
+        "ratchet" => vec![ratchet(), with_keys(), ratchet_message(filled(49), &[], &[])],
+        "init" => vec![init_message(Some(PrekeyId(3)), &ratchet()), init_message(None, &with_keys())],
+        "sigchain" => {
+            vec![plain_sigchain().encode(), SigchainBytes { entries: Vec::new(), ..plain_sigchain() }.encode()]
+        }
+        "signed" => vec![plain_invite().genesis.encode(), plain_invite().device_entry.encode()],
+        "genesis" => vec![to_cbor(&plain_genesis())],
+        "entry" => vec![
+            to_cbor(&plain_entry()),
+            to_cbor(&Entry { author: Some(DeviceId::new(filled(17))), sequence: 2, ..plain_entry() }),
+        ],
+        "invite" => {
+            vec![plain_invite().encode(), Invite { uses: Uses::Many, addresses: Vec::new(), ..plain_invite() }.encode()]
+        }
+        "invite_link" => {
+            vec![InviteLink { signed: signed_around(plain_invite().encode()) }.to_string().into_bytes()]
+        }
+        "content" => plain_contents(),
+        "plaintext" => plain_contents()
+            .into_iter()
+            .zip([None, Some(0), Some(1_000)])
+            .map(|(content, mailbox_seen)| {
+                Plaintext {
+                    sender_head: SigchainHead::new(filled(16)),
+                    recipient_head: SigchainHead::new(filled(50)).prefix(),
+                    mailbox_seen,
+                    content,
+                }
+                .encode()
+            })
+            .collect(),
+        "bundle" => vec![plain_bundle().encode()],
+        "otk" => vec![plain_one_time_prekey().encode()],
+        "geo_uri" => ["geo:47.3769,8.5417", "geo:-33.86,151.2094;u=12.5", "90,-180,0"].map(Into::into).to_vec(),
+        "sticker_id" => ["kin/hello", "daily/on-my-way"].map(Into::into).to_vec(),
+        "name" => ["Anna", "家族 👨\u{200d}👩\u{200d}👧", "\u{202e}gpj.exe"].map(Into::into).to_vec(),
+        other => panic!("no samples for {other}"),
+    }
+}
