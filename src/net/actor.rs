@@ -23,11 +23,11 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::command::{Command, CommandReceiver, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
-use crate::protocols::direct::{About, Action, Dial, Ended, Links, NotTaken, Outcome, Peers};
+use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
 use crate::protocols::mdns::Neighbours;
 use crate::protocols::{identify, kad, ping};
 use crate::upward::{NobodyListens, Upward};
-use crate::{address, identity};
+use crate::{address, identity, transports};
 
 /// Events of the actor's own that may wait; beyond that no command is taken.
 const WAITING: usize = 1_024;
@@ -174,16 +174,8 @@ impl Actor {
 
     fn dial(&mut self, request: RequestId, peer: PeerId, addresses: &[Address]) {
         self.notice_ending(&peer);
-        match self.peers.dial(request, peer) {
-            Ok(Dial::Connect) => self.connect(request, peer, addresses),
-            Ok(Dial::Wait(actions)) => self.act(actions),
-            Err(reason) => self.upward.push(Event::DialFailed { request, peer, reason }),
-        }
-    }
-
-    fn connect(&mut self, request: RequestId, peer: PeerId, addresses: &[Address]) {
         let node = identity::to_libp2p(&peer);
-        let places: Vec<Multiaddr> = addresses
+        let places = addresses
             .iter()
             .filter_map(address::read)
             .filter(|place| place.peer.is_none() || place.peer == node)
@@ -191,7 +183,12 @@ impl Actor {
             .filter(address::may_be_dialled_if_vouched)
             .take(limits::ADDRESSES)
             .collect();
-        match self.make_connection(node, places) {
+        let actions = self.peers.dial(request, peer, places);
+        self.act(actions);
+    }
+
+    fn connect(&mut self, request: RequestId, peer: PeerId, places: Vec<Multiaddr>) {
+        match self.make_connection(identity::to_libp2p(&peer), places) {
             Ok(connection) => self.peers.dialling(request, peer, connection),
             Err(reason) => self.upward.push(Event::DialFailed { request, peer, reason }),
         }
@@ -327,6 +324,7 @@ impl Actor {
     fn act(&mut self, actions: Vec<Action<Stream>>) {
         for action in actions {
             match action {
+                Action::Connect { request, peer, places } => self.connect(request, peer, places),
                 Action::Open { peer, connection } => self.open(&peer, connection),
                 Action::Start { peer, stream, role, io } => self.start(About { peer, stream, role }, io),
                 Action::Close { stream } => self.links.close(stream),
@@ -372,6 +370,7 @@ impl Actor {
             }
         };
         tokio::time::timeout(GOODBYE, goodbye).await.ok();
+        transports::release(self.swarm, GOODBYE).await;
         tokio::time::timeout(GOODBYE, self.upward.drain()).await.ok();
         outcome
     }

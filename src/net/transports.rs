@@ -3,14 +3,15 @@
 //! Addresses of a node are all dialled, the likelier ones a moment earlier (RFC 8305); the first that answers wins.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::time::Duration;
 
 use kinfolk_wire::invite::Address;
 use libp2p::identity::Keypair;
 use libp2p::swarm::Swarm;
 use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
 
-use crate::address::{self, Transport};
+use crate::address::{self, Place, Transport};
 use crate::behaviour::Behaviour;
 use crate::config::Deadlines;
 
@@ -21,6 +22,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 /// Inbound streams of a connection whose protocol is being agreed.
 const NEGOTIATING: usize = 16;
+/// How often a port is tried while it is being given back.
+const RELEASE_EACH: Duration = Duration::from_millis(5);
 
 /// Why the network did not start.
 #[derive(Debug, thiserror::Error)]
@@ -118,42 +121,48 @@ pub(crate) fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[Address]) -> Res
     for address in addresses {
         let not_an_address = || StartError::NotAnAddress { address: address.clone() };
         let place = address::read(address).filter(|place| place.peer.is_none()).ok_or_else(not_an_address)?;
-        if place.transport == Transport::Tcp {
-            // The transport shares its port with its own outgoing connections, and would share it with another node
-            // of the same user without a word. A plain listener does not.
-            TcpListener::bind(place.socket).map_err(|error| refused(address, &error))?;
-        }
+        try_to_bind(&place).map_err(|error| refused(address, &error))?;
         places.push((address, place));
     }
     for (address, place) in places {
-        swarm.listen_on(place.multiaddr()).map_err(|error| refused(address, &io::Error::other(error)))?;
+        swarm
+            .listen_on(place.multiaddr())
+            .map_err(|error| StartError::Listen { address: address.clone(), reason: error.to_string() })?;
     }
     Ok(())
 }
 
-fn refused(address: &Address, error: &io::Error) -> StartError {
-    let address = address.clone();
-    match root(error).kind() {
-        io::ErrorKind::AddrInUse => StartError::InUse { address },
-        io::ErrorKind::AddrNotAvailable => StartError::NotHere { address },
-        io::ErrorKind::PermissionDenied => StartError::NotAllowed { address },
-        _ => StartError::Listen { address, reason: root(error).to_string() },
+/// Binds a plain socket for a moment. The TCP transport shares its port with its own outgoing connections, and would
+/// share it with another node of the same user without a word; a plain listener does not. And what the system says to
+/// either transport is no longer to be told apart where it comes out.
+fn try_to_bind(place: &Place) -> io::Result<()> {
+    match place.transport {
+        Transport::Quic => UdpSocket::bind(place.socket).map(drop),
+        Transport::Tcp => TcpListener::bind(place.socket).map(drop),
     }
 }
 
-/// What the system said, under what the layers above it said.
-fn root(error: &io::Error) -> &io::Error {
-    let mut found = error;
-    let mut next: Option<&(dyn std::error::Error + 'static)> =
-        error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
-    while let Some(inner) = next {
-        match inner.downcast_ref::<io::Error>() {
-            Some(inner_io) => {
-                found = inner_io;
-                next = inner_io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
-            }
-            None => next = inner.source(),
-        }
+fn refused(address: &Address, error: &io::Error) -> StartError {
+    let address = address.clone();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address },
+        io::ErrorKind::AddrNotAvailable => StartError::NotHere { address },
+        io::ErrorKind::PermissionDenied => StartError::NotAllowed { address },
+        _ => StartError::Listen { address, reason: error.to_string() },
     }
-    found
+}
+
+/// Closes everything, and waits a moment for the system to have the ports back: whoever starts again finds them free.
+pub(crate) async fn release(swarm: Swarm<Behaviour>, patience: Duration) {
+    let places: Vec<Place> = swarm.listeners().filter_map(Place::of).collect();
+    drop(swarm);
+    let mut again = tokio::time::interval(RELEASE_EACH);
+    let released = async {
+        while places.iter().any(|place| try_to_bind(place).is_err()) {
+            again.tick().await;
+        }
+    };
+    if tokio::time::timeout(patience, released).await.is_err() {
+        tracing::debug!("a port is still taken after the network has stopped");
+    }
 }

@@ -46,6 +46,8 @@ struct Inlet {
     frames: mpsc::Sender<Outgoing>,
     answers: mpsc::Sender<Answer>,
     shares: Arc<Semaphore>,
+    /// Whether anything but a payload was handed in: a hello, a knock, an answer to one.
+    introduced: bool,
 }
 
 impl Links {
@@ -62,7 +64,12 @@ impl Links {
         let (answers_tx, answers) = mpsc::channel(limits::STREAM_WINDOW as usize);
         let shares = usize::try_from(self.limits.queued_bytes).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let (peer, stream) = (about.peer, about.stream);
-        let inlet = Inlet { frames: frames_tx, answers: answers_tx, shares: Arc::new(Semaphore::new(shares)) };
+        let inlet = Inlet {
+            frames: frames_tx,
+            answers: answers_tx,
+            shares: Arc::new(Semaphore::new(shares)),
+            introduced: false,
+        };
         self.inlets.insert(stream, inlet);
         let link = Link::new(about, io, Inlets { frames, answers }, self.deadlines, events);
         self.tasks.spawn(async move {
@@ -73,10 +80,13 @@ impl Links {
 
     /// Hands a frame to a stream; it takes it or says at once that it does not.
     ///
+    /// A payload is lost on a stream on which we have said nothing before: the other side would refuse it from
+    /// somebody it does not know, and whoever sent it meant the stream that this one has replaced.
+    ///
     /// # Errors
     /// [`NotTaken`].
     pub(crate) fn send(
-        &self,
+        &mut self,
         stream: Option<u64>,
         request: RequestId,
         kind: FrameKind,
@@ -86,11 +96,16 @@ impl Links {
             tracing::error!(?kind, bytes = body.len(), "the network was handed a frame that cannot be sent");
             return Err(NotTaken::Unsendable);
         }
-        let inlet = stream.and_then(|stream| self.inlets.get(&stream)).ok_or(NotTaken::Lost)?;
+        let inlet = stream.and_then(|stream| self.inlets.get_mut(&stream)).ok_or(NotTaken::Lost)?;
+        if kind == FrameKind::Payload && !inlet.introduced {
+            return Err(NotTaken::Lost);
+        }
         let cost = u32::try_from(body.len()).map_err(|_| NotTaken::Unsendable)?.saturating_add(OVERHEAD);
         let share = Arc::clone(&inlet.shares).try_acquire_many_owned(cost).map_err(|_| NotTaken::Lost)?;
         let outgoing = Outgoing { request, kind, body, _share: share };
-        inlet.frames.try_send(outgoing).map_err(|_| NotTaken::Lost)
+        inlet.frames.try_send(outgoing).map_err(|_| NotTaken::Lost)?;
+        inlet.introduced = true;
+        Ok(())
     }
 
     /// Hands an answer to the stream whose frame it answers; passed over if that is gone.

@@ -29,5 +29,5 @@ mod window;
 
 pub(crate) use behaviour::{Behaviour, Outcome};
 pub(crate) use links::{Ended, Links, NotTaken};
-pub(crate) use peers::{Action, Dial, Peers};
+pub(crate) use peers::{Action, Peers};
 pub(crate) use stream::About;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use kinfolk_wire::direct::Role;
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
+use libp2p::Multiaddr;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ const OPENINGS_EACH: Duration = Duration::from_secs(10);
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action<S> {
+    /// Make a connection and tell [`Peers::dialling`] of it, or tell the driver why not.
+    Connect { request: RequestId, peer: PeerId, places: Vec<Multiaddr> },
     /// Ask for a stream on this connection.
     Open { peer: PeerId, connection: ConnectionId },
     /// Begin to use this stream, once the driver has been told of it.
@@ -36,15 +39,6 @@ pub(crate) enum Action<S> {
     CloseAll { peer: PeerId },
     /// Tell the driver.
     Tell(Event),
-}
-
-/// What a dial comes to at first.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Dial<S> {
-    /// A connection is to be made; [`Peers::dialling`] is to be told of it.
-    Connect,
-    /// A connection is there.
-    Wait(Vec<Action<S>>),
 }
 
 /// The nodes that we are connected to, or want to be.
@@ -61,13 +55,13 @@ struct Node<S> {
     /// Connections that are being made, each with the dial that waits for it, unless that had its answer already.
     dialling: Vec<(ConnectionId, Option<RequestId>)>,
     /// Dials that wait for a stream on a connection that is there.
-    waiting: Vec<RequestId>,
+    waiting: Vec<Waiting>,
     /// The connection on which we asked for a stream.
     opening: Option<ConnectionId>,
     link: Option<LinkState>,
     /// A stream that waits for our own to fail, or for the old one to end.
     next: Option<Opened<S>>,
-    /// Closed on purpose; ends when all its connections are gone.
+    /// Until the stream has closed on our wish, nothing new begins.
     leaving: bool,
     openings: u32,
     openings_since: Option<Instant>,
@@ -77,6 +71,15 @@ struct Node<S> {
 struct Connection {
     id: ConnectionId,
     address: Address,
+    /// It is closed on our wish, and the swarm has not said so yet.
+    closing: bool,
+}
+
+/// A dial that found a connection. That may be about to close, so where else the node could be is kept for once.
+#[derive(Debug)]
+struct Waiting {
+    request: RequestId,
+    places: Vec<Multiaddr>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,13 +125,55 @@ impl<S> Node<S> {
             && self.next.is_none()
     }
 
-    fn fail_waiting(&mut self, peer: PeerId, reason: DialFailure) -> Vec<Action<S>> {
-        self.waiting.drain(..).map(|request| Action::Tell(Event::DialFailed { request, peer, reason })).collect()
+    /// The newest connection that can carry a stream.
+    fn usable(&self) -> Option<ConnectionId> {
+        self.connections.iter().rev().find(|connection| !connection.closing).map(|connection| connection.id)
     }
 
-    fn open_on(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<Action<S>> {
-        self.opening = Some(connection);
-        vec![Action::Open { peer, connection }]
+    /// Opens a stream for the dials that wait, on the connection that is there or else on a new one.
+    fn open_or_connect(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        match self.usable() {
+            Some(connection) => {
+                self.opening = Some(connection);
+                vec![Action::Open { peer, connection }]
+            }
+            None => self.connect_instead(peer),
+        }
+    }
+
+    /// The connection that was there is of no use: the dials that wait make their own, or have failed.
+    fn connect_instead(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        self.waiting
+            .drain(..)
+            .map(|Waiting { request, places }| match places.is_empty() {
+                false => Action::Connect { request, peer, places },
+                true => Action::Tell(Event::DialFailed { request, peer, reason: DialFailure::NoStream }),
+            })
+            .collect()
+    }
+
+    fn cancel_dials(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        let waiting = self.waiting.drain(..).map(|waiting| waiting.request);
+        let dialling = self.dialling.iter_mut().filter_map(|(_, request)| request.take());
+        waiting
+            .chain(dialling)
+            .map(|request| Action::Tell(Event::DialFailed { request, peer, reason: DialFailure::Cancelled }))
+            .collect()
+    }
+
+    /// Closes every connection there is; those that come later are not meant.
+    fn close_all(&mut self, peer: PeerId) -> Action<S> {
+        self.leaving = false;
+        self.connections.iter_mut().for_each(|connection| connection.closing = true);
+        Action::CloseAll { peer }
+    }
+
+    fn close_connection(&mut self, id: ConnectionId) -> Action<S> {
+        self.connections.iter_mut().filter(|connection| connection.id == id).for_each(|found| found.closing = true);
+        Action::CloseConnection { connection: id }
     }
 
     /// Ends the stream that is there; the new one begins when it is over.
@@ -164,36 +209,28 @@ impl<S> Peers<S> {
     }
 
     /// A dial is asked for.
-    ///
-    /// # Errors
-    /// Why it comes to nothing.
-    pub(crate) fn dial(&mut self, request: RequestId, peer: PeerId) -> Result<Dial<S>, DialFailure> {
+    pub(crate) fn dial(&mut self, request: RequestId, peer: PeerId, places: Vec<Multiaddr>) -> Vec<Action<S>> {
+        let failed = |reason| vec![Action::Tell(Event::DialFailed { request, peer, reason })];
         if peer == self.local {
-            return Err(DialFailure::Oneself);
+            return failed(DialFailure::Oneself);
         }
-        let Some(node) = self.nodes.get_mut(&peer) else { return Ok(Dial::Connect) };
+        let Some(node) = self.nodes.get_mut(&peer) else { return vec![Action::Connect { request, peer, places }] };
         if node.leaving {
-            return Err(DialFailure::Cancelled);
+            return failed(DialFailure::Cancelled);
         }
         if node.link.as_ref().is_some_and(|link| !link.closing) {
-            return Err(DialFailure::Connected);
+            return failed(DialFailure::Connected);
         }
         if node.waiting.len() + node.dialling.len() >= DIALS {
-            return Err(DialFailure::Full);
+            return failed(DialFailure::Full);
         }
-        if node.opening.is_some() || node.next.is_some() {
-            node.waiting.push(request);
-            return Ok(Dial::Wait(Vec::new()));
+        if node.opening.is_none() && node.next.is_none() && node.usable().is_none() {
+            return vec![Action::Connect { request, peer, places }];
         }
-        let Some(connection) = node.connections.last().map(|connection| connection.id) else {
-            return Ok(Dial::Connect);
-        };
-        node.waiting.push(request);
-        if node.link.is_some() {
-            // The old stream is closing; its end opens the next.
-            return Ok(Dial::Wait(Vec::new()));
-        }
-        Ok(Dial::Wait(node.open_on(peer, connection)))
+        node.waiting.push(Waiting { request, places });
+        // A stream that is being opened, or takes the place of one that closes, is the answer.
+        let comes = node.opening.is_some() || node.next.is_some() || node.link.is_some();
+        if comes { Vec::new() } else { node.open_or_connect(peer) }
     }
 
     /// This connection is being made for this dial.
@@ -219,54 +256,43 @@ impl<S> Peers<S> {
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
         let Some(at) = node.dialling.iter().position(|(id, _)| *id == connection) else { return Vec::new() };
         let (_, request) = node.dialling.remove(at);
+        let Some(request) = request else {
+            self.forget(&peer);
+            return Vec::new();
+        };
         if node.opening.is_some() || node.next.is_some() {
-            node.waiting.extend(request);
+            node.waiting.push(Waiting { request, places: Vec::new() });
             return Vec::new();
         }
         self.forget(&peer);
-        request.map(|request| Action::Tell(Event::DialFailed { request, peer, reason })).into_iter().collect()
+        vec![Action::Tell(Event::DialFailed { request, peer, reason })]
     }
 
     /// A connection is there.
     pub(crate) fn connected(&mut self, peer: PeerId, id: ConnectionId, address: Address) -> Vec<Action<S>> {
         let node = self.nodes.entry(peer).or_default();
-        node.connections.push(Connection { id, address });
-        if node.leaving {
-            return vec![Action::CloseConnection { connection: id }];
-        }
-        let Some(at) = node.dialling.iter().position(|(dialled, _)| *dialled == id) else { return Vec::new() };
-        let (_, request) = node.dialling.remove(at);
-        if node.link.is_some() {
-            // The other side was faster, and one connection is enough.
-            node.waiting.extend(request);
-            return vec![Action::CloseConnection { connection: id }];
+        node.connections.push(Connection { id, address, closing: false });
+        let dialled = node.dialling.iter().position(|(dialled, _)| *dialled == id);
+        let request = dialled.map(|at| node.dialling.remove(at)).and_then(|(_, request)| request);
+        if node.leaving || (dialled.is_some() && node.link.is_some()) {
+            // Unwanted; or the other side was faster, and one connection is enough.
+            node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
+            return vec![node.close_connection(id)];
         }
         let Some(request) = request else { return Vec::new() };
-        node.waiting.push(request);
-        match node.opening {
-            None if node.next.is_none() => node.open_on(peer, id),
-            _ => Vec::new(),
+        node.waiting.push(Waiting { request, places: Vec::new() });
+        if node.opening.is_some() || node.next.is_some() {
+            return Vec::new();
         }
+        node.opening = Some(id);
+        vec![Action::Open { peer, connection: id }]
     }
 
     /// A connection is gone. Streams on it end by themselves.
     pub(crate) fn connection_closed(&mut self, peer: PeerId, id: ConnectionId) -> Vec<Action<S>> {
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
         node.connections.retain(|connection| connection.id != id);
-        if node.leaving && node.connections.is_empty() && node.link.is_none() {
-            node.leaving = false;
-        }
-        let mut actions = match node.opening {
-            Some(connection) if connection == id => self.open_failed(peer, id),
-            _ => Vec::new(),
-        };
-        if let Some(node) = self.nodes.get_mut(&peer)
-            && node.connections.is_empty()
-            && node.opening.is_none()
-            && node.next.is_none()
-        {
-            actions.extend(node.fail_waiting(peer, DialFailure::NoStream));
-        }
+        let actions = self.open_failed(peer, id);
         self.forget(&peer);
         actions
     }
@@ -278,11 +304,12 @@ impl<S> Peers<S> {
             return Vec::new();
         }
         node.opening = None;
-        let actions = match node.next.take() {
-            Some(new) if node.link.is_none() => self.start(peer, new),
-            next => {
+        let actions = match (&node.link, node.next.take()) {
+            (None, Some(new)) => self.start(peer, new),
+            (None, None) => node.connect_instead(peer),
+            (Some(_), next) => {
                 node.next = next;
-                node.fail_waiting(peer, DialFailure::NoStream)
+                Vec::new()
             }
         };
         self.forget(&peer);
@@ -300,7 +327,7 @@ impl<S> Peers<S> {
     ) -> Vec<Action<S>> {
         let we_win = self.local < peer;
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
-        if node.leaving {
+        if node.leaving || node.connections.iter().any(|known| known.id == connection && known.closing) {
             return Vec::new();
         }
         let new = Opened { connection, role, io };
@@ -318,7 +345,7 @@ impl<S> Peers<S> {
         }
         if node.opens_too_often(now) {
             tracing::debug!(?peer, "opens streams too often");
-            return self.leave(peer);
+            return self.disconnect(peer);
         }
         match &mut node.link {
             None if node.opening.is_some() && we_win => {
@@ -354,21 +381,14 @@ impl<S> Peers<S> {
         let Some(link) = node.link.take_if(|link| link.stream == stream) else { return Vec::new() };
         let mut actions = vec![Action::Tell(Event::Disconnected { peer })];
         if node.leaving {
-            node.leaving = !node.connections.is_empty();
-            self.forget(&peer);
-            actions.push(Action::CloseAll { peer });
-            return actions;
-        }
-        if let Some(new) = node.next.take() {
+            actions.push(node.close_all(peer));
+        } else if let Some(new) = node.next.take() {
             if new.connection != link.connection {
-                actions.push(Action::CloseConnection { connection: link.connection });
+                actions.push(node.close_connection(link.connection));
             }
             actions.extend(self.start(peer, new));
-        } else if !node.waiting.is_empty() && node.opening.is_none() {
-            match node.connections.last().map(|connection| connection.id) {
-                Some(connection) => actions.extend(node.open_on(peer, connection)),
-                None => actions.extend(node.fail_waiting(peer, DialFailure::NoStream)),
-            }
+        } else if node.opening.is_none() {
+            actions.extend(node.open_or_connect(peer));
         }
         self.forget(&peer);
         actions
@@ -376,14 +396,8 @@ impl<S> Peers<S> {
 
     /// Close everything to a node.
     pub(crate) fn disconnect(&mut self, peer: PeerId) -> Vec<Action<S>> {
-        self.leave(peer)
-    }
-
-    fn leave(&mut self, peer: PeerId) -> Vec<Action<S>> {
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
-        let dialling: Vec<RequestId> = node.dialling.drain(..).filter_map(|(_, request)| request).collect();
-        node.waiting.extend(dialling);
-        let mut actions = node.fail_waiting(peer, DialFailure::Cancelled);
+        let mut actions = node.cancel_dials(peer);
         (node.opening, node.next) = (None, None);
         match &mut node.link {
             Some(link) => {
@@ -393,10 +407,7 @@ impl<S> Peers<S> {
                     actions.push(Action::Close { stream: link.stream });
                 }
             }
-            None => {
-                node.leaving = !node.connections.is_empty();
-                actions.push(Action::CloseAll { peer });
-            }
+            None => actions.push(node.close_all(peer)),
         }
         self.forget(&peer);
         actions
@@ -407,7 +418,7 @@ impl<S> Peers<S> {
         let Some(address) = node.connections.iter().find(|known| known.id == connection).map(|c| c.address.clone())
         else {
             // Its connection closed while it waited.
-            return node.fail_waiting(peer, DialFailure::NoStream);
+            return node.connect_instead(peer);
         };
         self.streams = self.streams.saturating_add(1);
         let stream = self.streams;
