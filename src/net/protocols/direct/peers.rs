@@ -434,3 +434,6 @@ impl<S> Peers<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

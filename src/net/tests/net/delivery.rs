@@ -206,11 +206,13 @@ async fn a_receiver_that_does_not_listen_bounds_what_waits_here_and_still_obeys(
         // Commands to the other side still work: it sends, and it hangs up.
         let heard = right.send(left.peer, FrameKind::Payload, b"still here");
         assert_ne!(heard, last);
-        left.until("a frame from the deaf side", |event| match event {
-            Event::Received { body, .. } => Some(assert_eq!(body, b"still here")),
-            _ => None,
-        })
-        .await;
+        let body = left
+            .until("a frame from the deaf side", |event| match event {
+                Event::Received { body, .. } => Some(body),
+                _ => None,
+            })
+            .await;
+        assert_eq!(body, b"still here");
         right.command(Command::Disconnect { peer: left.peer });
         left.disconnected(right.peer).await;
     }

@@ -163,12 +163,13 @@ async fn both_sides_know_where_the_other_is() {
             })
             .await;
         assert_eq!(at, right.address, "where it was dialled");
-        right
+        let from = right
             .until("to connect", |event| match event {
-                Event::Connected { address, .. } => Some(assert!(address.as_str().starts_with("/ip4/127.0.0.1/"))),
+                Event::Connected { address, .. } => Some(address),
                 _ => None,
             })
             .await;
+        assert!(from.as_str().starts_with("/ip4/127.0.0.1/"), "{from}");
     }
 }
 
