@@ -1,0 +1,172 @@
+//! Which crate may import which: the table "May import" of docs/architecture.md.
+
+use super::tree::{self, Item, items};
+use super::{Faults, none, some};
+
+/// From the ground up: a room, and what it may import. The root may import all.
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
+    ("wire", &[]),
+    ("rpc", &[]),
+    ("crypto", &["wire"]),
+    ("engine", &["wire", "crypto"]),
+    ("sim", &["wire", "crypto", "engine"]),
+    ("store", &["wire", "crypto", "engine"]),
+    ("net", &["wire"]),
+    ("node", &["wire", "crypto", "engine", "store", "net"]),
+    ("api", &["wire", "rpc", "engine", "node"]),
+    ("client", &["rpc"]),
+    ("cli", &["rpc", "client"]),
+];
+
+/// What a room's tests may import beyond that, each with its reason.
+const TESTS_MAY_IMPORT: [(&str, &str, &str); 0] = [];
+
+/// Dependencies that floors 0 to 3 and the simulator never have: they wait, or they decide by themselves.
+const NOT_PURE: [&str; 14] = [
+    "tokio",
+    "futures",
+    "libp2p",
+    "libp2p-stream",
+    "sled",
+    "redb",
+    "rustix",
+    "getrandom",
+    "axum",
+    "hyper",
+    "hyper-util",
+    "tracing-subscriber",
+    "tempfile",
+    "directories",
+];
+
+const PURE: [&str; 5] = ["wire", "rpc", "crypto", "engine", "sim"];
+
+/// Every import of ours by a manifest that its room may not have.
+fn arrows(room: &str, manifest: &str) -> Faults {
+    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+        return vec![format!("src/{room} stands in no line of the table of arrows")];
+    };
+    let mut faults = Faults::new();
+    for Item { table, key, .. } in items(manifest) {
+        let in_tests = table.ends_with("dev-dependencies");
+        let Some(imported) = key.strip_prefix("kinfolk-").filter(|_| table.ends_with("dependencies")) else { continue };
+        let imported = imported.split('.').next().unwrap_or(imported);
+        let excused = in_tests && TESTS_MAY_IMPORT.iter().any(|(from, to, _)| *from == room && *to == imported);
+        if !allowed.contains(&imported) && !excused {
+            faults.push(format!("src/{room}/Cargo.toml: [{table}] {room} may not import {imported}"));
+        }
+    }
+    faults
+}
+
+/// Dependencies of a pure room that wait or read the world.
+fn impure_dependencies(room: &str, manifest: &str) -> Faults {
+    items(manifest)
+        .into_iter()
+        .filter(|item| item.table == "dependencies" && PURE.contains(&room))
+        .filter(|item| NOT_PURE.contains(&item.key.split('.').next().unwrap_or(&item.key)))
+        .map(|item| format!("src/{room}/Cargo.toml: {} does not belong on a floor that never waits", item.key))
+        .collect()
+}
+
+/// Names of our own crates in a room's code that its manifest may not import.
+fn named_crates(room: &str, path: &str, code: &str) -> Faults {
+    let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, allowed)| allowed);
+    MAY_IMPORT
+        .iter()
+        .filter(|(other, _)| *other != room && !allowed.contains(other))
+        .filter(|(other, _)| tree::names(code, &format!("kinfolk_{other}")))
+        .map(|(other, _)| format!("{path}: names kinfolk_{other}"))
+        .collect()
+}
+
+/// What a room uses of another, where the table says which part: the store knows only the engine's port and schema.
+fn parts(room: &str, path: &str, code: &str) -> Faults {
+    if room != "store" {
+        return Faults::new();
+    }
+    code.match_indices("kinfolk_engine::")
+        .map(|(at, found)| &code[at + found.len()..])
+        .filter(|after| !after.starts_with("store::") && !after.starts_with("store;"))
+        .map(|after| format!("{path}: the store uses kinfolk_engine::{}", after.lines().next().unwrap_or_default()))
+        .collect()
+}
+
+/// Members that are missing, unknown, out of the order of the floors, or not built by default.
+fn members(manifest: &str, rooms: &[String]) -> Faults {
+    let list = |key: &str| -> Vec<String> {
+        items(manifest)
+            .into_iter()
+            .filter(|item| item.table == "workspace" && item.key == key)
+            .flat_map(|item| item.value.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    };
+    let expected: Vec<String> = MAY_IMPORT
+        .iter()
+        .filter(|(room, _)| rooms.iter().any(|known| known == room))
+        .map(|(room, _)| format!("src/{room}"))
+        .collect();
+    let mut faults = Faults::new();
+    if list("members") != expected {
+        faults.push(format!("Cargo.toml: members are {:?}, in floor order they are {expected:?}", list("members")));
+    }
+    let by_default = [vec![".".to_owned()], expected].concat();
+    if list("default-members") != by_default {
+        faults
+            .push(format!("Cargo.toml: default-members are not \".\" and the members: {:?}", list("default-members")));
+    }
+    faults
+}
+
+fn rooms() -> Vec<(String, String)> {
+    tree::files()
+        .into_iter()
+        .filter_map(|file| {
+            let room = file.path.strip_prefix("src/")?.strip_suffix("/Cargo.toml")?.to_owned();
+            Some((room, file.text))
+        })
+        .collect()
+}
+
+#[test]
+fn no_arrow_runs_up() {
+    let rooms = rooms();
+    assert!(rooms.len() >= 11, "found only {} crates", rooms.len());
+    none(rooms.iter().flat_map(|(room, manifest)| arrows(room, manifest)).collect());
+    none(rooms.iter().flat_map(|(room, manifest)| impure_dependencies(room, manifest)).collect());
+
+    some(arrows("wire", "[dependencies]\nkinfolk-crypto.workspace = true\n"));
+    some(arrows("net", "[dependencies]\nkinfolk-engine = { path = \"../engine\" }\n"));
+    some(arrows("cli", "[dev-dependencies]\nkinfolk-node.workspace = true\n"));
+    some(arrows("engine", "[target.'cfg(unix)'.dependencies]\nkinfolk-store.workspace = true\n"));
+    some(arrows("cellar", "[dependencies]\n"));
+    some(impure_dependencies("engine", "[dependencies]\ntokio.workspace = true\n"));
+    none(arrows("crypto", "[dependencies]\nkinfolk-wire.workspace = true\n"));
+    none(impure_dependencies("engine", "[dev-dependencies]\ntempfile.workspace = true\n"));
+}
+
+#[test]
+fn no_source_names_a_floor_it_may_not_know() {
+    let mut faults = Faults::new();
+    for file in tree::rust() {
+        let Some(room) = tree::room(&file.path) else { continue };
+        if let Some(code) = tree::shipped(&file) {
+            faults.extend(named_crates(room, &file.path, &code));
+            faults.extend(parts(room, &file.path, &code));
+        }
+    }
+    none(faults);
+    some(named_crates("wire", "x.rs", "use kinfolk_engine::Engine;"));
+    some(parts("store", "x.rs", "use kinfolk_engine::input::Input;"));
+    none(parts("store", "x.rs", "use kinfolk_engine::store::Read;"));
+}
+
+#[test]
+fn members_stand_in_floor_order() {
+    let rooms: Vec<String> = rooms().into_iter().map(|(room, _)| room).collect();
+    none(members(&tree::read("Cargo.toml"), &rooms));
+    let both = ["wire".to_owned(), "crypto".to_owned()];
+    some(members("[workspace]\nmembers = [\n\"src/crypto\", \"src/wire\",\n]\n", &both));
+    some(members("[workspace]\nmembers = [\"src/wire\"]\ndefault-members = [\".\", \"src/wire\"]\n", &both));
+    some(members("[workspace]\nmembers = [\"src/wire\", \"src/crypto\"]\ndefault-members = [\".\"]\n", &both));
+}
