@@ -8,6 +8,7 @@ use super::double_ratchet::{DoubleRatchet, Receiving, Sending};
 use super::header_key::HeaderKey;
 use super::root_key::RootKey;
 pub use super::root_key::RootLabel;
+use super::side::Theirs;
 use crate::dh::KeyPair;
 use crate::secret::Key;
 
@@ -19,6 +20,8 @@ pub struct BareRatchet<L>(DoubleRatchet<L>);
 pub struct Sent {
     /// The ratchet key of the message.
     pub ratchet_key: [u8; 32],
+    /// How many messages the chain before had.
+    pub previous: u32,
     /// Its number in the chain, from 0.
     pub number: u32,
     /// Its message key.
@@ -59,28 +62,30 @@ impl<L: RootLabel> BareRatchet<L> {
     /// Takes the next key to send; if our step is due, its private key is the next 32 bytes of `rng`.
     pub fn send<R: CryptoRng + ?Sized>(&mut self, rng: &mut R) -> Option<Sent> {
         let sent = self.0.next_key(rng).ok()?;
-        Some(Sent { ratchet_key: sent.ratchet_key, number: sent.number, message_key: *sent.key.as_bytes() })
+        let message_key = *sent.key.as_bytes();
+        Some(Sent { ratchet_key: sent.ratchet_key, previous: sent.previous, number: sent.number, message_key })
     }
 
-    /// The message keys from the next expected up to message `number` of the chain of `their_key`.
-    pub fn receive(&mut self, their_key: &[u8; 32], number: u32) -> Option<Vec<[u8; 32]>> {
-        let receiving = self.0.receiving().filter(|_| their_key == self.0.their_key());
-        let (turn, mut chain, next) = match receiving {
-            Some(receiving) => (None, receiving.chain.clone(), receiving.next),
-            None => {
-                let (turn, chain) = self.0.turn(their_key).ok()?;
-                (Some(turn), chain, 0)
-            }
-        };
-        let keys = (next..=number).map(|_| *chain.advance().as_bytes()).collect();
+    /// The message keys up to message `number` of the chain of `their_key`: first those that the chain before still
+    /// owes, if this one is new and that had `previous` messages, then those of this one.
+    pub fn receive(&mut self, their_key: &[u8; 32], previous: u32, number: u32) -> Option<[Vec<[u8; 32]>; 2]> {
         let after = number.saturating_add(1);
-        match turn {
-            Some(turn) => {
-                self.0.keep(turn, chain, after);
-            }
-            None => self.0.advance(chain, after),
+        if their_key == self.0.their_key() && self.0.receiving().is_some() {
+            let (keys, chain) = self.rest(after)?;
+            self.0.advance(chain, after);
+            return Some([Vec::new(), keys]);
         }
-        Some(keys)
+        let owed = self.rest(previous).map(|(keys, _)| keys).unwrap_or_default();
+        let (turn, mut chain) = self.0.turn(their_key).ok()?;
+        let keys = (0..after).map(|_| *chain.advance().as_bytes()).collect();
+        self.0.keep(turn, chain, after);
+        Some([owed, keys])
+    }
+
+    fn rest(&self, until: u32) -> Option<(Vec<[u8; 32]>, ChainKey<Theirs>)> {
+        let receiving = self.0.receiving()?;
+        let mut chain = receiving.chain.clone();
+        Some(((receiving.next..until).map(|_| *chain.advance().as_bytes()).collect(), chain))
     }
 
     /// Root key and chain key while this side sends.
