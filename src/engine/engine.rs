@@ -197,15 +197,12 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
             Request::Hello | Request::Knock | Request::Prekeys(None) => Ok(()),
         },
         Report::Refused(peer, request, code) => match (Request::of(request.0), code) {
-            (Request::Outbox(number), NackCode::Undecryptable) => outbox::undecryptable(step, peer, number),
-            (Request::Outbox(number), NackCode::Refused | NackCode::Later) => {
-                outbox::not_taken(step, peer, number)
-            }
+            (Request::Outbox(number), code) => outbox::not_taken(step, peer, number, code),
             (Request::Knock | Request::Chain, code) => asking::refused(step, peer, code),
             (Request::Hello | Request::Prekeys(_), _) => Ok(()),
         },
         Report::Lost(peer, request) => match Request::of(request.0) {
-            Request::Outbox(number) => outbox::not_taken(step, peer, number),
+            Request::Outbox(number) => outbox::not_taken(step, peer, number, NackCode::Later),
             _ => Ok(()),
         },
     }
@@ -299,13 +296,16 @@ fn opened(
         }
         Body::Reach(reach) => contacts::reached(step, device, reach),
         Body::Request(_) | Body::Accept(_) | Body::Decline => contacts::heard(step, from, content.body),
-        Body::Text(_) | Body::Sticker(_) | Body::Location(_) => {
-            conversations::receive(step, device, from, &content, digest)
+        Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
+            // A line may overtake the yes that came before it, but nobody speaks who was not let in.
+            if contacts::may_speak(step, from)? {
+                conversations::receive(step, device, from, &content, digest)
+            } else {
+                step.reject(Rejection::Misplaced);
+                Ok(())
+            }
         }
-        Body::Unknown { .. } if content.body.is_shown() => {
-            conversations::receive(step, device, from, &content, digest)
-        }
-        Body::Unknown { .. } => Ok(()),
+        _ => Ok(()),
     }
 }
 

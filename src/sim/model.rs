@@ -73,7 +73,7 @@ impl Model {
                 }
                 let expected = if *from == node { MessageState::Delivered } else { MessageState::Received };
                 if line.state != expected {
-                    return fail(format!("a message is {:?} where it must be {expected:?}", line.state));
+                    return fail(format!("the message {} is {:?} on the screen of {node} where it must be {expected:?}", line.place.id, line.state));
                 }
             }
         }

@@ -254,10 +254,13 @@ impl World {
             return None;
         }
         self.turns += 1;
+        if std::env::var("TR").is_ok() { #[allow(clippy::print_stderr, reason="x")] { eprintln!("{} n{node} {:?}", self.now.since(DAWN).as_millis(), input); } }
         let outcome = sim.run(self.now, &mut self.rng, &mut self.weather, self.plan.mutant, input);
         for effect in outcome.effects {
+            if std::env::var("TR").is_ok() { #[allow(clippy::print_stderr, reason="x")] { let e=format!("{effect:?}"); eprintln!("      -> {}", &e[..e.len().min(260)]); } }
             self.effect(node, effect);
         }
+        if std::env::var("TR").is_ok() && outcome.crashed { #[allow(clippy::print_stderr, reason="x")] { eprintln!("      CRASHED"); } }
         if outcome.crashed {
             self.crashed(node);
         } else {

@@ -136,7 +136,7 @@ pub(crate) fn dial(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refus
     match device.peer {
         Some(peer) if open && !linked => {
             if step.has(&Key::Link(peer))? {
-                greet(step, peer)?;
+                press(step, peer)?;
             } else if !device.addresses.is_empty() {
                 step.effect(Effect::Dial { peer, addresses: device.addresses.clone() });
             }
@@ -236,6 +236,18 @@ pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     step.put(Key::Link(peer), link);
     step.send(HELLO, peer, FrameKind::Hello, hello.encode());
     Ok(())
+}
+
+/// A peer has not said who it is for a while, and should have: it is greeted, or where it was greeted already, the link
+/// is given up, so that the next one begins anew.
+pub(crate) fn press(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    match step.find::<Link>(&Key::Link(peer))? {
+        Some(link) if link.greeted && link.device.is_none() => {
+            step.effect(Effect::Disconnect(peer));
+            disconnected(step, peer)
+        }
+        _ => greet(step, peer),
+    }
 }
 
 /// The dialer and the listener of a stream of which this node is one end.

@@ -6,7 +6,7 @@
 
 use kinfolk_crypto::handshake::payload_digest;
 use kinfolk_wire::content::{Content, NeedReinit};
-use kinfolk_wire::direct::FrameKind;
+use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::Span;
@@ -24,6 +24,9 @@ const STALL_AFTER: Span = Span::from_secs(20);
 
 /// How long an item that was not taken waits on a link that is still there.
 const TRY_AGAIN: Span = Span::from_secs(2);
+
+/// The same for one that did not open on any session.
+const TRY_UNOPENED_AGAIN: Span = Span::from_secs(600);
 
 /// What became of a line because an item left the outbox.
 pub(crate) enum Departure {
@@ -48,7 +51,6 @@ pub(crate) fn queue(
         content: if line.is_some() { Vec::new() } else { content.encode() },
         line,
         expires_at: step.now.after(limits::OUTBOX_LIFETIME),
-        undecryptable: false,
     };
     step.put(Key::Outbox(device, number), item);
     flow(step, device)
@@ -72,9 +74,6 @@ pub(crate) fn flow(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
     for (key, row) in waiting.rows {
         let (Key::Outbox(_, number), Row::OutboxItem(item)) = (key, row) else { continue };
         link.cursor = number;
-        if item.undecryptable {
-            continue;
-        }
         link.in_flight += 1;
         step.send(number, peer, FrameKind::Payload, item.payload);
     }
@@ -97,22 +96,17 @@ pub(crate) fn taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Op
     Ok(item.line.map(Departure::Taken))
 }
 
-/// The other side cannot open an item: it stays until a new session seals it anew.
-pub(crate) fn undecryptable(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<(), Refusal> {
-    let Some(device) = settle(step, peer)? else { return Ok(()) };
-    let key = Key::Outbox(device, number);
-    if let Some(item) = step.find::<OutboxItem>(&key)? {
-        step.put(key, OutboxItem { undecryptable: true, ..item });
-    }
-    flow(step, device)
-}
-
-/// An item was not taken for now: it is sent again on this link in a while, or on the next one.
-pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<(), Refusal> {
+/// An item was not taken: it is sent again on this link in a while, or on the next one. One that did not open waits
+/// longer; meanwhile the other side starts a new session, on which it is sealed anew.
+pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64, code: NackCode) -> Result<(), Refusal> {
     settle(step, peer)?;
     let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
     link.cursor = link.cursor.min(number.saturating_sub(1));
-    links::look_again(step, peer, &mut link, TRY_AGAIN);
+    let wait = match code {
+        NackCode::Undecryptable => TRY_UNOPENED_AGAIN,
+        NackCode::Refused | NackCode::Later => TRY_AGAIN,
+    };
+    links::look_again(step, peer, &mut link, wait);
     step.put(Key::Link(peer), link);
     Ok(())
 }

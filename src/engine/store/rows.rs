@@ -414,9 +414,6 @@ pub struct OutboxItem {
     /// When it is given up.
     #[n(3)]
     pub expires_at: Timestamp,
-    /// Whether the other side said it does not open.
-    #[n(4)]
-    pub undecryptable: bool,
 }
 
 /// A line that was taken and is not receipted.

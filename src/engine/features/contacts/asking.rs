@@ -105,9 +105,9 @@ pub(crate) fn try_now(step: &mut Step<'_>, identity: IdentityId) -> Result<(), R
     let wait = links::backoff(step, asking.failed_dials.saturating_add(4));
     try_after(step, &mut asking, wait);
     let (peer, addresses) = (asking.peer, asking.addresses.clone());
-    step.put(Key::Asking(identity), asking);
+    step.put(Key::Asking(identity), asking.clone());
     if step.has(&Key::Link(peer))? {
-        knock(step, peer)
+        if asking.chain_taken { links::press(step, peer) } else { knock(step, peer) }
     } else {
         step.effect(Effect::Dial { peer, addresses });
         Ok(())

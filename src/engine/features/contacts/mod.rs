@@ -7,7 +7,7 @@ pub(crate) mod answering;
 pub(crate) mod asking;
 
 use kinfolk_crypto::identity::conversation_id;
-use kinfolk_wire::content::{Body, Content, Reach};
+use kinfolk_wire::content::{Accept, Body, Content, Reach};
 use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId};
 use kinfolk_wire::limits;
 use kinfolk_wire::name::Name;
@@ -162,6 +162,20 @@ pub(crate) fn heard(step: &mut Step<'_>, from: IdentityId, body: Body) -> Result
             step.reject(Rejection::Misplaced);
             Ok(())
         }
+    }
+}
+
+/// Whether this person may say something in a conversation. Somebody who was asked and speaks has said yes.
+pub(crate) fn may_speak(step: &mut Step<'_>, from: IdentityId) -> Result<bool, Refusal> {
+    let contact = directory::contact(step, from)?;
+    match contact.state {
+        ContactState::Accepted => Ok(true),
+        ContactState::Requested => {
+            let name = contact.own_name.clone().unwrap_or(contact.name);
+            asking::accepted(step, from, &Accept { name })?;
+            Ok(true)
+        }
+        ContactState::Asking | ContactState::Declined | ContactState::Removed => Ok(false),
     }
 }
 
