@@ -1,0 +1,78 @@
+use kinfolk_engine::Event;
+use kinfolk_engine::query;
+use kinfolk_engine::store::{Read, ReadError};
+use kinfolk_rpc::event as rpc;
+use kinfolk_wire::ids::IdentityId;
+
+use super::contact::contact;
+use super::message::{Names, message, state};
+
+/// A page of the log.
+pub(crate) struct Page {
+    /// What there is to tell.
+    pub(crate) events: Vec<rpc::Event>,
+    /// The number that the next page follows.
+    pub(crate) last: u64,
+    /// Whether there may be more.
+    pub(crate) more: bool,
+}
+
+/// The log after a number. Where events are missing there, because the log no longer goes back so far, is damaged, or is
+/// another one altogether, a reset stands for them and the log goes on after its end.
+pub(crate) fn page(read: &dyn Read, since: u64, limit: usize) -> Result<Page, ReadError> {
+    let found = query::events_after(read, since, limit)?;
+    let newest = query::last_event(read)?;
+    let mut page = Page { events: Vec::new(), last: since, more: found.events.len() >= limit };
+    let whole = found.events.iter().zip(since.saturating_add(1)..).all(|((number, _), expected)| *number == expected);
+    if found.gap || since > newest || !whole {
+        page.events.push(rpc::Event { seq: Some(newest), what: rpc::What::Reset });
+        page.last = newest;
+        page.more = false;
+        return Ok(page);
+    }
+    for (number, event) in found.events {
+        page.last = number;
+        page.events.extend(what(read, &event)?.map(|what| rpc::Event { seq: Some(number), what }));
+    }
+    Ok(page)
+}
+
+/// An event for a face; nothing where what it tells of is gone by now, which a later event tells.
+pub(crate) fn what(read: &dyn Read, event: &Event) -> Result<Option<rpc::What>, ReadError> {
+    Ok(match event {
+        Event::MessageAdded(place) => match query::line(read, *place) {
+            Ok(line) => {
+                line.map(|line| message(&line, &mut Names::of(read)?)).transpose()?.map(rpc::What::MessageAdded)
+            }
+            Err(ReadError::Damaged { .. }) => {
+                Some(rpc::What::MessageDamaged { message: place.id.to_string(), chat: place.conversation.to_string() })
+            }
+            Err(error) => return Err(error),
+        },
+        Event::MessageChanged(place, how_far) => Some(rpc::What::MessageChanged {
+            message: place.id.to_string(),
+            chat: place.conversation.to_string(),
+            state: state(*how_far),
+        }),
+        Event::ContactAdded(identity) => {
+            query::contact(read, *identity)?.map(|view| rpc::What::ContactAdded(contact(&view)))
+        }
+        Event::ContactChanged(identity) => {
+            query::contact(read, *identity)?.map(|view| rpc::What::ContactChanged(contact(&view)))
+        }
+        Event::ContactRemoved(identity) => Some(rpc::What::ContactRemoved { contact: identity.to_string() }),
+        Event::SessionReset(identity) => {
+            let (contact, name, display_name) = person(read, *identity)?;
+            Some(rpc::What::SessionReset { contact, name, display_name })
+        }
+        Event::PeerOnline(identity, online) => {
+            let (contact, name, display_name) = person(read, *identity)?;
+            Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
+        }
+    })
+}
+
+fn person(read: &dyn Read, identity: IdentityId) -> Result<(String, String, String), ReadError> {
+    let sender = Names::of(read)?.sender(identity)?;
+    Ok((sender.identity, sender.name, sender.display_name))
+}

@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use kinfolk_engine::event::MessagePlace;
+use kinfolk_engine::query::{self, Line, ResolveError};
+use kinfolk_engine::store::{Key, MessageState, Read, ReadError, Row};
+use kinfolk_rpc::message as rpc;
+use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Text, TextError};
+use kinfolk_wire::ids::{ConversationId, IdentityId};
+use kinfolk_wire::name::Name;
+
+use crate::problem::Refused;
+
+/// The conversation that a text names: by the contact it is with, or by its own id, which also finds those whose
+/// contact was removed.
+pub(crate) fn conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
+    match query::resolve(read, text) {
+        Ok(view) => Ok(view.conversation),
+        Err(ResolveError::Unknown(_)) => {
+            let id = text.parse().ok().filter(|id| matches!(read.get(&Key::Conversation(*id)), Ok(Some(_))));
+            id.ok_or_else(|| {
+                let shown: String = text.chars().take(80).collect();
+                let detail =
+                    format!("there is no chat {shown:?}; `kinfolk contacts` lists the people you can write to");
+                Refused::new(StatusCode::NOT_FOUND, "unknown_chat", detail)
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the message with this id stands.
+pub(crate) fn place(read: &dyn Read, conversation: ConversationId, id: &str) -> Result<MessagePlace, Refused> {
+    let unknown =
+        || Refused::new(StatusCode::NOT_FOUND, "unknown_message", "there is no such message in this conversation");
+    query::place_of(read, conversation, super::message_id(id)?)?.ok_or_else(unknown)
+}
+
+/// One message.
+pub(crate) fn one(read: &dyn Read, place: MessagePlace) -> Result<rpc::Message, Refused> {
+    let line = query::line(read, place)?.ok_or_else(|| {
+        Refused::new(StatusCode::NOT_FOUND, "unknown_message", "there is no such message in this conversation")
+    })?;
+    Ok(message(&line, &mut Names::of(read)?)?)
+}
+
+/// The newest `last` lines of a conversation, or of those before a place.
+pub(crate) fn page(
+    read: &dyn Read,
+    conversation: ConversationId,
+    before: Option<MessagePlace>,
+    last: usize,
+) -> Result<rpc::MessagePage, Refused> {
+    let found = query::history(read, conversation, before, last + 1)?;
+    let surplus = found.lines.len().saturating_sub(last);
+    let lines = found.lines.get(surplus..).unwrap_or_default();
+    let mut names = Names::of(read)?;
+    Ok(rpc::MessagePage {
+        next: (surplus > 0).then(|| lines.first().map(|line| line.place.id.to_string())).flatten(),
+        messages: lines.iter().map(|line| message(line, &mut names)).collect::<Result<_, _>>()?,
+        damaged: found.damaged as u64,
+        seq: query::last_event(read)?,
+    })
+}
+
+/// A line for a face.
+pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message, ReadError> {
+    let mut message = rpc::Message {
+        message: line.place.id.to_string(),
+        chat: line.place.conversation.to_string(),
+        from: names.sender(line.place.sender)?,
+        at: line.sent_at.min(line.at).as_millis(),
+        kind: rpc::Kind::Unknown,
+        text: None,
+        sticker: None,
+        location: None,
+        reactions: Vec::new(),
+        state: state(line.state),
+    };
+    match &line.body {
+        Body::Text(text) => {
+            message.kind = rpc::Kind::Text;
+            message.text = Some(text.as_str().to_owned());
+        }
+        Body::Sticker(sticker) => {
+            message.kind = rpc::Kind::Sticker;
+            message.sticker = Some(sticker.to_string());
+        }
+        Body::Location(place) => {
+            message.kind = rpc::Kind::Location;
+            message.location = Some(location(place));
+        }
+        _ => {}
+    }
+    Ok(message)
+}
+
+fn location(place: &GeoUri) -> rpc::Location {
+    rpc::Location {
+        geo: place.to_string(),
+        lat: place.latitude().degrees(),
+        lon: place.longitude().degrees(),
+        accuracy_m: place.accuracy_m(),
+    }
+}
+
+/// How far a line has come.
+pub(crate) const fn state(state: MessageState) -> rpc::MessageState {
+    match state {
+        MessageState::Queued => rpc::MessageState::Queued,
+        MessageState::Sent => rpc::MessageState::Sent,
+        MessageState::Delivered => rpc::MessageState::Delivered,
+        MessageState::Read => rpc::MessageState::Read,
+        MessageState::NotDelivered => rpc::MessageState::NotDelivered,
+        MessageState::Received => rpc::MessageState::Received,
+    }
+}
+
+/// A line that was said.
+pub(crate) fn sent(place: &MessagePlace, how_far: MessageState) -> rpc::Sent {
+    rpc::Sent { message: place.id.to_string(), chat: place.conversation.to_string(), state: state(how_far) }
+}
+
+/// What is to be said.
+pub(crate) fn body(wish: &rpc::SendMessage) -> Result<Body, Refused> {
+    match (&wish.text, &wish.sticker, &wish.location) {
+        (Some(text), None, None) => match Text::new(text.as_str()) {
+            Ok(text) => Ok(Body::Text(text)),
+            Err(error @ TextError::Empty) => Err(Refused::invalid("empty_text", error.to_string())),
+            Err(error @ TextError::TooLong { .. }) => {
+                Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", error.to_string()))
+            }
+        },
+        (None, Some(sticker), None) => sticker
+            .parse()
+            .map(Body::Sticker)
+            .map_err(|error: StickerIdError| Refused::invalid("invalid_sticker", error.to_string())),
+        (None, None, Some(place)) => place
+            .parse()
+            .map(Body::Location)
+            .map_err(|error: GeoUriError| Refused::invalid("invalid_location", error.to_string())),
+        _ => Err(Refused::invalid("invalid_content", "expected exactly one of text, sticker and location")),
+    }
+}
+
+/// What people are called here; each is looked up once.
+pub(crate) struct Names<'a> {
+    read: &'a dyn Read,
+    known: BTreeMap<IdentityId, rpc::Sender>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(read: &'a dyn Read) -> Result<Self, ReadError> {
+        let own = query::profile(read)?.map(|profile| (profile.identity, sender(profile.identity, &profile.name)));
+        Ok(Self { read, known: own.into_iter().collect() })
+    }
+
+    /// Somebody who said something, also where the contact was removed since.
+    pub(crate) fn sender(&mut self, identity: IdentityId) -> Result<rpc::Sender, ReadError> {
+        if let Some(known) = self.known.get(&identity) {
+            return Ok(known.clone());
+        }
+        let found = match self.read.get(&Key::Contact(identity))? {
+            Some(Row::Contact(contact)) => sender(identity, &contact.name),
+            _ => {
+                let short: String = identity.to_string().chars().take(8).collect();
+                rpc::Sender { identity: identity.to_string(), name: short.clone(), display_name: short }
+            }
+        };
+        self.known.insert(identity, found.clone());
+        Ok(found)
+    }
+}
+
+fn sender(identity: IdentityId, name: &Name) -> rpc::Sender {
+    rpc::Sender { identity: identity.to_string(), name: name.as_str().to_owned(), display_name: name.isolated() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(wish: &rpc::SendMessage) -> &'static str {
+        body(wish).unwrap_err().code
+    }
+
+    #[test]
+    fn a_message_is_exactly_one_thing() {
+        let text = rpc::SendMessage { text: Some("hi".into()), ..rpc::SendMessage::default() };
+        assert!(matches!(body(&text), Ok(Body::Text(_))));
+        assert_eq!(refused(&rpc::SendMessage::default()), "invalid_content");
+        assert_eq!(refused(&rpc::SendMessage { sticker: Some("kin/hello".into()), ..text }), "invalid_content");
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_named() {
+        let wish = rpc::SendMessage::default;
+        assert_eq!(refused(&rpc::SendMessage { text: Some(String::new()), ..wish() }), "empty_text");
+        assert_eq!(refused(&rpc::SendMessage { text: Some("a".repeat(32_769)), ..wish() }), "text_too_long");
+        assert_eq!(refused(&rpc::SendMessage { sticker: Some("../x".into()), ..wish() }), "invalid_sticker");
+        assert_eq!(refused(&rpc::SendMessage { location: Some("91,0".into()), ..wish() }), "invalid_location");
+    }
+}

@@ -1,0 +1,25 @@
+//! The only place where the shapes of the door meet the node's types: a text becomes a real type or a refusal that says
+//! what was wrong with it, and an answer becomes plain text and numbers.
+
+pub(crate) mod contact;
+pub(crate) mod event;
+pub(crate) mod invite;
+pub(crate) mod message;
+pub(crate) mod refusal;
+pub(crate) mod status;
+pub(crate) mod sticker;
+
+use kinfolk_wire::ids::MessageId;
+use kinfolk_wire::name::Name;
+
+use crate::problem::Refused;
+
+/// A name as it was typed.
+pub(crate) fn name(text: &str) -> Result<Name, Refused> {
+    Name::new(text).map_err(|error| Refused::invalid("invalid_name", error.to_string()))
+}
+
+/// The id of a message.
+pub(crate) fn message_id(text: &str) -> Result<MessageId, Refused> {
+    text.parse().map_err(|error: kinfolk_wire::ids::ParseIdError| Refused::invalid("invalid_id", error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! What the node says no with, as the door says it.
+
+use axum::http::StatusCode;
+use kinfolk_engine::query::ResolveError;
+use kinfolk_engine::store::ReadError;
+use kinfolk_node::{CommandError, Stopped};
+
+use crate::problem::Refused;
+
+impl From<CommandError> for Refused {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused { code, message } => Self::new(status(code), code, message),
+            CommandError::Stopped => Stopped.into(),
+        }
+    }
+}
+
+impl From<Stopped> for Refused {
+    fn from(stopped: Stopped) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "node_stopped", stopped.to_string())
+    }
+}
+
+impl From<ReadError> for Refused {
+    fn from(error: ReadError) -> Self {
+        let code = match error {
+            ReadError::Damaged { .. } => "store_damaged",
+            ReadError::Disk(_) => "store_failed",
+        };
+        Self::new(status(code), code, error.to_string())
+    }
+}
+
+impl From<ResolveError> for Refused {
+    fn from(error: ResolveError) -> Self {
+        let code = match error {
+            ResolveError::Unknown(_) => "unknown_contact",
+            ResolveError::Ambiguous { .. } => "ambiguous_contact",
+            ResolveError::Store(error) => return error.into(),
+        };
+        Self::new(status(code), code, error.to_string())
+    }
+}
+
+/// The HTTP status of a code.
+fn status(code: &str) -> StatusCode {
+    match code {
+        "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" => StatusCode::NOT_FOUND,
+        "ambiguous_contact" | "already_contact" | "id_taken" | "not_accepted" | "declined" | "blocked"
+        | "not_asking" | "no_profile" => StatusCode::CONFLICT,
+        "invite_expired" => StatusCode::GONE,
+        "too_large" | "text_too_long" => StatusCode::PAYLOAD_TOO_LARGE,
+        "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
+        "store_failed" | "store_damaged" | "store_inconsistent" | "no_randomness" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_the_callers_fault_and_a_broken_store_is_not() {
+        for code in ["unknown_contact", "blocked", "invite_expired", "own_invite", "a_code_of_the_future"] {
+            assert!(status(code).is_client_error(), "{code}");
+        }
+        for code in ["disk_full", "store_failed", "store_damaged"] {
+            assert!(status(code).is_server_error(), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_name_lists_its_candidates() {
+        let error = ResolveError::Ambiguous { text: "Bo".into(), candidates: vec!["x".into(), "y".into()] };
+        let refused = Refused::from(error);
+        assert_eq!((refused.status, refused.code), (StatusCode::CONFLICT, "ambiguous_contact"));
+        assert_eq!(refused.detail, "\"Bo\" could be any of: x, y");
+    }
+}

@@ -1,0 +1,93 @@
+//! The handlers: read the request into real types, ask the node, reply.
+
+pub(crate) mod contacts;
+pub(crate) mod events;
+pub(crate) mod invites;
+pub(crate) mod messages;
+pub(crate) mod status;
+pub(crate) mod stickers;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use kinfolk_engine::input::Command;
+use kinfolk_engine::store::Read;
+use kinfolk_node::Answer;
+use kinfolk_rpc::{Done, route};
+use serde::Serialize;
+
+use crate::Room;
+use crate::guard::{Hosts, guard};
+use crate::problem::Refused;
+
+/// Everything the door answers, behind its guard.
+pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
+    Router::new()
+        .route(route::STATUS, get(status::status))
+        .route(route::OWN_NAME, put(status::rename_self))
+        .route(route::EVENTS, get(events::events))
+        .route(route::INVITES, post(invites::create))
+        .route(route::CONTACTS, get(contacts::list).post(contacts::add))
+        .route(route::CONTACT, get(contacts::one).delete(contacts::remove))
+        .route(route::ACCEPT, post(contacts::accept))
+        .route(route::DECLINE, post(contacts::decline))
+        .route(route::BLOCK, post(contacts::block))
+        .route(route::UNBLOCK, post(contacts::unblock))
+        .route(route::NAME, put(contacts::rename))
+        .route(route::SAFETY_NUMBER, get(contacts::safety_number))
+        .route(route::VERIFIED, put(contacts::set_verified))
+        .route(route::MESSAGES, get(messages::list).post(messages::send))
+        .route(route::MESSAGE, get(messages::one))
+        .route(route::SEEN, put(messages::mark_seen))
+        .route(route::READ_RECEIPTS, put(messages::allow_read_receipts))
+        .route(route::STICKERS, get(stickers::list))
+        .route(route::STICKER, get(stickers::picture))
+        .route(route::OPENAPI, get(crate::openapi::served))
+        .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_route", "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", "this path has no such method")
+        })
+        .with_state(room.clone())
+        .layer(middleware::from_fn_with_state((room.clone(), hosts), guard))
+}
+
+/// An answer as JSON.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Err(error) => {
+                Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "not_written", error.to_string()).into_response()
+            }
+        }
+    }
+}
+
+/// What a handler gives.
+pub(crate) type Reply<T> = Result<Json<T>, Refused>;
+
+/// Has a command carried out that has nothing more to say.
+pub(crate) async fn carry_out(room: &Room, command: Command) -> Reply<Done> {
+    match room.node().command(command).await? {
+        Answer::Done => Ok(Json(Done::new())),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the node's store.
+pub(crate) async fn ask<T: Send + 'static>(
+    room: &Room,
+    question: impl FnOnce(&dyn Read) -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    room.node().query(question).await?
+}
+
+/// The node answered another question than was asked.
+pub(crate) fn unexpected(answer: &Answer) -> Refused {
+    tracing::error!(?answer, "the node answered another question than was asked");
+    Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "confused", "the node gave an answer that does not fit")
+}

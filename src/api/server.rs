@@ -1,0 +1,287 @@
+//! Listeners, connections, `door.json`, and the end of it all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use kinfolk_node::Handle;
+use kinfolk_rpc::door::{self, Door};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::Room;
+use crate::guard::Hosts;
+use crate::routes::router;
+use crate::token::Token;
+
+/// Connections at a time and listener; more wait at the door. A person's programs on one machine are few.
+const CONNECTIONS: usize = 256;
+/// How long the head of a request may take to come.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The longest head of a request, in bytes.
+const HEAD: usize = 32 * 1024;
+/// How long connections may take to end once the door closes.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The pause after the system refused a connection, as when it is out of file descriptors.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Who may find the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entrance {
+    /// The person's programs: on this address of the loopback interface and on a Unix socket, told in `door.json`.
+    Announced(SocketAddr),
+    /// Only the process that opens it: on a Unix socket (or, where there are none, a free port) told nowhere.
+    Private,
+}
+
+/// Why a door does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not of the loopback interface.
+    #[error("the local API is for this machine only and cannot listen on {0}; use 127.0.0.1 or [::1]")]
+    NotLoopback(SocketAddr),
+    /// The address cannot be had.
+    #[error("the local API cannot listen on {address}: {reason}; choose another port with --api")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// A file of the door cannot be made.
+    #[error("{} cannot be made: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The system has no randomness to give.
+    #[error("the system has no randomness to give: {0}")]
+    Randomness(getrandom::Error),
+}
+
+/// A door that is open. Dropping it without [`close`](Self::close) leaves its files behind; the next start clears them.
+#[derive(Debug)]
+pub struct OpenDoor {
+    door: Door,
+    closing: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    files: Vec<PathBuf>,
+}
+
+impl OpenDoor {
+    /// How to find it: what `door.json` says, where it is announced.
+    #[must_use]
+    pub const fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Where it listens on the loopback interface, as `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.door.url.as_deref()
+    }
+
+    /// Closes it: its files go, event streams end, requests under way have two seconds to finish.
+    pub async fn close(self) {
+        for file in &self.files {
+            if let Err(error) = std::fs::remove_file(file) {
+                tracing::warn!(%error, "a file of the door stays behind");
+            }
+        }
+        self.closing.send_replace(true);
+        for listener in self.listeners {
+            if let Err(error) = listener.await {
+                tracing::error!(%error, "a listener of the door had died");
+            }
+        }
+    }
+}
+
+/// Opens the door of a node whose profile is in this directory. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open(node: Handle, profile: &Path, entrance: Entrance) -> Result<OpenDoor, OpenError> {
+    let token = Token::draw().map_err(OpenError::Randomness)?;
+    let (closing, closed) = watch::channel(false);
+    let room = Room::new(node, profile.to_owned(), token.clone(), closed.clone());
+    let mut open = OpenDoor {
+        door: Door { url: None, token: token.reveal().to_owned(), socket: None },
+        closing,
+        listeners: Vec::new(),
+        files: Vec::new(),
+    };
+    #[cfg(unix)]
+    if let Some((path, listener)) = bind_socket(&profile.join(socket_name(entrance)))? {
+        open.door.socket = path.to_str().map(str::to_owned);
+        open.files.push(path);
+        open.listeners.push(tokio::spawn(listen(listener, router(&room, Hosts::of_socket()), closed.clone())));
+    }
+    let address = match entrance {
+        Entrance::Announced(address) => Some(address),
+        Entrance::Private if open.door.socket.is_none() => Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        Entrance::Private => None,
+    };
+    if let Some(address) = address {
+        let (local, listener) = bind_tcp(address).await?;
+        open.door.url = Some(format!("http://{local}"));
+        open.listeners.push(tokio::spawn(listen(listener, router(&room, Hosts::at(local.port())), closed)));
+    }
+    if let Entrance::Announced(_) = entrance {
+        let path = profile.join(door::FILE);
+        announce(&open.door, &path).map_err(|reason| OpenError::File { path: path.clone(), reason })?;
+        open.files.push(path);
+    }
+    Ok(open)
+}
+
+#[cfg(unix)]
+const fn socket_name(entrance: Entrance) -> &'static str {
+    match entrance {
+        Entrance::Announced(_) => door::SOCKET,
+        Entrance::Private => "private.sock",
+    }
+}
+
+/// Listens on a Unix socket that only its owner may use; nothing where its path is longer than the system allows.
+#[cfg(unix)]
+fn bind_socket(path: &Path) -> Result<Option<(PathBuf, UnixListener)>, OpenError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let failed = |reason| OpenError::File { path: path.to_owned(), reason };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = match UnixListener::bind(path) {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(Some((path.to_owned(), listener)))
+}
+
+async fn bind_tcp(address: SocketAddr) -> Result<(SocketAddr, TcpListener), OpenError> {
+    if !address.ip().is_loopback() {
+        return Err(OpenError::NotLoopback(address));
+    }
+    let failed = |reason| OpenError::Address { address, reason };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+/// Writes `door.json` whole or not at all, for its owner's eyes only.
+fn announce(door: &Door, path: &Path) -> io::Result<()> {
+    use std::io::Write;
+
+    let draft = path.with_extension("json.new");
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    serde_json::to_writer(&file, door)?;
+    file.write_all(b"\n")?;
+    drop(file);
+    std::fs::rename(&draft, path)
+}
+
+/// Where connections come from.
+trait Listener: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        let (stream, _) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
+/// Takes connections until the door closes, then waits for those under way.
+async fn listen<L: Listener>(listener: L, router: Router, mut closing: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // The room holds the sender's other end as long as the door is open, so an error is an end as well.
+            _ = closing.changed() => break,
+            stream = listener.accept(), if connections.len() < CONNECTIONS => match stream {
+                Ok(stream) => drop(connections.spawn(serve(stream, router.clone(), closing.clone()))),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was refused by the system");
+                    tokio::time::sleep(BREATH).await;
+                }
+            },
+            Some(ended) = connections.join_next() => note(ended),
+        }
+    }
+    drop(listener);
+    let rest = async {
+        while let Some(ended) = connections.join_next().await {
+            note(ended)
+        }
+    };
+    if tokio::time::timeout(FAREWELL, rest).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection to the door died of a fault");
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // The other side hung up or spoke no HTTP, which is its own affair.
+        tracing::debug!(%error, "a connection to the door broke off");
+    }
+}
