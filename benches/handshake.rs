@@ -4,6 +4,7 @@
 //! `cargo bench -p kinfolk-crypto --bench handshake`; for newer processors also with `RUSTFLAGS=-Ctarget-cpu=x86-64-v3`.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,

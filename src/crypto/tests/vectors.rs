@@ -5,6 +5,7 @@
 //! version of the protocol.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test says so by failing"
