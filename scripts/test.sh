@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace, doc tests and tests/tidy.rs included. First it installs what some tests need beside
+# Cargo, or says what they will skip:
+#   - a Python environment in target/venv, for the second implementation that re-derives the protocol's vectors;
+#   - strace, for the replay of power losses.
+# Arguments go to cargo: `scripts/test.sh -p kinfolk-engine`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+venv=$target/venv
+export KINFOLK_SKIP_LOG=${KINFOLK_SKIP_LOG:-$target/skipped-tests.log}
+: >"$KINFOLK_SKIP_LOG"
+
+note() { printf 'test.sh: %s\n' "$*"; }
+
+has_packages() { [ -x "$1" ] && "$1" -c 'import cryptography, kyber_py, mnemonic' 2>/dev/null; }
+
+if ! has_packages "$venv/bin/python"; then
+    note "making a Python environment in $venv"
+    if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement scripts/python-packages.txt; } >"$target/venv.log" 2>&1; then
+        note "no Python environment ($target/venv.log says why): the test that re-derives the vectors will be skipped"
+    fi
+fi
+if has_packages "$venv/bin/python"; then
+    export KINFOLK_PYTHON=$venv/bin/python
+fi
+
+if ! command -v strace >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        note "installing strace"
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends strace; } \
+            >"$target/apt.log" 2>&1 || true
+    fi
+    command -v strace >/dev/null || note "no strace: the replay of power losses will be skipped (install the package strace)"
+fi
+
+status=0
+if [ $# -eq 0 ]; then
+    cargo test --workspace --locked || status=$?
+else
+    cargo test --locked "$@" || status=$?
+fi
+
+skipped=$(grep -c '^skipped: ' "$KINFOLK_SKIP_LOG" || true)
+note "$skipped tests skipped"
+sort -u "$KINFOLK_SKIP_LOG"
+exit "$status"
