@@ -65,6 +65,70 @@ fn bans(room: &str, clippy: Option<&str>, root: &str) -> Faults {
         .collect()
 }
 
+/// Packages of the lock file that come from anywhere but the registry, or without a checksum.
+fn sources(lock: &str) -> Faults {
+    let mut faults = Faults::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let line = |key: &str| package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
+        let name = line("name").unwrap_or_default();
+        match line("source") {
+            None if name.trim_matches('"').starts_with("kinfolk") => {}
+            Some("\"registry+https://github.com/rust-lang/crates.io-index\"") if line("checksum").is_some() => {}
+            other => {
+                faults.push(format!("Cargo.lock: {name} comes from {}", other.unwrap_or("a place it does not name")))
+            }
+        }
+    }
+    faults
+}
+
+/// What runs while building, or escapes the compiler's checks, in a crate of ours.
+fn escapes(path: &str, manifest: &str, workspace: &str) -> Faults {
+    let own = items(manifest);
+    let forbidden = |items: &[tree::Item], prefix: &str| {
+        items.iter().any(|item| {
+            item.table == format!("{prefix}lints.rust") && item.key == "unsafe_code" && item.value == "\"forbid\""
+        })
+    };
+    let by_workspace = own.iter().any(|item| item.table == "lints" && item.key == "workspace" && item.value == "true");
+    let mut faults = Faults::new();
+    if !(forbidden(&own, "") || by_workspace && forbidden(&items(workspace), "workspace.")) {
+        faults.push(format!("{path}: unsafe code is not forbidden"));
+    }
+    if own.iter().any(|item| item.key == "build" || item.table == "build-dependencies") {
+        faults.push(format!("{path}: something runs while it is built"));
+    }
+    faults
+}
+
+#[test]
+fn g11_every_package_comes_from_the_registry_with_its_checksum() {
+    let lock = tree::read("Cargo.lock");
+    assert!(lock.matches("[[package]]").count() > 100);
+    none(sources(&lock));
+    some(sources("[[package]]\nname = \"x\"\nsource = \"git+https://example.org/x#1\"\n"));
+    some(sources("[[package]]\nname = \"x\"\nversion = \"1\"\n"));
+    some(sources("[[package]]\nname = \"x\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n"));
+}
+
+#[test]
+fn g11_no_crate_of_ours_has_unsafe_code_or_a_build_script() {
+    let workspace = tree::read("Cargo.toml");
+    let files = tree::files();
+    let crates = files.iter().filter(|file| file.path.ends_with("Cargo.toml") && !file.path.starts_with("fuzz/"));
+    none(crates.flat_map(|file| escapes(&file.path, &file.text, &workspace)).collect());
+    none(
+        files
+            .iter()
+            .filter(|file| file.path.ends_with("build.rs"))
+            .map(|file| format!("{}: a build script", file.path))
+            .collect(),
+    );
+    some(escapes("x", "[lints.rust]\nunsafe_code = \"deny\"\n", &workspace));
+    some(escapes("x", "[lints]\nworkspace = true\n", "[workspace.lints.rust]\n"));
+    some(escapes("x", "[package]\nbuild = \"build.rs\"\n[lints]\nworkspace = true\n", &workspace));
+}
+
 #[test]
 fn every_dependency_says_what_it_is_for() {
     none(uncommented_dependencies(&tree::read("Cargo.toml")));

@@ -28,6 +28,10 @@ const IMPURE: [(&str, &str); 16] = [
 
 const UNBOUNDED: [&str; 3] = ["unbounded_channel", "UnboundedSender", "mpsc::unbounded"];
 
+/// Names of what must not be compared by `==`.
+const SECRETS: [&str; 10] =
+    ["mac", "tag", "token", "ticket", "secret", "passphrase", "password", "commitment", "private_key", "chain_key"];
+
 const POOR_NAMES: [&str; 8] = ["util", "utils", "helper", "helpers", "manager", "common", "misc", "stuff"];
 
 /// Names of the impure things in a file of a pure floor.
@@ -66,6 +70,26 @@ fn sleeping_tests(path: &str, code: &str) -> Faults {
     let sleeps = ["thread::sleep", "time::sleep"].iter().any(|name| tree::names(code, name));
     if sleeps && !MAY_SLEEP.iter().any(|(excused, _)| *excused == path) {
         faults.push(format!("{path}: a test sleeps instead of waiting for what it waits for"));
+    }
+    faults
+}
+
+/// Secrets and authenticators that are compared by `==`, which stops at the first difference and so tells where it is.
+fn telling_comparisons(path: &str, code: &str) -> Faults {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_secret = |name: &str| SECRETS.iter().any(|secret| name == *secret || name.ends_with(&format!("_{secret}")));
+    let mut faults = Faults::new();
+    for operator in ["==", "!="] {
+        for (at, _) in code.match_indices(operator) {
+            let left = code[..at].trim_end_matches(|c: char| c.is_whitespace() || c == '(' || c == ')');
+            let left = &left[left.rfind(|c| !word(c)).map_or(0, |before| before + 1)..];
+            let right = code[at + 2..].trim_start_matches(|c: char| c.is_whitespace() || c == '&' || c == '*');
+            let right = right.split(|c: char| !word(c) && c != '.').next().unwrap_or_default();
+            let right = right.rsplit('.').next().unwrap_or_default();
+            if let Some(name) = [left, right].into_iter().find(|name| is_secret(name)) {
+                faults.push(format!("{path}: compares {name} with {operator}; use subtle"));
+            }
+        }
     }
     faults
 }
@@ -198,6 +222,22 @@ fn no_test_is_ignored_or_sleeps() {
         assert!(reason.len() > 20, "{path}: why?");
         assert!(!sleeping_tests("x.rs", &tree::code(&tree::read(path))).is_empty(), "{path} needs no excuse any more");
     }
+}
+
+#[test]
+fn a19_no_secret_is_compared_by_an_operator_that_stops_early() {
+    let mut faults = Faults::new();
+    for file in tree::rust() {
+        if file.path.starts_with("src/") {
+            faults.extend(tree::shipped(&file).map(|code| telling_comparisons(&file.path, &code)).unwrap_or_default());
+        }
+    }
+    none(faults);
+    for bad in ["if self.mac == other", "if given != &self.token {", "bearer_token == expected", "a != *invite.secret"]
+    {
+        some(telling_comparisons("x.rs", bad));
+    }
+    none(telling_comparisons("x.rs", "if tag_length == 16 && macro_count != 2 {"));
 }
 
 #[test]
