@@ -13,9 +13,17 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("store", &["wire", "crypto", "engine"]),
     ("net", &["wire"]),
     ("node", &["wire", "crypto", "engine", "store", "net"]),
-    ("api", &["wire", "rpc", "engine", "node"]),
+    ("api", &["wire", "rpc", "crypto", "engine", "node"]),
     ("client", &["rpc"]),
     ("cli", &["rpc", "client"]),
+];
+
+/// Where the table says which part of a room another may use: nothing else of it is named there.
+const PARTS: [(&str, &str, &[&str]); 4] = [
+    ("store", "kinfolk_engine", &["store"]),
+    ("store", "kinfolk_crypto", &["aead"]),
+    ("node", "kinfolk_crypto", &["RecoveryPhrase"]),
+    ("api", "kinfolk_crypto", &["identity::safety_number"]),
 ];
 
 /// What a room's tests may import beyond that, each with its reason.
@@ -80,16 +88,20 @@ fn named_crates(room: &str, path: &str, code: &str) -> Faults {
         .collect()
 }
 
-/// What a room uses of another, where the table says which part: the store knows only the engine's port and schema.
+/// What a room uses of another beyond its [`PARTS`].
 fn parts(room: &str, path: &str, code: &str) -> Faults {
-    if room != "store" {
-        return Faults::new();
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    let mut faults = Faults::new();
+    for (_, other, allowed) in PARTS.iter().filter(|(name, ..)| *name == room) {
+        for (at, _) in code.match_indices(other) {
+            let after = code[at + other.len()..].strip_prefix("::").unwrap_or_default();
+            let fits = |part: &&str| after.strip_prefix(**part).is_some_and(|rest| !rest.starts_with(letter));
+            if !allowed.iter().any(|part| fits(&part)) {
+                faults.push(format!("{path}: uses {other}::{}", after.lines().next().unwrap_or_default()));
+            }
+        }
     }
-    code.match_indices("kinfolk_engine::")
-        .map(|(at, found)| &code[at + found.len()..])
-        .filter(|after| !after.starts_with("store::") && !after.starts_with("store;"))
-        .map(|after| format!("{path}: the store uses kinfolk_engine::{}", after.lines().next().unwrap_or_default()))
-        .collect()
+    faults
 }
 
 /// Members that are missing, unknown, out of the order of the floors, or not built by default.
@@ -158,7 +170,11 @@ fn no_source_names_a_floor_it_may_not_know() {
     none(faults);
     some(named_crates("wire", "x.rs", "use kinfolk_engine::Engine;"));
     some(parts("store", "x.rs", "use kinfolk_engine::input::Input;"));
-    none(parts("store", "x.rs", "use kinfolk_engine::store::Read;"));
+    some(parts("store", "x.rs", "use kinfolk_engine::{store, input};"));
+    some(parts("api", "x.rs", "kinfolk_crypto::session::Session"));
+    some(parts("node", "x.rs", "kinfolk_crypto::RecoveryPhrases"));
+    none(parts("store", "x.rs", "use kinfolk_engine::store::Read; use kinfolk_crypto::aead::{self, TAG};"));
+    none(parts("net", "x.rs", "use kinfolk_wire::ids::PeerId;"));
 }
 
 #[test]
