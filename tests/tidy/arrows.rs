@@ -95,8 +95,8 @@ fn parts(room: &str, path: &str, code: &str) -> Faults {
     for (_, other, allowed) in PARTS.iter().filter(|(name, ..)| *name == room) {
         for (at, _) in code.match_indices(other) {
             let after = code[at + other.len()..].strip_prefix("::").unwrap_or_default();
-            let fits = |part: &&str| after.strip_prefix(**part).is_some_and(|rest| !rest.starts_with(letter));
-            if !allowed.iter().any(|part| fits(&part)) {
+            let fits = |part: &str| after.strip_prefix(part).is_some_and(|rest| !rest.starts_with(letter));
+            if !allowed.iter().any(|part| fits(part)) {
                 faults.push(format!("{path}: uses {other}::{}", after.lines().next().unwrap_or_default()));
             }
         }
