@@ -149,7 +149,9 @@ pub(crate) fn is_test(path: &str) -> bool {
 pub(crate) fn names(code: &str, word: &str) -> bool {
     let letter = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
-        !code[..at].ends_with(letter) && !(word.ends_with(letter) && code[at + word.len()..].starts_with(letter))
+        let inside = code[..at].ends_with(letter);
+        let goes_on = word.ends_with(letter) && code[at + word.len()..].starts_with(letter);
+        !inside && !goes_on
     })
 }
 
