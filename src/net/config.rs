@@ -54,7 +54,7 @@ pub struct Limits {
     pub pending_outgoing: u32,
     /// Resident memory of the process, in bytes, above which no new connection is made.
     pub memory: usize,
-    /// Events that wait for the driver.
+    /// Events that wait for the driver; each may carry a frame of 64 KiB.
     pub events: usize,
     /// Commands that wait for the network.
     pub commands: usize,
@@ -72,7 +72,7 @@ impl Default for Limits {
             pending_incoming: 64,
             pending_outgoing: 64,
             memory: 1 << 30,
-            events: 1_024,
+            events: 256,
             commands: 4_096,
             queued_frames: 4_096,
             queued_bytes: 4 << 20,

@@ -87,7 +87,7 @@ pub enum Event {
     Discovered {
         /// Who says so.
         peer: PeerId,
-        /// Every address it has named and that passes, at most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
+        /// Every address it has named and that passes, the newest [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
         addresses: Vec<Address>,
     },
 }

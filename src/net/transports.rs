@@ -15,11 +15,13 @@ use crate::address::{self, Place, Transport};
 use crate::behaviour::Behaviour;
 use crate::config::Deadlines;
 
-/// Streams of one TCP connection: one of ours, and those of ping, identify and the hash table.
-const STREAMS: usize = 64;
+/// Streams of one connection: one of ours, and those of ping, identify and the hash table.
+const STREAMS: usize = 32;
 /// What a node may have sent on one QUIC stream, and on all of a connection, before it is read, in bytes.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 2 << 20;
+const STREAM_WINDOW: u32 = 512 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// A handshake, and the whole of a connection's beginning.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Inbound streams of a connection whose protocol is being agreed.
 const NEGOTIATING: usize = 16;
 /// How often a port is tried while it is being given back.
@@ -97,6 +99,7 @@ pub(crate) fn swarm(
                 .with_idle_connection_timeout(deadlines.idle_connection)
                 .with_max_negotiating_inbound_streams(NEGOTIATING)
         })
+        .with_connection_timeout(HANDSHAKE)
         .build())
 }
 
@@ -107,6 +110,7 @@ fn yamux_config() -> yamux::Config {
 }
 
 fn quic_config(mut config: quic::Config, deadlines: &Deadlines) -> quic::Config {
+    config.handshake_timeout = HANDSHAKE;
     config.max_idle_timeout = u32::try_from(deadlines.silence.as_millis()).unwrap_or(u32::MAX);
     config.keep_alive_interval = deadlines.silence / 3;
     config.max_stream_data = STREAM_WINDOW;

@@ -35,7 +35,8 @@ pub(crate) fn behaviour(local: PeerId) -> std::io::Result<Finder> {
 /// The nodes seen at present, and which of them the driver has not been told of.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
-    seen: BTreeMap<PeerId, BTreeSet<Multiaddr>>,
+    /// Oldest address first.
+    seen: BTreeMap<PeerId, Vec<Multiaddr>>,
     untold: BTreeSet<PeerId>,
     due: Option<Instant>,
 }
@@ -72,15 +73,21 @@ impl Neighbours {
             return;
         }
         let addresses = self.seen.entry(peer).or_default();
-        if addresses.len() < limits::ADDRESSES && addresses.insert(at) {
-            self.untold.insert(peer);
-            self.due.get_or_insert(now + GATHER);
+        if addresses.contains(&at) {
+            return;
         }
+        if addresses.len() >= limits::ADDRESSES {
+            // A node that starts again listens elsewhere; its old addresses expire only after minutes.
+            addresses.remove(0);
+        }
+        addresses.push(at);
+        self.untold.insert(peer);
+        self.due.get_or_insert(now + GATHER);
     }
 
     fn gone(&mut self, peer: PeerId, at: &Multiaddr) {
         if let Some(addresses) = self.seen.get_mut(&peer) {
-            addresses.remove(at);
+            addresses.retain(|known| known != at);
             if addresses.is_empty() {
                 self.seen.remove(&peer);
                 self.untold.remove(&peer);

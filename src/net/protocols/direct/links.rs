@@ -154,3 +154,95 @@ impl Links {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use kinfolk_wire::direct::Role;
+    use tokio::sync::mpsc::Receiver;
+
+    use super::*;
+
+    /// A stream on which nothing ever comes, or whose reading is a bug.
+    struct Silence {
+        panics: bool,
+    }
+
+    impl AsyncRead for Silence {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<std::io::Result<usize>> {
+            assert!(!self.panics, "a bug");
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Silence {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    const PEER: PeerId = PeerId::new([2; 38]);
+
+    fn links(limits: Limits, panics: bool) -> (Links, Receiver<Event>) {
+        let mut links = Links::new(limits, Deadlines { close: std::time::Duration::ZERO, ..Deadlines::default() });
+        let (events_tx, events) = mpsc::channel(8);
+        let (_, told) = oneshot::channel();
+        links.start(About { peer: PEER, stream: 1, role: Role::Dialer }, Silence { panics }, events_tx, told);
+        (links, events)
+    }
+
+    fn send(links: &mut Links, number: u64, kind: FrameKind, bytes: usize) -> Result<(), NotTaken> {
+        links.send(Some(1), RequestId(number), kind, vec![0; bytes])
+    }
+
+    #[tokio::test]
+    async fn g08_the_crash_of_a_stream_surfaces() {
+        let (mut links, _events) = links(Limits::default(), true);
+        assert!(links.ended().await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_one_stream_is_bounded_in_bytes_and_in_frames() {
+        let (mut narrow, _events) = links(Limits { queued_bytes: 1_000, ..Limits::default() }, false);
+        assert_eq!(send(&mut narrow, 1, FrameKind::Hello, 500), Ok(()));
+        assert_eq!(send(&mut narrow, 2, FrameKind::Hello, 500), Err(NotTaken::Lost));
+        assert_eq!(send(&mut narrow, 3, FrameKind::Hello, 300), Ok(()));
+        let (mut short, _events) = links(Limits { queued_frames: 2, ..Limits::default() }, false);
+        let taken: Vec<_> = (1..=3).map(|number| send(&mut short, number, FrameKind::Hello, 0)).collect();
+        assert_eq!(taken, [Ok(()), Ok(()), Err(NotTaken::Lost)]);
+    }
+
+    #[tokio::test]
+    async fn every_frame_of_a_stream_that_closes_is_reported_lost() {
+        let (mut links, mut events) = links(Limits::default(), false);
+        for number in 1..=20 {
+            assert_eq!(send(&mut links, number, FrameKind::Hello, 10_000), Ok(()));
+        }
+        links.close(1);
+        let mut lost = Vec::new();
+        let ended = tokio::select! {
+            ended = links.ended() => ended,
+            () = async { loop {
+                if let Some(event) = events.recv().await {
+                    lost.push(event);
+                }
+            } } => unreachable!(),
+        };
+        assert_eq!(ended.unwrap(), Ended { peer: PEER, stream: 1 });
+        while let Ok(event) = events.try_recv() {
+            lost.push(event);
+        }
+        let expected: Vec<_> = (1..=20).map(|number| Event::Lost { request: RequestId(number), peer: PEER }).collect();
+        assert_eq!(lost, expected);
+    }
+}

@@ -44,7 +44,9 @@ async fn twenty_nodes_talk_all_to_all_when_everybody_dials_everybody() {
                         node.acknowledge(delivery);
                     }
                     Event::Sent { request, .. } => heard_by.extend(open.remove(&request)),
-                    Event::Disconnected { peer } | Event::DialFailed { peer, reason: DialFailure::NoStream, .. } => {
+                    Event::Disconnected { peer }
+                    | Event::DialFailed { peer, reason: DialFailure::NoStream | DialFailure::Unreachable, .. } => {
+                        // Where 380 handshakes share a busy machine, one may take too long.
                         node.dial_at(peer, vec![places[&peer].clone()]);
                     }
                     Event::Lost { .. } | Event::DialFailed { reason: DialFailure::Connected, .. } => {}
