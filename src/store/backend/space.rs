@@ -1,0 +1,39 @@
+//! Space that is taken before it is needed.
+//!
+//! A database that meets a full disk in the middle of a write is spoiled until it is opened again. So blocks are
+//! reserved behind the end of its file before each batch: a full disk is then met here, where nothing has begun.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use super::Fault;
+
+/// Reserved beyond what a batch needs: what the database writes on its own account between batches.
+pub(crate) const HEADROOM: u64 = 4 << 20;
+/// How many bytes a database may write for one byte of a batch, whole pages being written anew.
+const AMPLIFICATION: u64 = 8;
+const BLOCK: u64 = 512;
+
+/// Makes sure that the file can grow for a batch of this many bytes.
+pub(super) fn reserve(file: &File, batch: u64) -> Result<(), Fault> {
+    let metadata = file.metadata()?;
+    let needed = batch.saturating_mul(AMPLIFICATION).saturating_add(HEADROOM / 2);
+    let held = metadata.blocks().saturating_mul(BLOCK);
+    if held >= metadata.len().saturating_add(needed) {
+        return Ok(());
+    }
+    let length = metadata.len().saturating_add(needed).saturating_add(HEADROOM / 2);
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
+        Ok(()) => Ok(()),
+        // A file system that cannot reserve: the free space it reports is the next best thing to know.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            let free = rustix::fs::fstatvfs(file).map_err(std::io::Error::from)?;
+            let free = free.f_bavail.saturating_mul(free.f_frsize);
+            if free < needed.saturating_add(HEADROOM) { Err(Fault::Full) } else { Ok(()) }
+        }
+        Err(errno) => Err(std::io::Error::from(errno).into()),
+    }
+}

@@ -1,0 +1,335 @@
+//! The store of an open profile: the engine's port, and commit.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use kinfolk_engine::store::{Change, Changes, Key, MemoryStore, Read, ReadError, Row, Scan, Scanned, Table};
+
+use crate::anchor::Anchor;
+use crate::backend::{Backend, Batch, Disk, Fault, KeyRange};
+use crate::meta::Meta;
+use crate::place::{self, PIECES};
+use crate::profile::layout::Layout;
+use crate::profile::lock::Lock;
+use crate::seal::{self, Head, Keys, LONGEST_ROW, Parts, SealError, piece_at};
+
+/// How long it took to open a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// From the passphrase to the key: what makes guessing dear.
+    pub unlock: Duration,
+    /// All the rest.
+    pub open: Duration,
+}
+
+/// Why a batch was not committed. Nothing of it is to be seen then, unless the disk took it before it failed: a batch
+/// is whole or absent in any case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The disk is full. The store goes on reading, and commits again when there is space.
+    #[error("the disk is full: nothing was changed; free some space and try again")]
+    Full,
+    /// A row is longer than one that could be read back.
+    #[error("a row of {table:?} has {found} bytes, the most is {limit}")]
+    TooLong {
+        /// Its table.
+        table: Table,
+        /// The limit in bytes.
+        limit: usize,
+        /// Its bytes.
+        found: usize,
+    },
+    /// The system gives no randomness for the seals.
+    #[error("the system gives no randomness, nothing can be sealed")]
+    NoRandomness,
+    /// The disk or the back-end failed.
+    #[error("the store could not be written: {0}")]
+    Disk(String),
+}
+
+impl From<Fault> for CommitError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Full => Self::Full,
+            Fault::Damaged(reason) | Fault::Disk(reason) => Self::Disk(reason),
+        }
+    }
+}
+
+impl From<seal::NoRandomness> for CommitError {
+    fn from(_: seal::NoRandomness) -> Self {
+        Self::NoRandomness
+    }
+}
+
+/// The rows of an open profile. The profile is locked against other processes while it lives.
+pub struct Store {
+    disk: Box<dyn Disk>,
+    keys: Keys,
+    meta: Meta,
+    anchor: Anchor,
+    volatile: MemoryStore,
+    backend: Backend,
+    layout: Layout,
+    timings: Timings,
+    _lock: Lock,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("backend", &self.backend).field("rows", &self.meta.rows).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    #[allow(clippy::too_many_arguments, reason = "the parts of a store, put together in one place")]
+    pub(crate) fn new(
+        layout: Layout,
+        lock: Lock,
+        backend: Backend,
+        disk: Box<dyn Disk>,
+        keys: Keys,
+        meta: Meta,
+        anchor: Anchor,
+        timings: Timings,
+    ) -> Self {
+        let volatile = MemoryStore::default();
+        Self { disk, keys, meta, anchor, volatile, backend, layout, timings, _lock: lock }
+    }
+
+    /// Writes changes, all of them or none. When this returns `Ok` they are on the disk and outlast a loss of power;
+    /// volatile rows are kept in memory and go with the process.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the changes must not be acknowledged to anyone then.
+    pub fn commit(&mut self, changes: &Changes) -> Result<(), CommitError> {
+        let (batch, meta) = self.prepare(changes)?;
+        if let Some(meta) = meta {
+            self.write(&batch, meta)?;
+        }
+        let mut volatile = Changes::default();
+        for (key, change) in changes.iter().filter(|(key, _)| key.is_volatile()) {
+            match change {
+                Change::Put(row) => volatile.put(*key, row.clone()),
+                Change::Delete => volatile.delete(*key),
+            }
+        }
+        self.volatile.commit(&volatile);
+        Ok(())
+    }
+
+    /// What is to be written, and the store's own row after it; none where nothing is for the disk.
+    fn prepare(&self, changes: &Changes) -> Result<(Batch, Option<Meta>), CommitError> {
+        let mut batch = Batch::default();
+        let mut meta = self.meta.clone();
+        meta.commits = meta.commits.saturating_add(1);
+        for (key, change) in changes.iter().filter(|(key, _)| !key.is_volatile()) {
+            let at = place::of(&self.keys.names, key);
+            let before = self.pieces_at(&at)?;
+            let after = match change {
+                Change::Put(row) => self.put(key, row, &at, meta.commits, &mut batch)?,
+                Change::Delete => 0,
+            };
+            if after == 0 && before > 0 {
+                batch.delete(at.clone());
+            }
+            for index in after.max(1)..before {
+                batch.delete(piece_at(&at, index));
+            }
+            match (before, after) {
+                (0, 1..) => meta.rows = meta.rows.saturating_add(1),
+                (1.., 0) => meta.rows = meta.rows.saturating_sub(1),
+                _ => {}
+            }
+        }
+        if batch.writes.is_empty() {
+            return Ok((batch, None));
+        }
+        meta.put(&self.keys, &mut batch)?;
+        Ok((batch, Some(meta)))
+    }
+
+    fn put(&self, key: &Key, row: &Row, at: &[u8], version: u64, batch: &mut Batch) -> Result<u8, CommitError> {
+        let text = seal::text(key, version, row);
+        let found = row.encode().len();
+        if found > LONGEST_ROW {
+            return Err(CommitError::TooLong { table: key.table(), limit: LONGEST_ROW, found });
+        }
+        let mut count = 0;
+        for (index, value) in (0u8..).zip(self.keys.seal(at, &text)?) {
+            batch.put(if index == 0 { at.to_vec() } else { piece_at(at, index) }, value);
+            count = index.saturating_add(1);
+        }
+        Ok(count)
+    }
+
+    /// How many pieces the row at a place has now. Where its head cannot be read, as many as it might have.
+    fn pieces_at(&self, at: &[u8]) -> Result<u8, CommitError> {
+        match self.disk.get(at) {
+            Ok(None) => Ok(0),
+            Ok(Some(head)) => Ok(Head::read(&head).map_or(u8::MAX, |head| head.count)),
+            Err(Fault::Damaged(_)) => Ok(u8::MAX),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, meta: Meta) -> Result<(), CommitError> {
+        if let Err(fault) = self.disk.apply(batch) {
+            // The disk may have taken the batch and failed after it. Then it is there, and later commits count on it.
+            if let Ok(Some(there)) = Meta::get(&self.keys, &*self.disk) {
+                self.meta = there;
+            }
+            return Err(fault.into());
+        }
+        self.meta = meta;
+        if let Err(error) = self.anchor.set(&self.keys, self.meta.commits) {
+            // The rows are safe; what suffers is how early a rollback would be noticed.
+            tracing::warn!(%error, "the anchor of the store could not be written");
+        }
+        Ok(())
+    }
+
+    fn open_row(&self, at: &[u8], head: &[u8]) -> Result<(Key, Row), Failed> {
+        let text = self.keys.open(at, head, |index| Ok::<_, Failed>(self.disk.get(&piece_at(at, index))?))?;
+        let parts = Parts::read(&text).ok_or(SealError::Malformed)?;
+        Ok(parts.row(&self.keys.names, at)?)
+    }
+
+    /// Visits every row and counts those that cannot be read.
+    pub(crate) fn walk(&self, mut visit: impl FnMut(Key, Row) -> ControlFlow<()>) -> Result<usize, Fault> {
+        let mut damaged = 0usize;
+        let mut failed = None;
+        let range = KeyRange { from: vec![place::META.saturating_add(1)], until: Some(vec![PIECES]) };
+        self.disk.walk(&range, false, &mut |at, head| match self.open_row(at, head) {
+            Ok((key, row)) => visit(key, row),
+            Err(Failed::Fault(fault @ (Fault::Disk(_) | Fault::Full))) => {
+                failed = Some(fault);
+                ControlFlow::Break(())
+            }
+            Err(_) => {
+                damaged = damaged.saturating_add(1);
+                ControlFlow::Continue(())
+            }
+        })?;
+        failed.map_or(Ok(damaged), Err)
+    }
+
+    /// How many rows the store keeps, by its own count.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.meta.rows
+    }
+
+    /// What the profile takes on the disk, in bytes, the space held in reserve included.
+    #[must_use]
+    pub fn storage_bytes(&self) -> u64 {
+        crate::backend::bytes_under(self.layout.store())
+    }
+
+    /// The database it stands on.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The schema of its rows.
+    #[must_use]
+    pub const fn schema(&self) -> u32 {
+        self.meta.schema
+    }
+
+    /// How long the opening took.
+    #[must_use]
+    pub const fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Closes the profile so that the next opening is quick. Dropping it loses nothing either.
+    ///
+    /// # Errors
+    /// [`CommitError::Disk`] or [`CommitError::Full`] where the files could not be put in order; no row is lost.
+    pub fn close(self) -> Result<(), CommitError> {
+        Ok(self.disk.close()?)
+    }
+}
+
+/// Why a row was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Failed {
+    fn into_read_error(self, table: Table) -> ReadError {
+        match self {
+            Self::Fault(Fault::Damaged(reason)) => ReadError::Damaged { table, reason },
+            Self::Fault(fault) => ReadError::Disk(fault.to_string()),
+            Self::Seal(error) => ReadError::Damaged { table, reason: error.to_string() },
+        }
+    }
+}
+
+impl Read for Store {
+    fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
+        if key.is_volatile() {
+            return self.volatile.get(key);
+        }
+        let table = key.table();
+        let at = place::of(&self.keys.names, key);
+        let head = self.disk.get(&at).map_err(|fault| Failed::from(fault).into_read_error(table))?;
+        let Some(head) = head else { return Ok(None) };
+        match self.open_row(&at, &head) {
+            Ok((found, row)) if found == *key => Ok(Some(row)),
+            Ok(_) => Err(Failed::from(SealError::Misplaced).into_read_error(table)),
+            Err(failed) => Err(failed.into_read_error(table)),
+        }
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Scanned, ReadError> {
+        let volatile = self.volatile.scan(scan)?.rows;
+        let mut scanned = Scanned::default();
+        let mut failed = None;
+        let range = place::range(&self.keys.names, scan);
+        let walked = self.disk.walk(&range, scan.backwards, &mut |at, head| {
+            if scanned.rows.len() >= scan.limit {
+                return ControlFlow::Break(());
+            }
+            match self.open_row(at, head) {
+                Ok((key, row)) => {
+                    if scan.place(&key).is_some() {
+                        scanned.rows.push((key, row));
+                    }
+                }
+                Err(Failed::Fault(fault @ (Fault::Disk(_) | Fault::Full))) => {
+                    failed = Some(fault);
+                    return ControlFlow::Break(());
+                }
+                Err(_) => scanned.damaged = scanned.damaged.saturating_add(1),
+            }
+            if scanned.rows.len() < scan.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let disk = |fault: Fault| ReadError::Disk(fault.to_string());
+        scanned.damaged = scanned.damaged.saturating_add(walked.map_err(disk)?);
+        failed.map_or(Ok(()), |fault| Err(disk(fault)))?;
+        if !volatile.is_empty() {
+            merge(&mut scanned.rows, volatile, scan);
+        }
+        Ok(scanned)
+    }
+}
+
+/// Lays rows of memory among those of the disk, in the order of a scan.
+fn merge(rows: &mut Vec<(Key, Row)>, more: Vec<(Key, Row)>, scan: &Scan) {
+    rows.extend(more);
+    let place = |key: &Key| scan.place(key).unwrap_or_default();
+    if scan.backwards {
+        rows.sort_by_key(|(key, _)| std::cmp::Reverse(place(key)));
+    } else {
+        rows.sort_by_key(|(key, _)| place(key));
+    }
+    rows.truncate(scan.limit);
+}
