@@ -506,7 +506,7 @@ class Session:
         self.pq_upcoming = None
         self.offer = self.asked = self.answer = None
         self.pq_messages, self.pq_since = 0, now
-        self.steps = 0
+        self.steps, self.most_rides = 0, 0
 
     @classmethod
     def initiator(cls, keys, their_prekey, now, drawn):
@@ -545,6 +545,7 @@ class Session:
 
     def rides(self, exchange):
         exchange["sent"] += 1
+        self.most_rides = max(self.most_rides, exchange["sent"])
         return exchange["sent"] <= 4 or exchange["sent"] % 8 == 4
 
     def seal(self, plaintext, now, drawn):
@@ -755,6 +756,7 @@ def check_conversation():
     for name, session in sessions.items():
         true("many Diffie-Hellman steps", session.steps >= 40)
         true("several post-quantum epochs", session.pq_epoch >= 2 and session.pq_receive[0] >= 2)
+    true("an offer and an answer had to be repeated", all(session.most_rides >= 20 for session in sessions.values()))
     print(
         f"conversation: {len(messages)} messages, {len(opened)} opened, {overtaken} of them overtaken, "
         f"{sessions['a'].steps} steps, {sessions['a'].pq_epoch} epochs"

@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use super::handshake::Prekeyed;
 use super::{BEGINNING, Person, Transcript, hex};
 
-const MESSAGES: usize = 240;
+const MESSAGES: usize = 300;
+/// From here on each side speaks once without an answer for so long that offers and answers are repeated.
+const MONOLOGUES: usize = 70;
+const MONOLOGUE: usize = 30;
 
 /// One of the two devices, and what is on its way to it.
 struct Device {
@@ -72,13 +75,18 @@ fn choice(at: usize, what: &str, below: usize) -> usize {
 }
 
 impl World {
-    /// Bursts of one to six messages in turn; some arrive at once, some late, some never.
+    /// Bursts of one to six messages in turn, and two long ones; some arrive at once, some late, some never.
     fn talk(&mut self) {
         let (mut side, mut left) = (0, 3);
+        let mut monologues = [false; 2];
         for at in 0..MESSAGES {
             if left == 0 {
                 side = 1 - side;
                 left = 1 + choice(at, "burst", 6);
+                // The one who offers first, then the one who answers.
+                if at >= MONOLOGUES && !monologues[side] && (side == 0 || monologues[0]) {
+                    (left, monologues[side]) = (MONOLOGUE, true);
+                }
                 self.arrive(1 - side, choice(at, "backlog", 4));
                 if self.devices[side].session.is_none() {
                     self.arrive(side, usize::MAX);
@@ -86,7 +94,7 @@ impl World {
             }
             left -= 1;
             // A day passes once, so that an epoch ends by its age.
-            self.now = self.now.after(if at == 100 { Span::from_hours(25) } else { Span::from_secs(60) });
+            self.now = self.now.after(if at == 200 { Span::from_hours(25) } else { Span::from_secs(60) });
             let message = self.seal(side, at);
             match choice(at, "fate", 8) {
                 0 if at > 3 => {}
