@@ -53,7 +53,7 @@ const STORM: Span = Span::from_secs(600);
 /// How long a world may take to come to rest after them.
 const PATIENCE: Span = Span::from_hours(3);
 /// How many things may happen before a world is taken for one that never rests.
-const HAPPENINGS: u64 = 400_000;
+const HAPPENINGS: u64 = 60_000;
 
 /// A world.
 pub struct World {

@@ -5,7 +5,7 @@
 //! side drops what it knows.
 
 use kinfolk_crypto::handshake::payload_digest;
-use kinfolk_wire::content::{Content, NeedReinit};
+use kinfolk_wire::content::{Body, Content, NeedReinit};
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
@@ -84,10 +84,8 @@ pub(crate) fn flow(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
 
 /// The other side has committed an item. Says which line it carried.
 pub(crate) fn taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Option<Departure>, Refusal> {
-    let Some(device) = settle(step, peer)? else { return Ok(None) };
-    let key = Key::Outbox(device, number);
-    let Some(item) = step.find::<OutboxItem>(&key)? else { return Ok(None) };
-    step.delete(key);
+    let Some((device, item)) = settle(step, peer, number)? else { return Ok(None) };
+    step.delete(Key::Outbox(device, number));
     if let Some(line) = item.line {
         let digest = payload_digest(&item.payload);
         step.put(Key::Unreceipted(device, line.id), Unreceipted { line, digest });
@@ -99,7 +97,9 @@ pub(crate) fn taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Op
 /// An item was not taken: it is sent again on this link in a while, or on the next one. One that did not open waits
 /// longer; meanwhile the other side starts a new session, on which it is sealed anew.
 pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64, code: NackCode) -> Result<(), Refusal> {
-    settle(step, peer)?;
+    if settle(step, peer, number)?.is_none() {
+        return Ok(());
+    }
     let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
     link.cursor = link.cursor.min(number.saturating_sub(1));
     let wait = match code {
@@ -122,15 +122,16 @@ pub(crate) fn look_after(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusa
     }
 }
 
-/// One request less is under way on a link. Says whose link it is.
-fn settle(step: &mut Step<'_>, peer: PeerId) -> Result<Option<DeviceId>, Refusal> {
+/// One item less is under way on a link. Says which, unless it is gone: an outcome may come twice.
+fn settle(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Option<(DeviceId, OutboxItem)>, Refusal> {
     let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(None) };
+    let Some(device) = link.device else { return Ok(None) };
+    let Some(item) = step.find::<OutboxItem>(&Key::Outbox(device, number))? else { return Ok(None) };
     link.in_flight = link.in_flight.saturating_sub(1);
     link.acknowledged_at = step.now;
     links::watch(step, peer, &mut link, STALL_AFTER);
-    let device = link.device;
     step.put(Key::Link(peer), link);
-    Ok(device)
+    Ok(Some((device, item)))
 }
 
 /// A new session with a device is there: what it did not take, and what it says did not open, is sealed on it.
@@ -147,14 +148,22 @@ pub(crate) fn reseal(step: &mut Step<'_>, device: DeviceId, need: &NeedReinit) -
     }
     for (key, row) in step.scan(&Scan::outbox_after(device, 0, usize::MAX))?.rows {
         let Row::OutboxItem(item) = row else { continue };
-        step.delete(key);
         let content = match item.line {
             Some(line) => content_of(step, line)?,
             None => Content::decode(&item.content).ok(),
         };
-        if let Some(content) = content {
-            again.push((content, item.line));
+        // Our own request to start anew brings its session with it; sealing it again would be answered for ever.
+        if content.as_ref().is_some_and(|content| matches!(content.body, Body::NeedReinit(_))) {
+            continue;
         }
+        step.delete(key);
+        again.extend(content.map(|content| (content, item.line)));
+    }
+    if let Some(peer) = step.find::<PeerId>(&Key::LinkOf(device))?
+        && let Some(link) = step.find::<Link>(&Key::Link(peer))?
+    {
+        // What was under way is gone from the outbox; its outcomes will find nothing.
+        step.put(Key::Link(peer), Link { in_flight: 0, ..link });
     }
     for (content, line) in again {
         queue(step, device, &content, line)?;
