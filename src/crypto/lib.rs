@@ -35,6 +35,12 @@ pub mod secret;
 pub mod session;
 pub mod sign;
 mod stored;
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+mod test_support;
+
+#[cfg(test)]
+extern crate self as kinfolk_crypto;
 
 pub use handshake::{
     Accepted, HandshakeError, Initiated, LocalDevice, PairRoot, ResponderPrekeys, init_digest, initiate,

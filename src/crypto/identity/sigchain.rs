@@ -256,3 +256,6 @@ impl AuthorKey<'_> {
 fn head_of(payload: &[u8]) -> SigchainHead {
     SigchainHead::new(sha256(&[payload]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,3 +150,6 @@ impl Backlog {
 const fn day_of(time: Timestamp) -> u64 {
     time.as_millis() / DAY
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ impl MessageSecret {
 
     /// `(k 32, n 12)`, expanded under `"kinfolk/1 msg" | hn`: since `hn` is random, a device that was rolled back and
     /// takes the same message key again still never seals twice under one key and nonce.
-    fn keys(&self, header_nonce: &[u8; 24]) -> BodyKeys {
+    pub(crate) fn keys(&self, header_nonce: &[u8; 24]) -> BodyKeys {
         let bytes = expand::<44>(&self.0, &[Label::Message.as_bytes(), header_nonce]);
         let mut keys = BodyKeys { key: Zeroizing::new([0; 32]), nonce: [0; 12] };
         let (key, nonce) = bytes.split_at(32);
@@ -67,7 +67,8 @@ impl MessageSecret {
     }
 }
 
-struct BodyKeys {
-    key: Zeroizing<[u8; 32]>,
-    nonce: [u8; 12],
+/// `(k, n)` of one body.
+pub(crate) struct BodyKeys {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    pub(crate) nonce: [u8; 12],
 }

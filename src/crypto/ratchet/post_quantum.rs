@@ -234,6 +234,11 @@ impl PostQuantum {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// Sends under the newest epoch from now on.
     fn send_under(&mut self, chain: ChainKey<Ours>) {
         let before = std::mem::replace(&mut self.sending, EpochChain { epoch: self.epoch, chain, next: 0 });

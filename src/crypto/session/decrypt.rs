@@ -8,7 +8,7 @@ use kinfolk_wire::time::Timestamp;
 use super::{Session, State};
 use crate::pad::content_length;
 use crate::ratchet::chain_key::ChainKey;
-use crate::ratchet::double_ratchet::Turn;
+use crate::ratchet::double_ratchet::{Turn, TurnError};
 use crate::ratchet::header::Header;
 use crate::ratchet::message_key::MessageSecret;
 use crate::ratchet::root_key::Kinfolk;
@@ -48,8 +48,9 @@ pub enum DecryptError {
         /// How many may be.
         limit: u32,
     },
-    /// The other device sealed something that no correct program does.
-    #[error("the other device made a message that contradicts itself")]
+    /// Its header opens, but contradicts itself or what was received before: the other device was set back to an older
+    /// copy of itself, or its program is wrong.
+    #[error("the message contradicts what came before it")]
     Malformed,
 }
 
@@ -206,7 +207,11 @@ impl State {
         let (double, turn) = match (chain, receiving) {
             (Chain::Present, Some(receiving)) => (Walk::along(receiving.chain.clone()), None),
             (Chain::Next, receiving) => {
-                let (turn, chain) = self.double.turn(&header.ratchet_key).map_err(|_| DecryptError::Malformed)?;
+                let (turn, chain) = self.double.turn(&header.ratchet_key).map_err(|error| match error {
+                    // They have answered a ratchet key that this copy of our state has not made.
+                    TurnError::NotTheirTurn | TurnError::NotOurTurn => DecryptError::Unreadable,
+                    TurnError::LowOrder => DecryptError::Malformed,
+                })?;
                 let end = ordinal.checked_sub(header.number).ok_or(DecryptError::Malformed)?;
                 let walk = match receiving {
                     Some(receiving) => Walk::across(receiving.chain.clone(), end, chain),

@@ -8,6 +8,8 @@
 mod decrypt;
 mod encrypt;
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -1,4 +1,11 @@
 //! The same ratchet, turned under Olm's label, gives byte for byte the keys of vodozemac's Olm sessions.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test says so by failing"
+)]
 
 use kinfolk_crypto::dh::KeyPair;
 use kinfolk_crypto::ratchet::hazmat::{BareRatchet, RootLabel, Sent};

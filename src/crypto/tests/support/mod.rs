@@ -1,5 +1,6 @@
 //! Two people with one device each, and the ways in which tests let them talk.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by failing")]
 
 use kinfolk_crypto::{
     Accepted, DecryptError, DeviceKeys, HandshakeError, Initiated, LastResortSecret, LocalDevice, MemorySkippedKeys,
@@ -131,6 +132,11 @@ impl End {
     pub(crate) fn restart(&mut self) {
         self.session = Session::from_bytes(self.session.to_bytes().as_slice()).unwrap();
     }
+}
+
+/// No skipped keys.
+pub(crate) fn none() -> MemorySkippedKeys {
+    MemorySkippedKeys::new()
 }
 
 /// The ratchet message of a payload, with or without a handshake in front.
