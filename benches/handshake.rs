@@ -62,9 +62,7 @@ fn main() {
     };
 
     println!("primitives");
-    for figure in &figures[first_primitive..] {
-        println!("{:<58} {:>9.2} us", figure.name, figure.median());
-    }
+    figures[first_primitive..].iter().for_each(Figure::print);
     println!();
     // Four agreements and the ratchet's first, two pairs drawn, two signatures checked.
     let begin = [(5.0, dh), (2.0, keygen), (2.0, verify), (1.0, encapsulate), (1.0, kdf), (1.0, small)];

@@ -16,7 +16,7 @@ mod support;
 
 use std::cell::RefCell;
 
-use kinfolk_crypto::MemorySkippedKeys;
+use kinfolk_crypto::{MemorySkippedKeys, Session};
 use kinfolk_wire::envelope::RatchetMessage;
 use support::{NOW, TEXT, act, deliver, measure, open, pair, rng};
 use vodozemac::olm::{Account, OlmMessage, Session as Olm, SessionConfig};
@@ -28,6 +28,7 @@ fn main() {
     same_direction();
     ping_pong();
     gap();
+    at_rest();
     sizes();
 }
 
@@ -132,6 +133,21 @@ fn gap() {
 fn copy(pickle: &vodozemac::olm::SessionPickle) -> Olm {
     let text = serde_json::to_string(pickle).unwrap();
     Olm::from_pickle(serde_json::from_str(&text).unwrap())
+}
+
+/// What a caller that keeps sessions on disk pays beside each message.
+fn at_rest() {
+    let mut rng = rng(7);
+    let (a, mut b) = pair(&mut rng);
+    drop(b.encrypt(&mut rng, NOW, &TEXT).unwrap());
+    let stored = b.to_bytes();
+    let figures = measure(vec![
+        act("a session into its stored form", 4_000, || drop(b.to_bytes())),
+        act("a session out of its stored form", 4_000, || drop(Session::from_bytes(stored.as_slice()).unwrap())),
+    ]);
+    println!("at rest");
+    figures.iter().for_each(support::Figure::print);
+    println!("bytes of a session at rest: {}, of one that has sent nothing {}\n", stored.len(), a.to_bytes().len());
 }
 
 fn sizes() {

@@ -50,6 +50,10 @@ impl Figure {
         format!("{:<58} {:>9.2} us  ({least:.2} .. {most:.2})", self.name, self.median())
     }
 
+    pub(crate) fn print(&self) {
+        println!("{}", self.show());
+    }
+
     /// Adds up figures of the same rounds.
     pub(crate) fn sum(name: &str, parts: &[(f64, &Figure)]) -> Self {
         let rounds = (0..ROUNDS).map(|round| parts.iter().map(|(count, part)| count * part.rounds[round]).sum());
