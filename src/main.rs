@@ -1,1 +1,36 @@
-fn main() {}
+//! The composition root: read the command line, choose what to start.
+
+mod program;
+
+use std::process::ExitCode;
+
+use kinfolk_cli::{Act, Failure, Parsed, Screen, parse};
+use program::{hardening, profile, running, talking};
+
+fn main() -> ExitCode {
+    hardening::keep_memory_private();
+    let parsed = match parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(unparsed) => return unparsed.show(&mut Screen::standard(kinfolk_cli::Form::People)).into(),
+    };
+    program::logs::begin();
+    let mut screen = Screen::standard(parsed.form);
+    let result = act(&parsed, &mut screen);
+    screen.finish(result).into()
+}
+
+fn act(parsed: &Parsed, screen: &mut Screen) -> Result<(), Failure> {
+    match &parsed.act {
+        Act::Write(paper) => paper.write(screen),
+        Act::Init(init) => profile::init(parsed, init, screen),
+        Act::Run(run) => runtime()?.block_on(running::run(parsed, run, screen)),
+        Act::Talk(talk) => runtime()?.block_on(talking::talk(parsed, talk, screen)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| program::failed("runtime", format!("the system gives no threads: {error}")))
+}

@@ -19,7 +19,7 @@ use kinfolk_engine::event::Notice;
 use kinfolk_engine::input::{Delivery, Report};
 use kinfolk_engine::store::{Changes, Overlay, Profile};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, turn};
-use kinfolk_net::{CommandSender, Network};
+use kinfolk_net::Network;
 use kinfolk_store::Store;
 use kinfolk_wire::direct::NackCode;
 use kinfolk_wire::name::Name;
@@ -103,6 +103,7 @@ pub fn start(
         counters: Counters::default(),
         wake_not_before: None,
         heard_in_vain: Vec::new(),
+        stopping: None,
     };
     let thread = std::thread::Builder::new().name("kinfolk-driver".to_owned()).spawn(move || driver.run())?;
     Ok(Node { handle, thread })
@@ -128,6 +129,7 @@ struct Driver<C, E> {
     wake_not_before: Option<Timestamp>,
     /// Reports to hear again once the store takes batches.
     heard_in_vain: Vec<Report>,
+    stopping: Option<oneshot::Sender<()>>,
 }
 
 /// What waits for the commit of its batch.
@@ -172,6 +174,13 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         if let Err(failed) = &outcome {
             tracing::error!(%failed, "the driver stops");
         }
+        let stopping = self.stopping.take();
+        drop(self);
+        if let Some(reply) = stopping
+            && reply.send(()).is_err()
+        {
+            tracing::debug!("whoever stopped the node did not wait for it");
+        }
         outcome
     }
 
@@ -202,7 +211,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 drop(reply.send(self.counters.clone()));
             }
             if let Some(reply) = batch.stop.take() {
-                drop(reply.send(()));
+                // Sent when the store is closed, so that another process can open it at once.
+                self.stopping = Some(reply);
                 return Ok(());
             }
         }

@@ -117,6 +117,11 @@ impl Handle {
         answer.await.map_err(|_| Stopped)
     }
 
+    /// Returns when the node has ended, by itself or because it was told to.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
+    }
+
     /// Ends the node: what is queued is done first. Returns when the store is closed; at once where it is already.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();

@@ -1,0 +1,16 @@
+//! What the binary does that no floor does alone: make a profile, run its node behind its door, and answer a command
+//! where no node runs.
+
+pub(crate) mod hardening;
+pub(crate) mod logs;
+pub(crate) mod profile;
+pub(crate) mod running;
+pub(crate) mod settings;
+pub(crate) mod talking;
+
+use kinfolk_cli::{Exit, Failure};
+
+/// A failure that ends the process with 1.
+pub(crate) fn failed(code: &str, message: impl Into<String>) -> Failure {
+    Failure::new(Exit::Refused, code, message)
+}
