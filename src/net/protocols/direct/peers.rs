@@ -336,9 +336,6 @@ impl<S> Peers<S> {
                 return Vec::new();
             }
             node.opening = None;
-            if node.link.is_some() {
-                return Vec::new();
-            }
             // What the other side opened meanwhile has waited for this, and is not needed.
             node.next = None;
             return self.start(peer, new);
