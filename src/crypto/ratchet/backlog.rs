@@ -83,23 +83,30 @@ impl Backlog {
         }
     }
 
-    /// This key was used.
-    pub(crate) fn take(&mut self, id: SkippedKeyId) {
-        let count = self.count_of(id.ordinal());
-        *count = count.saturating_sub(1);
-        self.stored = self.stored.saturating_sub(1);
-    }
-
-    /// Gives up what is too much or too old, and drops header keys under which nothing is stored any more. Returns the
-    /// keys that the caller is to delete.
-    pub(crate) fn settle(&mut self, now: Timestamp, skipped: &dyn SkippedKeys) -> Vec<SkippedKeyId> {
-        let mut given_up = self.overflow(skipped);
-        given_up.extend(self.expired(now, skipped));
+    /// Takes account of the key that was used, gives up what is too much or too old, and drops header keys under which
+    /// nothing is stored any more. `skipped` is what the caller stores so far. Returns the keys that it is to delete,
+    /// the used one first.
+    pub(crate) fn settle(
+        &mut self,
+        used: Option<SkippedKeyId>,
+        now: Timestamp,
+        skipped: &dyn SkippedKeys,
+    ) -> Vec<SkippedKeyId> {
+        let mut removed: Vec<SkippedKeyId> = used.into_iter().collect();
+        removed.iter().for_each(|id| self.take(*id));
+        removed.extend(self.overflow(skipped));
+        removed.extend(self.expired(used, now, skipped));
         self.kept.retain(|chain| chain.outstanding > 0);
         if self.stored == 0 {
             self.ages.clear();
         }
-        given_up
+        removed
+    }
+
+    fn take(&mut self, id: SkippedKeyId) {
+        let count = self.count_of(id.ordinal());
+        *count = count.saturating_sub(1);
+        self.stored = self.stored.saturating_sub(1);
     }
 
     fn overflow(&mut self, skipped: &dyn SkippedKeys) -> Vec<SkippedKeyId> {
@@ -114,14 +121,15 @@ impl Backlog {
         ids
     }
 
-    fn expired(&mut self, now: Timestamp, skipped: &dyn SkippedKeys) -> Vec<SkippedKeyId> {
+    fn expired(&mut self, used: Option<SkippedKeyId>, now: Timestamp, skipped: &dyn SkippedKeys) -> Vec<SkippedKeyId> {
         let today = day_of(now);
         let expired = self.ages.iter().take_while(|age| age.day.saturating_add(LIFETIME_DAYS) < today).count();
         let Some(below) = self.ages.drain(..expired).next_back().map(|age| age.below) else {
             return Vec::new();
         };
         let mut ids = skipped.oldest(usize::try_from(MAX_SKIPPED).unwrap_or(usize::MAX));
-        ids.retain(|id| id.ordinal() < below && !self.is_forgotten(id.ordinal()));
+        // The caller still stores what was used or gave way just now.
+        ids.retain(|id| id.ordinal() < below && !self.is_forgotten(id.ordinal()) && Some(*id) != used);
         self.give_up(&ids);
         self.forgotten = self.forgotten.max(below);
         ids

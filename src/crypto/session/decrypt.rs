@@ -172,10 +172,8 @@ impl State {
         let plaintext = sealed.open_body(&secret)?;
 
         let mut state = self.clone();
-        state.backlog.take(id);
         state.opened(header, now);
-        let mut remove = vec![id];
-        remove.extend(state.backlog.settle(now, skipped).into_iter().filter(|other| *other != id));
+        let remove = state.backlog.settle(Some(id), now, skipped);
         Ok(Decrypted { session: Session { state: Box::new(state) }, plaintext, store: Vec::new(), remove })
     }
 
@@ -196,7 +194,7 @@ impl State {
         state.keep(ahead, header);
         state.backlog.add(&store, now);
         state.opened(header, now);
-        let remove = state.backlog.settle(now, skipped);
+        let remove = state.backlog.settle(None, now, skipped);
         Ok(Decrypted { session: Session { state: Box::new(state) }, plaintext, store, remove })
     }
 

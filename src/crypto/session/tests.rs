@@ -82,12 +82,18 @@ fn a15_counters_that_lie_are_refused_at_once() {
         let (mut alice, bob) = talking(&mut rng(2));
         let payload = crafted(&mut alice, 2, alter);
         let before = bob.session.to_bytes();
-        let start = Instant::now();
-        let refusal = bob.session.decrypt(NOW, &message(&payload), &none()).unwrap_err();
-        let took = start.elapsed();
-        assert!(matches!(refusal, DecryptError::Malformed | DecryptError::TooFarAhead { .. }), "{lie}: {refusal:?}");
-        // One derived key takes microseconds: nothing near 2^31 of them was derived.
-        assert!(took.as_millis() < 20, "{lie}: {took:?}");
+        // A busy machine may stop us at any time: one try of many must show how long it takes.
+        let quick = (0..200).any(|_| {
+            let start = Instant::now();
+            let refusal = bob.session.decrypt(NOW, &message(&payload), &none()).unwrap_err();
+            let took = start.elapsed();
+            assert!(
+                matches!(refusal, DecryptError::Malformed | DecryptError::TooFarAhead { .. }),
+                "{lie}: {refusal:?}"
+            );
+            took.as_micros() < 1_000
+        });
+        assert!(quick, "{lie}");
         assert_eq!(bob.session.to_bytes(), before);
     }
 }
@@ -129,6 +135,18 @@ fn a_replaced_chain_has_no_more_messages_than_it_had() {
     let payload = crafted(&mut late, 5, &|header| header.number = 2);
     assert_eq!(bob.receive(&payload), Err(DecryptError::Malformed));
     assert_eq!(bob.skipped.len(), 1);
+}
+
+#[test]
+fn a03_what_is_sealed_bears_the_id_of_its_session() {
+    let rng = &mut rng(18);
+    let (mut alice, mut bob) = talking(rng);
+    let payload = alice.send(rng, b"here");
+    let mut elsewhere = bob.session.state.clone();
+    elsewhere.id[31] ^= 1;
+    let refusal = Session { state: elsewhere }.decrypt(NOW, &message(&payload), &none()).unwrap_err();
+    assert_eq!(refusal, DecryptError::Unreadable);
+    bob.receive(&payload).unwrap();
 }
 
 #[test]
@@ -174,16 +192,22 @@ fn a13_no_key_that_was_used_is_left_in_the_stored_state() {
     let rng = &mut rng(7);
     let (mut alice, mut bob) = talking(rng);
     let mut used: Vec<[u8; 32]> = Vec::new();
-    for _ in 0..80 {
-        let chain = bob.session.state.double.receiving().unwrap().chain.clone();
-        used.push(*chain.as_bytes());
-        let mut advanced = chain.clone();
-        used.push(*advanced.advance().as_bytes());
-        let payload = alice.send(rng, b"one");
-        bob.receive(&payload).unwrap();
+    for _ in 0..40 {
+        // Two in each chain: the second is of a chain that goes on.
+        for _ in 0..2 {
+            let receiving = bob.session.state.double.receiving().unwrap().chain.clone();
+            used.extend([*receiving.as_bytes(), *receiving.clone().advance().as_bytes()]);
+            let payload = alice.send(rng, b"one");
+            bob.receive(&payload).unwrap();
+        }
         let reply = bob.send(rng, b"two");
         alice.receive(&reply).unwrap();
     }
+    let payload = alice.send(rng, b"the last");
+    bob.receive(&payload).unwrap();
+    used.push(*bob.session.state.double.receiving().unwrap().chain.as_bytes());
+    let payload = alice.send(rng, b"in the same chain");
+    bob.receive(&payload).unwrap();
     let stored = [bob.session.to_bytes(), alice.session.to_bytes()];
     for key in &used {
         for stored in &stored {

@@ -23,19 +23,21 @@ impl Account {
     fn skip(&mut self, ordinals: std::ops::Range<u32>, now: Timestamp) -> Vec<u32> {
         let new = keys(ordinals);
         self.backlog.add(&new, now);
-        let removed = self.backlog.settle(now, &self.stored);
+        let removed = self.backlog.settle(None, now, &self.stored);
         self.stored.apply(new, &removed);
         assert_eq!(u32::try_from(self.stored.len()), Ok(self.backlog.stored));
         removed.into_iter().map(SkippedKeyId::ordinal).collect()
     }
 
     fn use_up(&mut self, ordinal: u32) {
-        let id = SkippedKeyId::new(ordinal);
-        self.backlog.take(id);
-        let mut removed = self.backlog.settle(NOW, &self.stored);
-        removed.push(id);
+        assert_eq!(self.use_up_at(ordinal, NOW), [ordinal]);
+    }
+
+    fn use_up_at(&mut self, ordinal: u32, now: Timestamp) -> Vec<u32> {
+        let removed = self.backlog.settle(Some(SkippedKeyId::new(ordinal)), now, &self.stored);
         self.stored.apply(Vec::new(), &removed);
         assert_eq!(u32::try_from(self.stored.len()), Ok(self.backlog.stored));
+        removed.into_iter().map(SkippedKeyId::ordinal).collect()
     }
 
     fn chains(&self) -> Vec<(u32, u32)> {
@@ -77,7 +79,7 @@ fn a_header_key_lives_as_long_as_a_skipped_key_under_it() {
 fn a_chain_that_owes_nothing_leaves_no_header_key() {
     let mut account = Account::default();
     account.backlog.replace_chain(header(1), 0, 5);
-    assert!(account.backlog.settle(NOW, &account.stored).is_empty());
+    assert!(account.backlog.settle(None, NOW, &account.stored).is_empty());
     assert!(account.chains().is_empty());
 }
 
@@ -110,6 +112,30 @@ fn keys_are_given_up_after_thirty_days_and_not_before() {
 }
 
 #[test]
+fn a_key_used_on_the_day_it_would_be_given_up_counts_once() {
+    let mut account = Account::default();
+    let day = |days| NOW.after(Span::from_days(days));
+    account.skip(0..2, day(0));
+    account.skip(3..4, day(10));
+    account.backlog.replace_chain(header(1), 0, 5);
+    assert_eq!(account.use_up_at(1, day(31)), [1, 0]);
+    assert_eq!(account.chains(), [(0, 5)]);
+    assert_eq!(account.use_up_at(3, day(31)), [3]);
+    assert!(account.chains().is_empty());
+}
+
+#[test]
+fn what_gave_way_is_not_given_up_a_second_time() {
+    let mut account = Account::default();
+    account.skip(0..1_000, NOW);
+    account.skip(1_001..2_001, NOW.after(Span::from_days(10)));
+    account.backlog.replace_chain(header(1), 0, 2_002);
+    assert_eq!(account.skip(2_003..2_004, NOW.after(Span::from_days(31))).len(), 1_000);
+    assert_eq!((account.backlog.stored, account.backlog.current), (1_001, 1));
+    assert_eq!(account.chains(), [(0, 2_002)]);
+}
+
+#[test]
 fn a_clock_that_was_set_back_gives_up_nothing_early() {
     let mut account = Account::default();
     account.skip(0..1, NOW);
@@ -133,6 +159,6 @@ fn when_nothing_is_stored_nothing_is_remembered_of_its_age() {
 fn a_caller_that_lost_its_rows_is_not_asked_for_them_for_ever() {
     let mut backlog = Backlog::default();
     backlog.add(&keys(0..2_500), NOW);
-    assert!(backlog.settle(NOW, &MemorySkippedKeys::new()).is_empty());
+    assert!(backlog.settle(None, NOW, &MemorySkippedKeys::new()).is_empty());
     assert_eq!(backlog.stored, MAX_SKIPPED);
 }
