@@ -1,0 +1,169 @@
+//! A profile in a directory of its own, and the processes that work on it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub struct Home {
+    _place: tempfile::TempDir,
+    pub dir: PathBuf,
+}
+
+/// A node that runs. Dropping it kills the process.
+pub struct Running {
+    pub child: Child,
+    pub ready: Value,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A process that has ended already needs no killing.
+        drop(self.child.kill().is_ok());
+        drop(self.child.wait().is_ok());
+    }
+}
+
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kinfolk"));
+    command.env_remove("KINFOLK_DATA").env_remove("KINFOLK_PASSPHRASE").stdin(Stdio::null());
+    command
+}
+
+impl Home {
+    /// A directory with no profile yet.
+    pub fn empty() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        Self { dir: place.path().join("profile"), _place: place }
+    }
+
+    /// A profile.
+    pub fn new(name: &str) -> Self {
+        let home = Self::empty();
+        home.json(&["init", "--name", name]);
+        home
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        binary().arg("--data").arg(&self.dir).args(arguments).output().unwrap()
+    }
+
+    /// The lines of JSON that a command prints, which must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.run(&[&["--json"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        lines(&output.stdout)
+    }
+
+    /// The code of the error and the exit status of a command that must fail.
+    pub fn error(&self, arguments: &[&str]) -> (String, i32) {
+        let output = self.run(&[&["--json"], arguments].concat());
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        assert!(output.stdout.is_empty(), "{arguments:?} printed {}", String::from_utf8_lossy(&output.stdout));
+        let said = lines(&output.stderr);
+        let error = &said.last().unwrap_or_else(|| panic!("{arguments:?} said nothing"))["error"];
+        assert!(error["message"].as_str().unwrap().len() > 5, "{error}");
+        (error["code"].as_str().unwrap().to_owned(), output.status.code().unwrap())
+    }
+
+    /// Starts the node on loopback, at `port` or any.
+    pub fn start(&self, port: u16) -> Running {
+        let listen = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
+        start(&self.dir, &["--listen", &listen])
+    }
+}
+
+pub fn lines(bytes: &[u8]) -> Vec<Value> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| {
+        serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(line)))
+    }).collect()
+}
+
+pub fn start(dir: &Path, arguments: &[&str]) -> Running {
+    let mut command = binary();
+    command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns"]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    if first.is_empty() {
+        let output = child.wait_with_output().unwrap();
+        panic!("the node did not start: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    // What it prints later is read and thrown away, so that it never waits for a reader.
+    std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink()).is_ok()));
+    Running { child, ready: serde_json::from_str(&first).unwrap() }
+}
+
+impl Running {
+    /// The UDP port it listens on.
+    pub fn port(&self) -> u16 {
+        let address = self.ready["addresses"][0].as_str().unwrap();
+        address.split('/').nth(4).unwrap().parse().unwrap()
+    }
+
+    /// Ends it as a person does.
+    pub fn interrupt(mut self) {
+        let id = rustix::process::Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Two people who are contacts, their nodes running.
+pub fn friends() -> ((Home, Running), (Home, Running)) {
+    let (anna, ben) = (Home::new("Anna"), Home::new("Ben"));
+    let (anna_runs, ben_runs) = (anna.start(0), ben.start(0));
+    let link = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
+    ben.json(&["add", &link]);
+    // A first word waits for the contact: it can be sent once both have agreed.
+    wait_for(&ben, "contact_changed", |home| accepted(home));
+    wait_for(&anna, "contact_added", |home| accepted(home));
+    ((anna, anna_runs), (ben, ben_runs))
+}
+
+fn accepted(home: &Home) -> bool {
+    home.json(&["contacts"]).first().is_some_and(|contact| contact["state"] == "accepted")
+}
+
+/// Waits until something is so, looking again whenever the node tells of an event.
+pub fn wait_for(home: &Home, what: &str, so: impl Fn(&Home) -> bool) {
+    if so(home) {
+        return;
+    }
+    let mut watch = binary()
+        .arg("--data")
+        .arg(&home.dir)
+        .args(["--json", "watch", "--since", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(watch.stdout.take().unwrap());
+    let mut found = false;
+    for line in told.lines() {
+        assert!(!line.unwrap().is_empty());
+        if so(home) {
+            found = true;
+            break;
+        }
+    }
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert!(found, "waited in vain for {what}");
+}
+
+/// Waits until an invite that lives for one second has expired, by the clock that decides it.
+pub fn wait_for_expiry() {
+    let begun = std::time::SystemTime::now();
+    while begun.elapsed().is_ok_and(|passed| passed.as_millis() < 1_100) {
+        std::thread::yield_now();
+    }
+}
