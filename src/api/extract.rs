@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -29,16 +30,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Wish<T> {
                 "the body must be JSON, with Content-Type: application/json",
             ));
         }
+        if request.body().size_hint().lower() > BODY as u64 {
+            return Err(too_large());
+        }
         let body = Limited::new(request.into_body(), BODY).collect();
         let bytes = match tokio::time::timeout(BODY_TIME, body).await {
             Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Err(Refused::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "too_large",
-                    format!("a body has at most {BODY} bytes"),
-                ));
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
             Ok(Err(_)) => return Err(Refused::invalid("incomplete", "the body broke off")),
             Err(_) => {
                 return Err(Refused::new(
@@ -52,6 +50,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Wish<T> {
             Refused::invalid("invalid_json", format!("the body is not what is expected here: {error}"))
         })
     }
+}
+
+fn too_large() -> Refused {
+    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a body has at most {BODY} bytes"))
 }
 
 fn is_json(request: &Request) -> bool {

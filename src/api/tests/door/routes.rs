@@ -1,0 +1,258 @@
+//! What each route does, over two real nodes or one.
+
+use serde_json::json;
+
+use crate::http::PATIENCE;
+use crate::world::{House, two_contacts};
+
+async fn until(house: &House, target: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let mut next = 0;
+    let found = async {
+        loop {
+            let now = house.get(target).await.json();
+            if wanted(&now) {
+                return now;
+            }
+            let page = house.get(&format!("/v1/events?since={next}&wait=5")).await.json();
+            next = page["next"].as_u64().unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{target} did not come to what was wanted"))
+}
+
+#[tokio::test]
+async fn two_people_become_contacts_and_talk() {
+    let (al, bo) = two_contacts().await;
+    let sent = bo.must("POST", "/v1/chats/Al/messages", "{\"text\":\"hello\"}").await;
+    bo.must("POST", "/v1/chats/Al/messages", "{\"sticker\":\"kin/hello\"}").await;
+    bo.must("POST", "/v1/chats/Al/messages", "{\"location\":\"47.3769,8.5417,20\"}").await;
+    assert_eq!(sent["state"], "queued");
+
+    let three = |page: &serde_json::Value| page["messages"].as_array().is_some_and(|lines| lines.len() == 3);
+    let page = until(&al, "/v1/chats/Bo/messages", three).await;
+    let lines = page["messages"].as_array().unwrap();
+    assert_eq!(lines[0]["message"], sent["message"]);
+    assert_eq!(lines[0]["text"], "hello");
+    assert_eq!(lines[0]["state"], "received");
+    assert_eq!(lines[0]["from"]["name"], "Bo");
+    assert_eq!(lines[0]["from"]["display_name"], "\u{2068}Bo\u{2069}");
+    assert_eq!(lines[1]["sticker"], "kin/hello");
+    let place = json!({"geo": "geo:47.3769,8.5417;u=20", "lat": 47.3769, "lon": 8.5417, "accuracy_m": 20.0});
+    assert_eq!(lines[2]["location"], place);
+    assert_eq!(page["damaged"], 0);
+
+    let id = sent["message"].as_str().unwrap();
+    until(&bo, &format!("/v1/chats/Al/messages/{id}"), |line| line["state"] == "delivered").await;
+    let contact = al.get("/v1/contacts/Bo").await.json();
+    assert_eq!(
+        (&contact["unread"], &contact["online"], &contact["state"]),
+        (&json!(3), &json!(true), &json!("accepted"))
+    );
+
+    // Read receipts are a choice.
+    al.must("PUT", "/v1/chats/Bo/read-receipts", "{\"allowed\":true}").await;
+    let last = lines[2]["message"].as_str().unwrap();
+    al.must("PUT", "/v1/chats/Bo/seen", &format!("{{\"message\":\"{last}\"}}")).await;
+    assert_eq!(al.get("/v1/contacts/Bo").await.json()["unread"], 0);
+    until(&bo, &format!("/v1/chats/Al/messages/{id}"), |line| line["state"] == "read").await;
+
+    let numbers =
+        [al.get("/v1/contacts/Bo/safety-number").await.json(), bo.get("/v1/contacts/Al/safety-number").await.json()];
+    assert_eq!(numbers[0], numbers[1]);
+    let groups: Vec<&str> = numbers[0]["safety_number"].as_str().unwrap().split(' ').collect();
+    assert!(groups.len() == 12 && groups.iter().all(|group| group.len() == 5), "{groups:?}");
+    al.must("PUT", "/v1/contacts/Bo/verified", "{\"verified\":true}").await;
+    assert_eq!(al.get("/v1/contacts/Bo/safety-number").await.json()["verified"], true);
+
+    let status = al.get("/v1/status").await.json();
+    assert_eq!(
+        (&status["peers"], &status["contacts"], &status["reachability"]["state"]),
+        (&json!(1), &json!(1), &json!("private"))
+    );
+    assert!(status["storage_bytes"].as_u64().unwrap() > 0);
+    al.close().await;
+    bo.close().await;
+}
+
+#[tokio::test]
+async fn a_message_sent_twice_under_one_id_is_said_once() {
+    let (al, bo) = two_contacts().await;
+    let id = "00112233445566778899aabbccddeeff";
+    let wish = format!("{{\"message\":\"{id}\",\"text\":\"once\"}}");
+    for _ in 0..3 {
+        assert_eq!(bo.must("POST", "/v1/chats/Al/messages", &wish).await["message"], id);
+    }
+    assert_eq!(bo.get("/v1/chats/Al/messages").await.json()["messages"].as_array().unwrap().len(), 1);
+    let other = bo.ask("POST", "/v1/chats/Al/messages", &wish.replace("once", "twice")).await;
+    assert_eq!((other.status, other.code()), (409, "id_taken".to_owned()));
+    al.close().await;
+    bo.close().await;
+}
+
+#[tokio::test]
+async fn a_conversation_is_read_page_by_page_without_gap_or_overlap() {
+    let (al, bo) = two_contacts().await;
+    for number in 0..25 {
+        bo.must("POST", "/v1/chats/Al/messages", &format!("{{\"text\":\"{number}\"}}")).await;
+    }
+    let (mut texts, mut before) = (vec![], String::new());
+    loop {
+        let page = bo.get(&format!("/v1/chats/Al/messages?last=7{before}")).await.json();
+        let lines = page["messages"].as_array().unwrap().clone();
+        assert!(lines.len() == 7 || page.get("next").is_none());
+        texts.splice(0..0, lines.iter().map(|line| line["text"].as_str().unwrap().to_owned()));
+        match page.get("next") {
+            Some(next) => before = format!("&before={}", next.as_str().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(texts, (0..25).map(|number| number.to_string()).collect::<Vec<_>>());
+    al.close().await;
+    bo.close().await;
+}
+
+#[tokio::test]
+async fn a_contact_is_found_by_every_name_it_has() {
+    let (house, bo) = House::with_a_contact().await;
+    let chat = house.get("/v1/contacts/Bo").await.json()["chat"].as_str().unwrap().to_owned();
+    for name in ["Bo", "bo", &bo, &bo[..8], &chat, &chat[..12]] {
+        assert_eq!(house.get(&format!("/v1/contacts/{name}")).await.json()["contact"], bo.as_str(), "{name}");
+    }
+    house.must("PUT", "/v1/contacts/Bo/name", "{\"name\":\"Bo B./家\"}").await;
+    let answer = house.get("/v1/contacts/Bo%20B.%2F%E5%AE%B6").await;
+    assert_eq!(answer.json()["name"], "Bo B./家");
+    let unknown = house.get("/v1/contacts/Bo").await;
+    assert_eq!((unknown.status, unknown.code()), (404, "unknown_contact".to_owned()));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn two_contacts_of_one_name_are_told_apart_by_their_ids() {
+    let (house, bo) = House::with_a_contact().await;
+    let link = House::link_of_a_stranger().await;
+    let other = house.must("POST", "/v1/contacts", &format!("{{\"link\":\"{link}\"}}")).await;
+    let answer = house.get("/v1/contacts/Bo").await;
+    assert_eq!((answer.status, answer.code()), (409, "ambiguous_contact".to_owned()));
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    for id in [&bo, other["contact"].as_str().unwrap()] {
+        assert!(detail.contains(&id[..8]), "{detail}");
+    }
+    let page = house.get("/v1/contacts?limit=1").await.json();
+    let next = page["next"].as_str().unwrap();
+    let second = house.get(&format!("/v1/contacts?limit=1&after={next}")).await.json();
+    assert_ne!(page["contacts"][0]["contact"], second["contacts"][0]["contact"]);
+    assert_eq!(second.get("next"), None);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_says_why() {
+    let (house, _) = House::with_a_contact().await;
+    let own = house.must("POST", "/v1/invites", "{\"uses\":\"once\"}").await["link"].as_str().unwrap().to_owned();
+    let cases = [
+        ("POST", "/v1/contacts", format!("{{\"link\":\"{own}\"}}"), 422, "own_invite"),
+        ("POST", "/v1/contacts", "{\"link\":\"https://example.com\"}".to_owned(), 400, "invalid_link"),
+        ("POST", "/v1/contacts", format!("{{\"link\":\"{}\"}}", &own[..100]), 400, "invalid_link"),
+        ("POST", "/v1/contacts", format!("{{\"link\":\"{own}\",\"name\":\" \"}}"), 400, "invalid_name"),
+        ("POST", "/v1/invites", "{\"expires_in_ms\":0}".to_owned(), 400, "invalid_expiry"),
+        ("POST", "/v1/invites", "{\"expires_in_ms\":99999999999999}".to_owned(), 400, "invalid_expiry"),
+        ("POST", "/v1/invites", "{\"uses\":\"twice\"}".to_owned(), 400, "invalid_json"),
+        ("POST", "/v1/chats/Bo/messages", "{\"text\":\"hi\"}".to_owned(), 409, "not_accepted"),
+        ("POST", "/v1/chats/Bo/messages", "{\"text\":\"\"}".to_owned(), 400, "empty_text"),
+        ("POST", "/v1/chats/Bo/messages", "{}".to_owned(), 400, "invalid_content"),
+        (
+            "POST",
+            "/v1/chats/Bo/messages",
+            "{\"text\":\"a\",\"sticker\":\"kin/hello\"}".to_owned(),
+            400,
+            "invalid_content",
+        ),
+        ("POST", "/v1/chats/Bo/messages", "{\"text\":\"a\",\"message\":\"x\"}".to_owned(), 400, "invalid_id"),
+        ("POST", "/v1/chats/Bo/messages", "{\"location\":\"200,0\"}".to_owned(), 400, "invalid_location"),
+        ("POST", "/v1/chats/Zoe/messages", "{\"text\":\"hi\"}".to_owned(), 404, "unknown_chat"),
+        ("PUT", "/v1/chats/Bo/seen", format!("{{\"message\":\"{}\"}}", "0".repeat(32)), 409, "not_accepted"),
+        ("POST", "/v1/contacts/Bo/accept", "{}".to_owned(), 409, "not_asking"),
+        ("PUT", "/v1/name", "{\"name\":\"\"}".to_owned(), 400, "invalid_name"),
+    ];
+    for (method, target, body, status, code) in cases {
+        let answer = house.ask(method, target, &body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{method} {target} {body}");
+    }
+    for (target, code) in [
+        ("/v1/chats/Bo/messages?last=0", "invalid_query"),
+        ("/v1/chats/Bo/messages?last=501", "invalid_query"),
+        ("/v1/chats/Bo/messages?lsat=5", "invalid_query"),
+        ("/v1/contacts?limit=x", "invalid_query"),
+        ("/v1/contacts?after=x", "invalid_cursor"),
+        ("/v1/events?wait=61&since=0", "invalid_query"),
+        ("/v1/contacts/%ff", "invalid_path"),
+    ] {
+        let answer = house.get(target).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, code), "{target}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_longest_text_passes_and_one_byte_more_does_not() {
+    let (al, bo) = two_contacts().await;
+    // Every byte of it escaped: six times its size on the way.
+    let longest = "\\u0001".repeat(32_768);
+    bo.must("POST", "/v1/chats/Al/messages", &format!("{{\"text\":\"{longest}\"}}")).await;
+    let answer = bo.ask("POST", "/v1/chats/Al/messages", &format!("{{\"text\":\"{longest}a\"}}")).await;
+    assert_eq!((answer.status, answer.code()), (413, "text_too_long".to_owned()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("32768"));
+    al.close().await;
+    bo.close().await;
+}
+
+#[tokio::test]
+async fn what_was_said_outlives_the_contact() {
+    let (al, bo) = two_contacts().await;
+    bo.must("POST", "/v1/chats/Al/messages", "{\"text\":\"before\"}").await;
+    let chat = bo.get("/v1/contacts/Al").await.json()["chat"].as_str().unwrap().to_owned();
+    bo.must("DELETE", "/v1/contacts/Al", "").await;
+    assert_eq!(bo.get("/v1/contacts").await.json()["contacts"], json!([]));
+    assert_eq!(bo.get("/v1/chats/Al/messages").await.status, 404);
+    let page = bo.get(&format!("/v1/chats/{chat}/messages")).await.json();
+    assert_eq!(page["messages"][0]["text"], "before");
+    al.close().await;
+    bo.close().await;
+}
+
+#[tokio::test]
+async fn stickers_are_listed_and_their_pictures_given() {
+    let house = House::alone("Al").await;
+    let list = house.get("/v1/stickers").await.json();
+    let stickers = list["stickers"].as_array().unwrap();
+    assert!(!stickers.is_empty());
+    for sticker in stickers {
+        let answer = house.get(&format!("/v1/stickers/{}", sticker["sticker"].as_str().unwrap())).await;
+        assert_eq!(answer.status, 200, "{sticker}");
+        assert_eq!(answer.headers["content-type"], "image/png");
+        assert!(answer.body.starts_with(b"\x89PNG"));
+        assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
+    }
+    let unknown = house.get("/v1/stickers/kin/nobody").await;
+    assert_eq!((unknown.status, unknown.code()), (404, "unknown_sticker".to_owned()));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_name_that_would_reorder_the_screen_is_given_raw_and_contained() {
+    let (house, bo) = House::with_a_contact().await;
+    house.must("PUT", &format!("/v1/contacts/{bo}/name"), "{\"name\":\"\\u202egpj.exe\"}").await;
+    let contact = house.get(&format!("/v1/contacts/{bo}")).await.json();
+    assert_eq!(contact["name"], "\u{202e}gpj.exe");
+    assert_eq!(contact["display_name"], "\u{2068}<U+202E>gpj.exe\u{2069}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn after_the_node_has_stopped_the_door_says_so() {
+    let house = House::alone("Al").await;
+    house.node.handle.stop().await;
+    let answer = house.get("/v1/status").await;
+    assert_eq!((answer.status, answer.code()), (503, "node_stopped".to_owned()));
+    house.door.close().await;
+}
