@@ -342,7 +342,7 @@ impl<S> Peers<S> {
         }
         if node.opens_too_often(now) {
             tracing::debug!(?peer, "opens streams too often");
-            return self.disconnect(peer);
+            return self.cut_off(peer);
         }
         match &mut node.link {
             None if node.opening.is_some() && we_win => {
@@ -407,6 +407,15 @@ impl<S> Peers<S> {
             None => actions.push(node.close_all(peer)),
         }
         self.forget(&peer);
+        actions
+    }
+
+    /// Close everything to a node that misbehaves, without a goodbye.
+    fn cut_off(&mut self, peer: PeerId) -> Vec<Action<S>> {
+        let mut actions = self.disconnect(peer);
+        if let Some(node) = self.nodes.get_mut(&peer).filter(|node| node.leaving) {
+            actions.push(node.close_all(peer));
+        }
         actions
     }
 

@@ -264,7 +264,7 @@ async fn d06_a_peer_that_opens_stream_after_stream_is_cut_off() {
     while scene.raw.count.borrow().closed == 0 {
         let opening = tokio::time::timeout(Duration::from_secs(1), scene.raw.open_or_not(&scene.node)).await;
         opened += usize::from(opening.is_ok_and(|stream| stream.is_some()));
-        assert!(opened < 100, "nobody stops it");
+        assert!(opened < 200, "nobody stops it");
     }
     scene.raw.until("to be cut off", |count| count.closed == count.opened).await;
     greet(&mut scene.contact, &mut scene.node).await;
