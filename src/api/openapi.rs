@@ -70,7 +70,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 }
 
 /// This interface, described as OpenAPI 3.1.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "node", responses(
+#[utoipa::path(get, path = "/v1/openapi.json", operation_id = "openapi", tag = "node", responses(
     (status = 200, content_type = "application/json", body = Object, description = "The document"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
 ))]

@@ -40,7 +40,7 @@ async fn do_to(room: &Room, contact: String, command: impl FnOnce(IdentityId) ->
 }
 
 /// The contacts, in the order of their names.
-#[utoipa::path(get, path = "/v1/contacts", tag = "contacts", params(Which), responses(
+#[utoipa::path(get, path = "/v1/contacts", operation_id = "contacts", tag = "contacts", params(Which), responses(
     (status = 200, body = ContactPage),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
 ))]
@@ -53,7 +53,7 @@ pub(crate) async fn list(State(room): State<Room>, Asked(which): Asked<Which>) -
 }
 
 /// Ask the person who made a link to become a contact.
-#[utoipa::path(post, path = "/v1/contacts", tag = "contacts", request_body = AddContact, responses(
+#[utoipa::path(post, path = "/v1/contacts", operation_id = "add_contact", tag = "contacts", request_body = AddContact, responses(
     (status = 200, body = Added),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
 ))]
@@ -70,7 +70,7 @@ pub(crate) async fn add(State(room): State<Room>, Wish(wish): Wish<AddContact>) 
 }
 
 /// One contact.
-#[utoipa::path(get, path = "/v1/contacts/{contact}", tag = "contacts",
+#[utoipa::path(get, path = "/v1/contacts/{contact}", operation_id = "contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Contact),
@@ -81,7 +81,7 @@ pub(crate) async fn one(State(room): State<Room>, Segments(contact): Segments<St
 }
 
 /// Forget a contact and what is waiting for them; what was said stays.
-#[utoipa::path(delete, path = "/v1/contacts/{contact}", tag = "contacts",
+#[utoipa::path(delete, path = "/v1/contacts/{contact}", operation_id = "remove_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
@@ -92,7 +92,7 @@ pub(crate) async fn remove(State(room): State<Room>, Segments(contact): Segments
 }
 
 /// Say yes to somebody who asked.
-#[utoipa::path(post, path = "/v1/contacts/{contact}/accept", tag = "contacts",
+#[utoipa::path(post, path = "/v1/contacts/{contact}/accept", operation_id = "accept_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
@@ -103,7 +103,7 @@ pub(crate) async fn accept(State(room): State<Room>, Segments(contact): Segments
 }
 
 /// Say no to somebody who asked.
-#[utoipa::path(post, path = "/v1/contacts/{contact}/decline", tag = "contacts",
+#[utoipa::path(post, path = "/v1/contacts/{contact}/decline", operation_id = "decline_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
@@ -114,7 +114,7 @@ pub(crate) async fn decline(State(room): State<Room>, Segments(contact): Segment
 }
 
 /// Hear nothing more from a contact.
-#[utoipa::path(post, path = "/v1/contacts/{contact}/block", tag = "contacts",
+#[utoipa::path(post, path = "/v1/contacts/{contact}/block", operation_id = "block_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
@@ -125,7 +125,7 @@ pub(crate) async fn block(State(room): State<Room>, Segments(contact): Segments<
 }
 
 /// Hear a blocked contact again.
-#[utoipa::path(post, path = "/v1/contacts/{contact}/unblock", tag = "contacts",
+#[utoipa::path(post, path = "/v1/contacts/{contact}/unblock", operation_id = "unblock_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
@@ -136,7 +136,7 @@ pub(crate) async fn unblock(State(room): State<Room>, Segments(contact): Segment
 }
 
 /// Call a contact something else here.
-#[utoipa::path(put, path = "/v1/contacts/{contact}/name", tag = "contacts",
+#[utoipa::path(put, path = "/v1/contacts/{contact}/name", operation_id = "rename_contact", tag = "contacts",
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     request_body = Rename,
     responses(

@@ -9,7 +9,7 @@ use crate::convert;
 use crate::extract::Wish;
 
 /// Make a link for others to become contacts by.
-#[utoipa::path(post, path = "/v1/invites", tag = "contacts", request_body = CreateInvite, responses(
+#[utoipa::path(post, path = "/v1/invites", operation_id = "create_invite", tag = "contacts", request_body = CreateInvite, responses(
     (status = 200, body = Invite),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
 ))]

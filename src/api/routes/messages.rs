@@ -35,7 +35,7 @@ async fn find(room: &Room, chat: String) -> Result<ConversationId, Refused> {
 }
 
 /// The lines of a conversation, oldest first.
-#[utoipa::path(get, path = "/v1/chats/{chat}/messages", tag = "messages",
+#[utoipa::path(get, path = "/v1/chats/{chat}/messages", operation_id = "messages", tag = "messages",
     params(("chat" = String, Path, description = "A contact or the id of a conversation"), Which),
     responses(
         (status = 200, body = MessagePage),
@@ -59,7 +59,7 @@ pub(crate) async fn list(
 }
 
 /// Say something.
-#[utoipa::path(post, path = "/v1/chats/{chat}/messages", tag = "messages",
+#[utoipa::path(post, path = "/v1/chats/{chat}/messages", operation_id = "send_message", tag = "messages",
     params(("chat" = String, Path, description = "A contact or the id of a conversation")),
     request_body = SendMessage,
     responses(
@@ -81,7 +81,7 @@ pub(crate) async fn send(
 }
 
 /// One line.
-#[utoipa::path(get, path = "/v1/chats/{chat}/messages/{message}", tag = "messages",
+#[utoipa::path(get, path = "/v1/chats/{chat}/messages/{message}", operation_id = "message", tag = "messages",
     params(
         ("chat" = String, Path, description = "A contact or the id of a conversation"),
         ("message" = String, Path, description = "The id of the message"),

@@ -9,7 +9,7 @@ use crate::extract::Segments;
 use crate::problem::Refused;
 
 /// The stickers that can be sent.
-#[utoipa::path(get, path = "/v1/stickers", tag = "stickers", responses(
+#[utoipa::path(get, path = "/v1/stickers", operation_id = "stickers", tag = "stickers", responses(
     (status = 200, body = StickerList),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
 ))]
@@ -18,7 +18,7 @@ pub(crate) async fn list() -> Json<StickerList> {
 }
 
 /// The picture of a sticker.
-#[utoipa::path(get, path = "/v1/stickers/{pack}/{sticker}", tag = "stickers",
+#[utoipa::path(get, path = "/v1/stickers/{pack}/{sticker}", operation_id = "sticker_picture", tag = "stickers",
     params(
         ("pack" = String, Path, description = "The first part of its id"),
         ("sticker" = String, Path, description = "The second part of its id"),

@@ -61,6 +61,15 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
+fn every_operation_has_an_id_of_its_own() {
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> = items.flat_map(|item| item.as_object().unwrap().values()).collect();
+    let ids: BTreeSet<&str> = operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len());
+}
+
+#[test]
 fn everything_is_told_in_words() {
     let document: Value = serde_json::from_str(&document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
