@@ -90,19 +90,29 @@ impl Failure {
             "not_asking" => "see who asked with: kinfolk contacts",
             "invalid_location" => "write it as LAT,LON or LAT,LON,METRES, as in 47.3769,8.5417,20",
             "invalid_name" => "choose a name of 1 to 64 characters",
-            "empty_text" => "write something, or - to read it from standard input",
-            "too_large" | "text_too_long" => "send it in parts",
+            "invalid_text" => "write 1 to 32768 bytes, or - to read them from standard input",
+            "too_large" => "send it in parts",
             "id_taken" => "choose another id, or leave --id out",
             "invalid_id" => "an id has 32 hexadecimal digits, in lower case",
             "not_delivered" => "see whether they are still a contact with: kinfolk contacts",
             "timed_out" => "the node goes on trying; see how far it has come with: kinfolk history CHAT",
-            "busy" => "try again in a moment",
+            "disk_full" => "free some space and try again; nothing that was sent or received is lost",
             "store_damaged" | "store_failed" | "store_inconsistent" => {
                 "check the disk and its free space, then start the node again"
             }
             "wrong_passphrase" => "try again; the passphrase is the one given at kinfolk init",
             "passphrase_file" | "empty_passphrase" | "passphrases_differ" => {
                 "give it with --passphrase-file FILE, in KINFOLK_PASSPHRASE, or on a terminal"
+            }
+            "profile_exists" => "use it with: kinfolk run",
+            "foreign_profile" => "choose another directory with --data DIR",
+            "newer_profile" => "install a newer version of kinfolk",
+            "already_running" => "talk to it with the other commands, or stop it first",
+            "address_in_use" | "invalid_address" => {
+                "choose another with --listen, as in /ip4/0.0.0.0/udp/0/quic-v1 for any free port"
+            }
+            "phrase_file" | "invalid_phrase" => {
+                "the file holds the 24 words of kinfolk init, with a space between them"
             }
             _ => return None,
         })

@@ -68,8 +68,10 @@ pub struct Unparsed {
 
 impl Unparsed {
     /// Prints the help that was asked for, or what is wrong.
+    /// In the form that was asked for, as far as that can be told.
     #[must_use]
     pub fn show(&self, screen: &mut Screen) -> Exit {
+        screen.change_form(self.form);
         let rendered = self.error.render();
         let text = if screen.is_coloured() { rendered.ansi().to_string() } else { rendered.to_string() };
         match self.error.kind() {

@@ -58,6 +58,10 @@ impl Screen {
         self.form
     }
 
+    pub(crate) const fn change_form(&mut self, form: Form) {
+        self.form = form;
+    }
+
     /// The width in columns where a person reads the results on a terminal.
     pub(crate) fn person_at(&self) -> Option<u16> {
         self.width.filter(|_| self.form == Form::People)

@@ -18,14 +18,9 @@ use crate::problem::Refused;
 pub(crate) fn conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
     match query::resolve(read, text) {
         Ok(view) => Ok(view.conversation),
-        Err(ResolveError::Unknown(_)) => {
+        Err(unknown @ ResolveError::Unknown(_)) => {
             let id = text.parse().ok().filter(|id| matches!(read.get(&Key::Conversation(*id)), Ok(Some(_))));
-            id.ok_or_else(|| {
-                let shown: String = text.chars().take(80).collect();
-                let detail =
-                    format!("there is no chat {shown:?}; `kinfolk contacts` lists the people you can write to");
-                Refused::new(StatusCode::NOT_FOUND, "unknown_chat", detail)
-            })
+            id.ok_or_else(|| unknown.into())
         }
         Err(error) => Err(error.into()),
     }
@@ -143,9 +138,9 @@ pub(crate) fn body(wish: &rpc::SendMessage) -> Result<Body, Refused> {
     match (&wish.text, &wish.sticker, &wish.location) {
         (Some(text), None, None) => match Text::new(text.as_str()) {
             Ok(text) => Ok(Body::Text(text)),
-            Err(error @ TextError::Empty) => Err(Refused::invalid("empty_text", error.to_string())),
+            Err(error @ TextError::Empty) => Err(Refused::invalid("invalid_text", error.to_string())),
             Err(error @ TextError::TooLong { .. }) => {
-                Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "text_too_long", error.to_string()))
+                Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_text", error.to_string()))
             }
         },
         (None, Some(sticker), None) => sticker
@@ -212,8 +207,8 @@ mod tests {
     #[test]
     fn what_cannot_be_said_is_named() {
         let wish = rpc::SendMessage::default;
-        assert_eq!(refused(&rpc::SendMessage { text: Some(String::new()), ..wish() }), "empty_text");
-        assert_eq!(refused(&rpc::SendMessage { text: Some("a".repeat(32_769)), ..wish() }), "text_too_long");
+        assert_eq!(refused(&rpc::SendMessage { text: Some(String::new()), ..wish() }), "invalid_text");
+        assert_eq!(refused(&rpc::SendMessage { text: Some("a".repeat(32_769)), ..wish() }), "invalid_text");
         assert_eq!(refused(&rpc::SendMessage { sticker: Some("../x".into()), ..wish() }), "invalid_sticker");
         assert_eq!(refused(&rpc::SendMessage { location: Some("91,0".into()), ..wish() }), "invalid_location");
     }

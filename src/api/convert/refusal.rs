@@ -50,7 +50,7 @@ fn status(code: &str) -> StatusCode {
         "ambiguous_contact" | "already_contact" | "id_taken" | "not_accepted" | "declined" | "blocked"
         | "not_asking" | "no_profile" => StatusCode::CONFLICT,
         "invite_expired" => StatusCode::GONE,
-        "too_large" | "text_too_long" => StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
         "store_failed" | "store_damaged" | "store_inconsistent" | "no_randomness" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

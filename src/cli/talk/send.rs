@@ -89,7 +89,7 @@ fn read_text(input: impl Read) -> Result<String, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| refused("input", format!("standard input could not be read: {error}")))?;
     if bytes.len() as u64 > INPUT {
-        return Err(refused("text_too_long", format!("standard input holds more than {INPUT} bytes")));
+        return Err(refused("invalid_text", format!("standard input holds more than {INPUT} bytes")));
     }
     let mut text =
         String::from_utf8(bytes).map_err(|_| refused("input", "standard input is not UTF-8 text".to_owned()))?;
@@ -117,6 +117,6 @@ mod tests {
     #[test]
     fn input_that_is_no_text_or_no_end_is_refused() {
         assert_eq!(read_text(&[0xff][..]).unwrap_err().code, "input");
-        assert_eq!(read_text(std::io::repeat(b'a')).unwrap_err().code, "text_too_long");
+        assert_eq!(read_text(std::io::repeat(b'a')).unwrap_err().code, "invalid_text");
     }
 }

@@ -158,7 +158,7 @@ async fn what_cannot_be_done_says_why() {
         ("POST", "/v1/invites", "{\"expires_in_ms\":99999999999999}".to_owned(), 400, "invalid_expiry"),
         ("POST", "/v1/invites", "{\"uses\":\"twice\"}".to_owned(), 400, "invalid_json"),
         ("POST", "/v1/chats/Bo/messages", "{\"text\":\"hi\"}".to_owned(), 409, "not_accepted"),
-        ("POST", "/v1/chats/Bo/messages", "{\"text\":\"\"}".to_owned(), 400, "empty_text"),
+        ("POST", "/v1/chats/Bo/messages", "{\"text\":\"\"}".to_owned(), 400, "invalid_text"),
         ("POST", "/v1/chats/Bo/messages", "{}".to_owned(), 400, "invalid_content"),
         (
             "POST",
@@ -169,7 +169,7 @@ async fn what_cannot_be_done_says_why() {
         ),
         ("POST", "/v1/chats/Bo/messages", "{\"text\":\"a\",\"message\":\"x\"}".to_owned(), 400, "invalid_id"),
         ("POST", "/v1/chats/Bo/messages", "{\"location\":\"200,0\"}".to_owned(), 400, "invalid_location"),
-        ("POST", "/v1/chats/Zoe/messages", "{\"text\":\"hi\"}".to_owned(), 404, "unknown_chat"),
+        ("POST", "/v1/chats/Zoe/messages", "{\"text\":\"hi\"}".to_owned(), 404, "unknown_contact"),
         ("PUT", "/v1/chats/Bo/seen", format!("{{\"message\":\"{}\"}}", "0".repeat(32)), 409, "not_accepted"),
         ("POST", "/v1/contacts/Bo/accept", "{}".to_owned(), 409, "not_asking"),
         ("PUT", "/v1/name", "{\"name\":\"\"}".to_owned(), 400, "invalid_name"),
@@ -200,7 +200,7 @@ async fn the_longest_text_passes_and_one_byte_more_does_not() {
     let longest = "\\u0001".repeat(32_768);
     bo.must("POST", "/v1/chats/Al/messages", &format!("{{\"text\":\"{longest}\"}}")).await;
     let answer = bo.ask("POST", "/v1/chats/Al/messages", &format!("{{\"text\":\"{longest}a\"}}")).await;
-    assert_eq!((answer.status, answer.code()), (413, "text_too_long".to_owned()));
+    assert_eq!((answer.status, answer.code()), (413, "invalid_text".to_owned()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("32768"));
     al.close().await;
     bo.close().await;

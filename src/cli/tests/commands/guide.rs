@@ -1,0 +1,145 @@
+//! `docs/guide/cli.md`: every example in it is carried out, and every command and event has one.
+
+use std::collections::BTreeSet;
+
+use kinfolk_cli::{Act, Form, Paper as Written, Screen};
+use kinfolk_rpc::contact::{Added, ContactPage, ContactState, SafetyNumber};
+use kinfolk_rpc::event::What;
+use kinfolk_rpc::invite::Invite;
+use kinfolk_rpc::message::MessageState;
+use kinfolk_rpc::sticker::{Sticker, StickerList};
+use kinfolk_rpc::{Done, event::Event};
+
+use crate::door::{After, Door, Says};
+use crate::sample::{self, BO};
+use crate::{Paper, carry_out, typed};
+
+const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/cli.md");
+
+/// A door of a node as the guide has it: Anna's, who knows Bo.
+fn door() -> Door {
+    let done = || Says::ok(&Done::new());
+    let added = Added {
+        contact: BO.into(),
+        name: "Bo".into(),
+        display_name: sample::isolated("Bo"),
+        state: ContactState::Requested,
+    };
+    let number = "28471 90533 61208 74419 03957 55820 19364 80271 46605 93118 27740 50986";
+    let stickers = vec![Sticker {
+        sticker: "kin/hello".into(),
+        pack: "Kin".into(),
+        emoji: "👋".into(),
+        description: "A coral creature waving hello".into(),
+    }];
+    let history = sample::page(vec![sample::text("Good morning", MessageState::Received), sample::place()]);
+    let numbered: Vec<Event> = sample::events();
+    Door::open()
+        .says("GET /v1/status", Says::ok(&sample::status()))
+        .says("POST /v1/invites", Says::ok(&Invite { link: sample::LINK.into() }))
+        .says("POST /v1/contacts", Says::ok(&added))
+        .says("POST /v1/contacts/Bo/accept", done())
+        .says("POST /v1/contacts/Bo/decline", done())
+        .says("GET /v1/contacts", Says::ok(&ContactPage { contacts: vec![sample::bo()], next: None, seq: 12 }))
+        .says("PUT /v1/contacts/Bo/name", done())
+        .says(
+            "GET /v1/contacts/Bo/safety-number",
+            Says::ok(&SafetyNumber { safety_number: number.into(), verified: true }),
+        )
+        .says("PUT /v1/contacts/Bo/verified", done())
+        .says("POST /v1/contacts/Bo/block", done())
+        .says("POST /v1/contacts/Bo/unblock", done())
+        .says("DELETE /v1/contacts/Bo", done())
+        .says("POST /v1/chats/Bo/messages", Says::ok(&sample::sent(MessageState::Delivered)))
+        .says("GET /v1/chats/Bo/messages?last=2", Says::ok(&history))
+        .says("PUT /v1/chats/Bo/read-receipts", done())
+        .says("GET /v1/stickers", Says::ok(&StickerList { stickers }))
+        .says("GET /v1/events", Says::events(&[], After::End))
+        .says("GET /v1/events?since=6", Says::events(&numbered, After::End))
+        .says("POST /v1/contacts/Zoe/block", {
+            Says::no(404, "unknown_contact", "there is no contact \"Zoe\"; `kinfolk contacts` lists them")
+        })
+}
+
+/// What a line of the guide prints, results first, then complaints.
+async fn printed(line: &str) -> String {
+    let parsed = typed(line).unwrap_or_else(|_| panic!("{line} is not understood"));
+    let out = Paper::default();
+    let mut screen = Screen::new(parsed.form, out.clone(), Paper::default(), None);
+    match parsed.act {
+        Act::Init(_) => screen.initialised(&sample::initialised()).unwrap(),
+        Act::Run(_) => screen.ready(&sample::ready()).unwrap(),
+        Act::Write(Written::Completions(_)) => return String::new(),
+        Act::Write(Written::Manual(_)) => {
+            let dir = tempfile::tempdir().unwrap();
+            Written::Manual(dir.path().to_owned()).write(&mut screen).unwrap();
+            // Where it is differs from place to place.
+            if parsed.form == Form::People {
+                return String::new();
+            }
+        }
+        Act::Talk(_) => {
+            let outcome = carry_out(line, &door(), None).await;
+            // That the node of the example ends is not part of the example.
+            let err: String =
+                outcome.err.lines().filter(|line| !line.contains("node_stopped")).map(|l| format!("{l}\n")).collect();
+            return outcome.out + &err;
+        }
+    }
+    out.text()
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split_whitespace().filter(|word| !word.starts_with("--"))
+}
+
+/// To write the outputs anew: `KINFOLK_BLESS=1 cargo test -p kinfolk-cli --test commands guide`.
+#[tokio::test]
+async fn every_example_of_the_guide_prints_what_it_says() {
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    let mut renewed = String::new();
+    let mut inside = false;
+    for line in guide.lines() {
+        if line == "```" && inside {
+            inside = false;
+        }
+        if let Some(typed) = line.strip_prefix("$ kinfolk ").filter(|_| inside) {
+            renewed.push_str(&format!("{line}\n{}", printed(typed).await));
+        } else if !inside {
+            renewed.push_str(line);
+            renewed.push('\n');
+        }
+        if line == "```console" {
+            inside = true;
+        }
+    }
+    if std::env::var_os("KINFOLK_BLESS").is_some() {
+        std::fs::write(GUIDE, &renewed).unwrap();
+    }
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    assert!(guide == renewed, "docs/guide/cli.md is not what the commands print; see this test for how to renew it");
+}
+
+#[test]
+fn every_command_and_event_has_an_example() {
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    let examples: BTreeSet<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ kinfolk --json "))
+        .filter_map(|line| words(line).next())
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let mut screen = Screen::new(Form::Json, Paper::default(), Paper::default(), None);
+    Written::Manual(dir.path().to_owned()).write(&mut screen).unwrap();
+    let pages: BTreeSet<String> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter_map(|name| name.strip_prefix("kinfolk-")?.strip_suffix(".1").map(str::to_owned))
+        .filter(|name| !name.starts_with("help"))
+        .collect();
+    assert!(pages.len() > 15);
+    assert_eq!(pages, examples.into_iter().map(str::to_owned).collect());
+    for event in What::NAMES.into_iter().chain(["ready"]) {
+        assert!(guide.contains(&format!("\"event\":\"{event}\"")), "{event}");
+    }
+}

@@ -1,0 +1,299 @@
+//! What commands print and how they end.
+
+use kinfolk_cli::{Exit, Screen, execute};
+use kinfolk_client::Client;
+use kinfolk_rpc::event::{Event, What};
+use kinfolk_rpc::message::{MessagePage, MessageState};
+use kinfolk_rpc::{Done, contact::ContactPage, invite::Invite};
+
+use crate::door::{After, Door, Says};
+use crate::sample::{self, BO, CHAT, MESSAGE};
+use crate::{Paper, carry_out, talk_of};
+
+fn changed(state: MessageState) -> Event {
+    Event { seq: Some(1), what: What::MessageChanged { message: MESSAGE.into(), chat: CHAT.into(), state } }
+}
+
+fn sending(state: MessageState, events: &[Event], after: After) -> Door {
+    Door::open()
+        .says("GET /v1/events", Says::events(events, after))
+        .says("POST /v1/chats/Bo/messages", Says::ok(&sample::sent(state)))
+}
+
+fn line(state: &str) -> String {
+    format!("{{\"message\":\"{MESSAGE}\",\"chat\":\"{CHAT}\",\"state\":\"{state}\"}}\n")
+}
+
+#[tokio::test]
+async fn send_without_waiting_ends_when_it_is_queued() {
+    let door = sending(MessageState::Queued, &[], After::End);
+    let outcome = carry_out("--json send Bo hello", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out, outcome.err), (Exit::Done, line("queued"), String::new()));
+    assert_eq!(door.asked(), [("POST /v1/chats/Bo/messages".to_owned(), "{\"text\":\"hello\"}".to_owned())]);
+}
+
+#[tokio::test]
+async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
+    let other = What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read };
+    let events = [Event { seq: Some(1), what: other }, changed(MessageState::Sent), changed(MessageState::Delivered)];
+    let door = sending(MessageState::Queued, &events, After::Silence);
+    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 1h", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::Done, line("delivered")));
+    let asked: Vec<String> = door.asked().into_iter().map(|(line, _)| line).collect();
+    assert_eq!(asked, ["GET /v1/events", "POST /v1/chats/Bo/messages"]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_there_already_is_not_waited_for() {
+    let door = sending(MessageState::Read, &[], After::Silence);
+    let line = format!("--json send Bo hello --id {MESSAGE} --wait delivered --timeout 1h");
+    assert_eq!(carry_out(&line, &door, None).await.exit, Exit::Done);
+    assert!(door.asked()[1].1.contains(MESSAGE));
+}
+
+#[tokio::test]
+async fn waiting_too_long_ends_with_4_and_says_how_far_it_came() {
+    let door = sending(MessageState::Queued, &[changed(MessageState::Sent)], After::Silence);
+    let outcome = carry_out("--json send Bo hello --wait read --timeout 2s", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::TimedOut, line("sent")));
+    let message = "the message is sent and was not read within 2000 ms";
+    assert_eq!(outcome.err, format!("{{\"error\":{{\"code\":\"timed_out\",\"message\":\"{message}\"}}}}\n"));
+}
+
+#[tokio::test]
+async fn a_message_given_up_ends_with_1() {
+    let door = sending(MessageState::Queued, &[changed(MessageState::NotDelivered)], After::Silence);
+    let outcome = carry_out("--json send Bo hello --wait sent --timeout 1h", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::Refused, line("not_delivered")));
+    assert!(outcome.err.contains("\"code\":\"not_delivered\""));
+}
+
+#[tokio::test]
+async fn a_node_that_stops_while_one_waits_ends_with_3() {
+    let door = sending(MessageState::Queued, &[changed(MessageState::Sent)], After::End);
+    let outcome = carry_out("--json send Bo hello --wait read --timeout 1h", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::NoNode, line("sent")));
+    assert!(outcome.err.contains("\"code\":\"node_stopped\""));
+}
+
+#[tokio::test]
+async fn events_that_were_missed_are_made_up_for_by_looking() {
+    let reset = Event { seq: Some(9), what: What::Reset };
+    let target = format!("GET /v1/chats/{CHAT}/messages/{MESSAGE}");
+    let door = sending(MessageState::Queued, &[reset], After::Silence)
+        .says(&target, Says::ok(&sample::text("hello", MessageState::Delivered)));
+    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 1h", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::Done, line("delivered")));
+}
+
+#[tokio::test]
+async fn what_the_node_refuses_is_told_in_both_forms() {
+    let refusal = || Says::no(404, "unknown_contact", "there is no contact \"Zoe\"");
+    let door = Door::open().says("POST /v1/contacts/Zoe/block", refusal());
+    let json = carry_out("--json block Zoe", &door, None).await;
+    assert_eq!((json.exit, json.out.as_str()), (Exit::Refused, ""));
+    let expected = "{\"error\":{\"code\":\"unknown_contact\",\"message\":\"there is no contact \\\"Zoe\\\"\"}}\n";
+    assert_eq!(json.err, expected);
+    let people = carry_out("block Zoe", &door, None).await;
+    assert_eq!(people.err, "error: there is no contact \"Zoe\"\n  see who is there with: kinfolk contacts\n");
+}
+
+#[tokio::test]
+async fn without_a_node_every_command_ends_with_3() {
+    let door = Door::open();
+    std::fs::remove_file(door.profile().join("door.sock")).unwrap();
+    for line in ["status", "contacts", "send Bo hi", "watch", "history Bo", "invite", "stickers"] {
+        let outcome = carry_out(&format!("--json {line}"), &door, None).await;
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::NoNode, ""), "{line}");
+        assert!(outcome.err.contains("\"code\":\"no_node\""), "{line}: {}", outcome.err);
+    }
+    std::fs::remove_file(door.profile().join("door.json")).unwrap();
+    let outcome = carry_out("status", &door, None).await;
+    assert_eq!(outcome.err, "error: no node is running for this profile\n  start it with: kinfolk run\n");
+    std::fs::write(door.profile().join("door.json"), "{").unwrap();
+    assert_eq!(carry_out("status", &door, None).await.exit, Exit::Refused);
+}
+
+#[tokio::test]
+async fn history_is_gathered_page_by_page_and_printed_oldest_first() {
+    let said = |number: usize| {
+        let mut message = sample::text(&number.to_string(), MessageState::Received);
+        message.message = format!("{number:032}");
+        message
+    };
+    let page = |numbers: std::ops::Range<usize>, next: Option<usize>, damaged| MessagePage {
+        messages: numbers.map(said).collect(),
+        next: next.map(|number| format!("{number:032}")),
+        damaged,
+        seq: 1,
+    };
+    let older = format!("GET /v1/chats/Bo/messages?last=50&before={:032}", 50);
+    let door = Door::open()
+        .says("GET /v1/chats/Bo/messages?last=200", Says::ok(&page(50..250, Some(50), 1)))
+        .says(&older, Says::ok(&page(0..50, Some(0), 2)));
+    let outcome = carry_out("--json history Bo --last 250", &door, None).await;
+    assert_eq!(outcome.exit, Exit::Done);
+    let texts: Vec<String> = outcome
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(texts, (0..250).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert!(
+        outcome.err.starts_with("{\"warning\":{\"code\":\"store_damaged\",\"message\":\"3 lines"),
+        "{}",
+        outcome.err
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_saw_on_a_terminal_counts_as_seen_and_what_a_program_read_does_not() {
+    let seen = "PUT /v1/chats/Bo/seen";
+    for (line, width, marked) in [
+        ("history Bo", Some(80), true),
+        ("history Bo", None, false),
+        ("--json history Bo", Some(80), false),
+        ("--json history Bo --seen", None, true),
+    ] {
+        let lines = vec![sample::text("hi", MessageState::Received), sample::place()];
+        let door = Door::open()
+            .says("GET /v1/chats/Bo/messages?last=20", Says::ok(&sample::page(lines)))
+            .says(seen, Says::ok(&Done::new()));
+        assert_eq!(carry_out(line, &door, width).await.exit, Exit::Done);
+        let asked: Vec<_> = door.asked().into_iter().filter(|(line, _)| line == seen).collect();
+        let expected = vec![(seen.to_owned(), format!("{{\"message\":\"{MESSAGE}\"}}"))];
+        assert_eq!(asked, if marked { expected } else { vec![] }, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn b06_what_others_wrote_cannot_steer_the_terminal() {
+    let mut message = sample::text("a\u{1b}]0;owned\u{7}\nb\u{9b}2J\u{202e}c", MessageState::Received);
+    message.from.display_name = sample::isolated("<U+202E>oB");
+    let door = Door::open()
+        .says("GET /v1/chats/Bo/messages?last=20", Says::ok(&sample::page(vec![message.clone()])))
+        .says("GET /v1/events", Says::events(&[Event { seq: Some(1), what: What::MessageAdded(message) }], After::End));
+    for line in ["history Bo", "watch"] {
+        let out = carry_out(line, &door, None).await.out;
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control()), "{out:?}");
+        assert!(
+            out.contains("\u{2068}a<U+001B>]0;owned<U+0007>\u{2069}\n    \u{2068}b<U+009B>2J\u{202e}c\u{2069}\n"),
+            "{out:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn contacts_are_listed_to_the_last_page() {
+    let page = |name: &str, next: Option<&str>| {
+        let mut contact = sample::bo();
+        contact.name = name.to_owned();
+        ContactPage { contacts: vec![contact], next: next.map(str::to_owned), seq: 1 }
+    };
+    let door = Door::open()
+        .says("GET /v1/contacts", Says::ok(&page("one", Some("x/y"))))
+        .says("GET /v1/contacts?after=x%2Fy", Says::ok(&page("two", None)));
+    let outcome = carry_out("--json contacts", &door, None).await;
+    assert_eq!(outcome.out.lines().count(), 2);
+    assert!(outcome.out.contains("\"two\""));
+}
+
+#[tokio::test]
+async fn a_name_with_every_kind_of_character_reaches_the_door_as_one_segment() {
+    let door = Door::open().says("POST /v1/contacts/%2E%2E/block", Says::ok(&Done::new()));
+    assert_eq!(carry_out("block ..", &door, None).await.exit, Exit::Done);
+    let door = Door::open().says("POST /v1/contacts/a%2Fb%3Fc%23%E5%AE%B6/block", Says::ok(&Done::new()));
+    assert_eq!(carry_out("block a/b?c#家", &door, None).await.exit, Exit::Done);
+}
+
+#[tokio::test]
+async fn an_invite_is_a_picture_only_where_a_person_can_see_it() {
+    let door = Door::open().says("POST /v1/invites", Says::ok(&Invite { link: sample::LINK.into() }));
+    let plain = format!("{}\n", sample::LINK);
+    assert_eq!(carry_out("invite", &door, None).await.out, plain);
+    assert_eq!(
+        carry_out("--json invite --qr", &door, Some(80)).await.out,
+        format!("{{\"link\":\"{}\"}}\n", sample::LINK)
+    );
+    let terminal = carry_out("invite", &door, Some(80)).await.out;
+    assert!(terminal.contains('█') && terminal.ends_with(&plain));
+    let narrow = carry_out("invite", &door, Some(10)).await;
+    assert_eq!(narrow.out, plain);
+    assert!(narrow.err.contains("columns"));
+    assert!(carry_out("invite --qr", &door, None).await.out.contains('█'));
+    let asked = door.asked();
+    assert_eq!(asked[0].1, "{\"uses\":\"many\",\"expires_in_ms\":604800000,\"admission\":\"accept\"}");
+    carry_out("invite --once --ask --expires 30m", &door, None).await;
+    assert_eq!(door.asked()[5].1, "{\"uses\":\"once\",\"expires_in_ms\":1800000,\"admission\":\"ask\"}");
+}
+
+#[tokio::test]
+async fn verify_marks_only_when_told_to() {
+    let number = kinfolk_rpc::contact::SafetyNumber { safety_number: ["12345"; 12].join(" "), verified: false };
+    let door = Door::open()
+        .says("GET /v1/contacts/Bo/safety-number", Says::ok(&number))
+        .says("PUT /v1/contacts/Bo/verified", Says::ok(&Done::new()));
+    let outcome = carry_out("verify Bo", &door, None).await;
+    assert_eq!(outcome.out.lines().filter(|line| line.starts_with("  12345 12345 12345 12345")).count(), 3);
+    assert_eq!(door.asked().len(), 1);
+    carry_out("verify Bo --mark", &door, None).await;
+    assert_eq!(door.asked()[1].1, "{\"verified\":true}");
+    carry_out("verify Bo --unmark", &door, None).await;
+    assert_eq!(door.asked()[3].1, "{\"verified\":false}");
+}
+
+#[tokio::test]
+async fn watch_resumes_where_it_is_told_and_ends_with_3_when_the_node_does() {
+    let door = Door::open().says("GET /v1/events?since=8", Says::events(&sample::events()[2..], After::End));
+    let outcome = carry_out("--json watch --since 8", &door, None).await;
+    assert_eq!(outcome.exit, Exit::NoNode);
+    assert_eq!(outcome.out.lines().count(), sample::events().len() - 2);
+    assert!(outcome.out.starts_with("{\"seq\":9,\"event\":\"message_added\",\"message\":"));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_is_no_failure() {
+    struct Gone;
+    impl std::io::Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let door = Door::open().says("GET /v1/events", Says::events(&sample::events(), After::Silence));
+    let (talk, form) = talk_of("--json watch");
+    let err = Paper::default();
+    let mut screen = Screen::new(form, Gone, err.clone(), None);
+    let result = execute(&talk, &Client::open(door.profile()).await.unwrap(), &mut screen).await;
+    assert_eq!((screen.finish(result), err.text()), (Exit::Done, String::new()));
+}
+
+#[tokio::test]
+async fn every_act_on_a_contact_asks_for_that_act() {
+    for (line, target, body) in [
+        ("accept Bo", "POST /v1/contacts/Bo/accept", ""),
+        ("decline Bo", "POST /v1/contacts/Bo/decline", ""),
+        ("block Bo", "POST /v1/contacts/Bo/block", ""),
+        ("unblock Bo", "POST /v1/contacts/Bo/unblock", ""),
+        ("remove Bo", "DELETE /v1/contacts/Bo", ""),
+        ("rename Bo Bob", "PUT /v1/contacts/Bo/name", "{\"name\":\"Bob\"}"),
+        ("receipts Bo on", "PUT /v1/chats/Bo/read-receipts", "{\"allowed\":true}"),
+        ("receipts Bo off", "PUT /v1/chats/Bo/read-receipts", "{\"allowed\":false}"),
+    ] {
+        let door = Door::open().says(target, Says::ok(&Done::new()));
+        let outcome = carry_out(&format!("--json {line}"), &door, None).await;
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Done, "{\"ok\":true}\n"), "{line}");
+        assert_eq!(door.asked(), [(target.to_owned(), body.to_owned())]);
+    }
+    let added = kinfolk_rpc::contact::Added {
+        contact: BO.into(),
+        name: "Bo".into(),
+        display_name: sample::isolated("Bo"),
+        state: kinfolk_rpc::contact::ContactState::Requested,
+    };
+    let door = Door::open().says("POST /v1/contacts", Says::ok(&added));
+    carry_out(&format!("add {} --name Bobby", sample::LINK), &door, None).await;
+    assert_eq!(door.asked()[0].1, format!("{{\"link\":\"{}\",\"name\":\"Bobby\"}}", sample::LINK));
+}

@@ -1,0 +1,141 @@
+//! People and messages for examples.
+
+use kinfolk_cli::{Initialised, Ready, UnlockedBy};
+use kinfolk_rpc::contact::{Contact, ContactState};
+use kinfolk_rpc::event::{Event, What};
+use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
+use kinfolk_rpc::status::{Reach, Reachability, Status};
+
+pub(crate) const ANNA: &str = "3f6c1d0e9a4b27f85c3e1a90d7b246f8e05c9d3a1b7f42608ce5d194a07b3f62";
+pub(crate) const BO: &str = "b07e52c9814d3fa6097be1c5d2f8403a6e91bd7c05f2a8349d6e1b70c4835fa9";
+pub(crate) const CHAT: &str = "c8d94b1f60a2e7357b9c0d8f4e1a26b35f7092c8e4d1a6b0973f5c2e8d40b716";
+pub(crate) const MESSAGE: &str = "5e0c7a91d3b8462f9a10c4e7b25d8f36";
+pub(crate) const NOON: u64 = 1_796_040_000_000;
+pub(crate) const LINK: &str = "kinfolk:glkBPqkAAQEBAlgg";
+
+pub(crate) fn isolated(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
+}
+
+pub(crate) fn sender(identity: &str, name: &str) -> Sender {
+    Sender { identity: identity.into(), name: name.into(), display_name: isolated(name) }
+}
+
+pub(crate) fn bo() -> Contact {
+    Contact {
+        contact: BO.into(),
+        name: "Bo".into(),
+        display_name: isolated("Bo"),
+        chat: CHAT.into(),
+        state: ContactState::Accepted,
+        verified: false,
+        blocked: false,
+        online: true,
+        last_seen: Some(NOON),
+        devices: vec!["d4a17c903be25f68d4a17c903be25f68".into()],
+        unread: 1,
+    }
+}
+
+pub(crate) fn text(text: &str, state: MessageState) -> Message {
+    let from = if state == MessageState::Received { sender(BO, "Bo") } else { sender(ANNA, "Anna") };
+    Message {
+        message: MESSAGE.into(),
+        chat: CHAT.into(),
+        from,
+        at: NOON,
+        kind: Kind::Text,
+        text: Some(text.into()),
+        sticker: None,
+        location: None,
+        reactions: vec![],
+        state,
+    }
+}
+
+pub(crate) fn place() -> Message {
+    let location =
+        Location { geo: "geo:47.3769,8.5417;u=20".into(), lat: 47.3769, lon: 8.5417, accuracy_m: Some(20.0) };
+    Message {
+        message: "77b1e40d9c52f8a3061de5b98c74f20a".into(),
+        at: NOON + 60_000,
+        kind: Kind::Location,
+        text: None,
+        location: Some(location),
+        ..text("", MessageState::Read)
+    }
+}
+
+pub(crate) fn page(messages: Vec<Message>) -> MessagePage {
+    MessagePage { messages, next: None, damaged: 0, seq: 12 }
+}
+
+pub(crate) fn sent(state: MessageState) -> Sent {
+    Sent { message: MESSAGE.into(), chat: CHAT.into(), state }
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        identity: ANNA.into(),
+        device: "0a1b2c3d4e5f60718293a4b5c6d7e8f9".into(),
+        name: "Anna".into(),
+        display_name: isolated("Anna"),
+        addresses: vec!["/ip4/192.168.1.20/udp/20417/quic-v1".into()],
+        reachability: Reachability {
+            state: Reach::Private,
+            why: "it listens on addresses of this machine and its local network only".into(),
+        },
+        peers: 1,
+        contacts: 1,
+        outbox: 0,
+        mailboxes: 0,
+        storage_bytes: 12_345_678,
+        seq: 12,
+        version: "0.1.0".into(),
+    }
+}
+
+pub(crate) fn initialised() -> Initialised {
+    let words = "legal winner thank year wave sausage worth useful legal winner thank year wave sausage worth useful legal \
+                 winner thank year wave sausage worth title";
+    Initialised {
+        identity: ANNA.into(),
+        device: "0a1b2c3d4e5f60718293a4b5c6d7e8f9".into(),
+        name: "Anna".into(),
+        recovery_phrase: words.split_whitespace().map(str::to_owned).collect(),
+        unlocked_by: UnlockedBy::Passphrase,
+    }
+}
+
+pub(crate) fn ready() -> Ready {
+    Ready {
+        identity: ANNA.into(),
+        device: "0a1b2c3d4e5f60718293a4b5c6d7e8f9".into(),
+        addresses: vec!["/ip4/192.168.1.20/udp/20417/quic-v1".into()],
+        api: "http://127.0.0.1:41729".into(),
+    }
+}
+
+/// One of each kind.
+pub(crate) fn events() -> Vec<Event> {
+    let named = || (BO.to_owned(), "Bo".to_owned(), isolated("Bo"));
+    let (contact, name, display_name) = named();
+    let numbered = |seq, what| Event { seq: Some(seq), what };
+    vec![
+        numbered(7, What::ContactAdded(Contact { state: ContactState::Requested, online: false, unread: 0, ..bo() })),
+        numbered(8, What::ContactChanged(Contact { unread: 0, ..bo() })),
+        numbered(9, What::MessageAdded(text("Good morning", MessageState::Received))),
+        numbered(
+            10,
+            What::MessageChanged { message: MESSAGE.into(), chat: CHAT.into(), state: MessageState::Delivered },
+        ),
+        numbered(
+            11,
+            What::SessionReset { contact: contact.clone(), name: name.clone(), display_name: display_name.clone() },
+        ),
+        numbered(12, What::MessageDamaged { message: MESSAGE.into(), chat: CHAT.into() }),
+        numbered(13, What::ContactRemoved { contact: contact.clone() }),
+        Event { seq: None, what: What::PeerOnline { contact, name, display_name, online: true } },
+        numbered(9_000, What::Reset),
+    ]
+}
