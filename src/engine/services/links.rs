@@ -33,8 +33,6 @@ const PREKEYS: u64 = CONTROL | (1 << 32);
 /// The first wait before dialling again, and the longest.
 const DIAL_AGAIN: Span = Span::from_secs(1);
 const DIAL_AGAIN_AT_MOST: Span = Span::from_secs(300);
-/// How long a peer that was greeted may take to say who it is.
-const HELLO_WITHIN: Span = Span::from_secs(10);
 
 /// How long a peer has for its hello, from when the stream opened.
 const HELLO_WITHIN: Span = Span::from_secs(10);
@@ -247,7 +245,7 @@ pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
 /// the link is given up, so that the next one begins anew.
 pub(crate) fn press(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     match step.find::<Link>(&Key::Link(peer))? {
-        Some(link) if link.greeted && link.device.is_none() && step.now.since(link.acknowledged_at) >= HELLO_WITHIN => {
+        Some(link) if link.greeted && link.device.is_none() => {
             if step.now.since(link.acknowledged_at) < HELLO_WITHIN {
                 return Ok(());
             }
