@@ -8,12 +8,12 @@ use kinfolk_cli::{Act, Failure, Parsed, Screen, parse};
 use program::{hardening, profile, running, talking};
 
 fn main() -> ExitCode {
+    program::logs::begin();
     hardening::keep_memory_private();
     let parsed = match parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(unparsed) => return unparsed.show(&mut Screen::standard(kinfolk_cli::Form::People)).into(),
     };
-    program::logs::begin();
     let mut screen = Screen::standard(parsed.form);
     let result = act(&parsed, &mut screen);
     screen.finish(result).into()

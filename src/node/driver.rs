@@ -82,12 +82,7 @@ pub fn create_profile(
 ///
 /// # Errors
 /// [`StartError`].
-pub fn start(
-    store: Store,
-    config: NodeConfig,
-    clock: impl Clock,
-    entropy: impl Entropy,
-) -> Result<Node, StartError> {
+pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl Entropy) -> Result<Node, StartError> {
     let profile = query::profile(&store)?.ok_or(StartError::NoProfile)?;
     let network = config.network.map(|network| join(&profile, network)).transpose()?;
     let (requests, queue) = mpsc::channel(QUEUE);

@@ -1,8 +1,8 @@
 //! The network's words in the engine's, and back.
 
 use kinfolk_engine::Effect;
-use kinfolk_engine::input::{Delivery, Report};
 use kinfolk_engine::effect::RequestId;
+use kinfolk_engine::input::{Delivery, Report};
 use kinfolk_net::{Command, Event};
 
 const fn delivery_up(delivery: kinfolk_net::Delivery) -> Delivery {

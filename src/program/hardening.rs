@@ -6,9 +6,12 @@
 pub(crate) fn keep_memory_private() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-    // Neither has anything to do next where it fails.
-    drop(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).is_ok());
-    drop(set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok());
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        tracing::debug!(%error, "core dumps stay possible");
+    }
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::debug!(%error, "others may look into the memory");
+    }
 }
 
 /// Nothing that can be done here.

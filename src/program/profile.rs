@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use kinfolk_cli::{
-    Failure, Init, Initialised, Parsed, PassphrasePurpose, Screen, UnlockedBy,
-};
+use kinfolk_cli::{Failure, Init, Initialised, Parsed, PassphrasePurpose, Screen, UnlockedBy};
 use kinfolk_crypto::RecoveryPhrase;
 use kinfolk_node::clock::SystemClock;
 use kinfolk_node::entropy::SystemEntropy;

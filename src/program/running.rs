@@ -157,7 +157,10 @@ async fn told_to_stop() {
         }
     }
     // Without a handler the system ends the process at the next signal, and nothing committed is lost.
-    drop(tokio::signal::ctrl_c().await.is_ok());
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "signals cannot be heard");
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Ends a node and waits until its store is closed.

@@ -170,7 +170,10 @@ impl<'a> Reader<'a> {
 /// # Panics
 /// Never for the types of this crate: the buffer grows and no encoder of ours fails by itself.
 pub fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
-    #[allow(clippy::expect_used, reason = "writing into a Vec cannot fail and our encoders raise no error of their own")]
+    #[allow(
+        clippy::expect_used,
+        reason = "writing into a Vec cannot fail and our encoders raise no error of their own"
+    )]
     minicbor::to_vec(value).expect("encoding into memory")
 }
 
@@ -222,9 +225,7 @@ fn check_deterministic(what: &'static str, bytes: &[u8]) -> Result<(), DecodeErr
         let start = decoder.position();
         let kind = decoder.datatype().map_err(|_| malformed.clone())?;
         let (head, opened) = match kind {
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
-                (decoder.u64().map_err(|_| malformed.clone())?, None)
-            }
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => (decoder.u64().map_err(|_| malformed.clone())?, None),
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
                 let int = i128::from(decoder.int().map_err(|_| malformed.clone())?);
                 (u64::try_from(int.saturating_neg().saturating_sub(1)).map_err(|_| malformed.clone())?, None)
@@ -274,7 +275,11 @@ fn check_deterministic(what: &'static str, bytes: &[u8]) -> Result<(), DecodeErr
         }
         if let Some(open) = opened {
             if stack.len() >= limits::CBOR_DEPTH {
-                return Err(DecodeError::TooLong { what, limit: limits::CBOR_DEPTH, found: stack.len().saturating_add(1) });
+                return Err(DecodeError::TooLong {
+                    what,
+                    limit: limits::CBOR_DEPTH,
+                    found: stack.len().saturating_add(1),
+                });
             }
             // Every item takes a byte at least: a count beyond the bytes left is a lie, told before anyone allocates.
             let left = bytes.len().saturating_sub(end) as u64;
@@ -368,16 +373,16 @@ mod tests {
     #[test]
     fn d01_other_ways_of_writing_the_same_are_refused() {
         for bytes in [
-            &[0x18, 23][..],                     // long integer
-            &[0x19, 0, 255],                     // longer integer
-            &[0x38, 23],                         // long negative integer
-            &[0x58, 1, 0],                       // long length
-            &[0xb8, 1, 0, 0],                    // long map length
-            &[0x9f, 0xff],                       // indefinite array
-            &[0xbf, 0xff],                       // indefinite map
-            &[0x5f, 0x40, 0xff],                 // indefinite bytes
-            &[0xa2, 0x00, 0x00, 0x00, 0x00],     // duplicate key
-            &[0xa2, 0x01, 0x00, 0x00, 0x00],     // keys not ascending
+            &[0x18, 23][..],                 // long integer
+            &[0x19, 0, 255],                 // longer integer
+            &[0x38, 23],                     // long negative integer
+            &[0x58, 1, 0],                   // long length
+            &[0xb8, 1, 0, 0],                // long map length
+            &[0x9f, 0xff],                   // indefinite array
+            &[0xbf, 0xff],                   // indefinite map
+            &[0x5f, 0x40, 0xff],             // indefinite bytes
+            &[0xa2, 0x00, 0x00, 0x00, 0x00], // duplicate key
+            &[0xa2, 0x01, 0x00, 0x00, 0x00], // keys not ascending
         ] {
             assert_eq!(check(bytes), Err(DecodeError::NotCanonical { what: "test" }), "{bytes:02x?}");
         }
@@ -391,10 +396,10 @@ mod tests {
             &[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[0x9a, 0xff, 0xff, 0xff, 0xff],
-            &[0x61, 0xff],             // not UTF-8
-            &[0xc0, 0x00],             // tag
+            &[0x61, 0xff],                   // not UTF-8
+            &[0xc0, 0x00],                   // tag
             &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0], // float
-            &[0xa1, 0x80, 0x00],       // a map key that is an array
+            &[0xa1, 0x80, 0x00],             // a map key that is an array
         ] {
             assert_eq!(check(bytes), Err(DecodeError::Malformed { what: "test" }), "{bytes:02x?}");
         }

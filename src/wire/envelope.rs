@@ -100,8 +100,7 @@ impl<'a> InitMessage<'a> {
         let signed_prekey = PrekeyId(r.u32()?);
         let one_time = r.u32()?;
         let kem_prekey = PrekeyId(r.u32()?);
-        let kem_ciphertext =
-            r.take(KEM_CIPHERTEXT)?.first_chunk().ok_or(DecodeError::Malformed { what: WHAT })?;
+        let kem_ciphertext = r.take(KEM_CIPHERTEXT)?.first_chunk().ok_or(DecodeError::Malformed { what: WHAT })?;
         Ok(Self {
             ephemeral_key,
             signed_prekey,

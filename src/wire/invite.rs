@@ -184,9 +184,8 @@ impl FromStr for InviteLink {
         if text.len() > limits::INVITE_LINK {
             return Err(InviteLinkError::TooLong { found: text.len() });
         }
-        let bytes = BASE64URL_NOPAD
-            .decode(encoded.as_bytes())
-            .map_err(|_| DecodeError::Malformed { what: "invite link" })?;
+        let bytes =
+            BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| DecodeError::Malformed { what: "invite link" })?;
         Ok(Self { signed: codec::from_cbor_canonical("invite link", &bytes, limits::INVITE_LINK)? })
     }
 }

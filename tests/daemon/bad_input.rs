@@ -15,7 +15,9 @@ fn commands_without_a_node_or_a_profile_say_so_with_3() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let home = Home::new("Anna");
-    for arguments in [&["no-such-command"][..], &["send"], &["invite", "--expires", "soon"], &["history", "Ben", "--last", "x"]] {
+    for arguments in
+        [&["no-such-command"][..], &["send"], &["invite", "--expires", "soon"], &["history", "Ben", "--last", "x"]]
+    {
         assert_eq!(home.error(arguments).1, 2, "{arguments:?}");
     }
 }

@@ -22,7 +22,8 @@ fn init_tells_who_one_is_and_the_words_once() {
 fn the_recovery_phrase_alone_names_the_identity() {
     let (first, second) = (Home::empty(), Home::empty());
     let made = &first.json(&["init"])[0];
-    let words: Vec<&str> = made["recovery_phrase"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let words: Vec<&str> =
+        made["recovery_phrase"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), words.join(" ")).unwrap();
     let again = &second.json(&["init", "--restore-phrase", file.path().to_str().unwrap()])[0];

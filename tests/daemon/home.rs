@@ -75,9 +75,13 @@ impl Home {
 }
 
 pub fn lines(bytes: &[u8]) -> Vec<Value> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| {
-        serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(line)))
-    }).collect()
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(line)))
+        })
+        .collect()
 }
 
 pub fn start(dir: &Path, arguments: &[&str]) -> Running {

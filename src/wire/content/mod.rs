@@ -202,7 +202,12 @@ impl Body {
         match self {
             Self::Text(_) | Self::Sticker(_) | Self::Location(_) => true,
             Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
-            Self::Receipt(_) | Self::Request(_) | Self::Accept(_) | Self::Decline | Self::NeedReinit(_) | Self::Reach(_) => false,
+            Self::Receipt(_)
+            | Self::Request(_)
+            | Self::Accept(_)
+            | Self::Decline
+            | Self::NeedReinit(_)
+            | Self::Reach(_) => false,
         }
     }
 
