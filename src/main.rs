@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     hardening::keep_memory_private();
     let parsed = match parse(std::env::args_os()) {
         Ok(parsed) => parsed,
-        Err(unparsed) => return unparsed.show(&mut Screen::standard(kinfolk_cli::Form::People)).into(),
+        Err(unparsed) => return unparsed.show(&mut Screen::standard(unparsed.form())).into(),
     };
     let mut screen = Screen::standard(parsed.form);
     let result = act(&parsed, &mut screen);

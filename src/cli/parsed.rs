@@ -67,6 +67,12 @@ pub struct Unparsed {
 }
 
 impl Unparsed {
+    /// How the person wants it printed, as far as could be told.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
     /// Prints the help that was asked for, or what is wrong.
     /// In the form that was asked for, as far as that can be told.
     #[must_use]

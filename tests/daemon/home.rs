@@ -6,15 +6,15 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-pub struct Home {
+pub(crate) struct Home {
     _place: tempfile::TempDir,
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 /// A node that runs. Dropping it kills the process.
-pub struct Running {
-    pub child: Child,
-    pub ready: Value,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) ready: Value,
 }
 
 impl Drop for Running {
@@ -25,7 +25,7 @@ impl Drop for Running {
     }
 }
 
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kinfolk"));
     command.env_remove("KINFOLK_DATA").env_remove("KINFOLK_PASSPHRASE").stdin(Stdio::null());
     command
@@ -33,31 +33,31 @@ pub fn binary() -> Command {
 
 impl Home {
     /// A directory with no profile yet.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let place = tempfile::tempdir().unwrap();
         Self { dir: place.path().join("profile"), _place: place }
     }
 
     /// A profile.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let home = Self::empty();
         home.json(&["init", "--name", name]);
         home
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         binary().arg("--data").arg(&self.dir).args(arguments).output().unwrap()
     }
 
     /// The lines of JSON that a command prints, which must succeed.
-    pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.run(&[&["--json"], arguments].concat());
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         lines(&output.stdout)
     }
 
     /// The code of the error and the exit status of a command that must fail.
-    pub fn error(&self, arguments: &[&str]) -> (String, i32) {
+    pub(crate) fn error(&self, arguments: &[&str]) -> (String, i32) {
         let output = self.run(&[&["--json"], arguments].concat());
         assert!(!output.status.success(), "{arguments:?} succeeded");
         assert!(output.stdout.is_empty(), "{arguments:?} printed {}", String::from_utf8_lossy(&output.stdout));
@@ -68,13 +68,13 @@ impl Home {
     }
 
     /// Starts the node on loopback, at `port` or any.
-    pub fn start(&self, port: u16) -> Running {
+    pub(crate) fn start(&self, port: u16) -> Running {
         let listen = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
         start(&self.dir, &["--listen", &listen])
     }
 }
 
-pub fn lines(bytes: &[u8]) -> Vec<Value> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<Value> {
     bytes
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -84,7 +84,7 @@ pub fn lines(bytes: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-pub fn start(dir: &Path, arguments: &[&str]) -> Running {
+pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Running {
     let mut command = binary();
     command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns"]).args(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -102,27 +102,27 @@ pub fn start(dir: &Path, arguments: &[&str]) -> Running {
 
 impl Running {
     /// The UDP port it listens on.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         let address = self.ready["addresses"][0].as_str().unwrap();
         address.split('/').nth(4).unwrap().parse().unwrap()
     }
 
     /// Ends it as a person does.
-    pub fn interrupt(mut self) {
+    pub(crate) fn interrupt(mut self) {
         let id = rustix::process::Pid::from_raw(self.child.id().cast_signed()).unwrap();
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
     }
 
     /// Ends it as a power cut does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
 /// Two people who are contacts, their nodes running.
-pub fn friends() -> ((Home, Running), (Home, Running)) {
+pub(crate) fn friends() -> ((Home, Running), (Home, Running)) {
     let (anna, ben) = (Home::new("Anna"), Home::new("Ben"));
     let (anna_runs, ben_runs) = (anna.start(0), ben.start(0));
     let link = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
@@ -138,7 +138,7 @@ fn accepted(home: &Home) -> bool {
 }
 
 /// Waits until something is so, looking again whenever the node tells of an event.
-pub fn wait_for(home: &Home, what: &str, so: impl Fn(&Home) -> bool) {
+pub(crate) fn wait_for(home: &Home, what: &str, so: impl Fn(&Home) -> bool) {
     if so(home) {
         return;
     }
@@ -165,7 +165,7 @@ pub fn wait_for(home: &Home, what: &str, so: impl Fn(&Home) -> bool) {
 }
 
 /// Waits until an invite that lives for one second has expired, by the clock that decides it.
-pub fn wait_for_expiry() {
+pub(crate) fn wait_for_expiry() {
     let begun = std::time::SystemTime::now();
     while begun.elapsed().is_ok_and(|passed| passed.as_millis() < 1_100) {
         std::thread::yield_now();

@@ -128,7 +128,7 @@ mod futures_like {
     use tokio::task::JoinSet;
 
     /// Runs futures, at most `limit` at once, and hands each outcome over as it comes.
-    pub async fn in_flight<F, T>(futures: impl Iterator<Item = F>, limit: u64, mut outcome: impl FnMut(T))
+    pub(crate) async fn in_flight<F, T>(futures: impl Iterator<Item = F>, limit: u64, mut outcome: impl FnMut(T))
     where
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
