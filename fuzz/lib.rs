@@ -1,11 +1,27 @@
-//! What the fuzz targets check: the same as the tests of the wire floor, on whatever bytes the fuzzer makes up.
+//! What the fuzz targets check: the same as the tests of the floors, on whatever bytes the fuzzer makes up.
 
 #[path = "../src/wire/tests/decoders.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod decoders;
+#[path = "../src/engine/tests/support/scenario.rs"]
+mod scenario;
+#[path = "../src/crypto/tests/support/script.rs"]
+mod script;
+#[path = "../src/crypto/tests/support/mod.rs"]
+mod support;
 
 /// Gives bytes to the decoder of that name, which must not panic and must keep the form of what it accepts.
 pub fn check(name: &str, bytes: &[u8]) {
     decoders::check(name, bytes);
     decoders::check_small_texts(bytes);
+}
+
+/// Plays a script on a session of two devices.
+pub fn play_session(script: &[u8]) {
+    script::play(script);
+}
+
+/// Plays a script on two engines and the network between them.
+pub fn play_scenario(script: &[u8]) {
+    scenario::play(script);
 }
