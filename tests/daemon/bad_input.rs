@@ -27,12 +27,12 @@ fn what_cannot_be_sent_is_named() {
     let ((anna, _anna_runs), (ben, _ben_runs)) = friends();
     let long = "x".repeat(32_769);
     for (arguments, code) in [
-        (&["send", "Nobody", "hello"][..], "unknown_chat"),
+        (&["send", "Nobody", "hello"][..], "unknown_contact"),
         (&["send", "Ben", ""], "invalid_text"),
         (&["send", "Ben", &long], "invalid_text"),
         (&["send", "Ben", "--location", "91,0"], "invalid_location"),
         (&["send", "Ben", "--sticker", "kin/no-such"], "unknown_sticker"),
-        (&["history", "Nobody"], "unknown_chat"),
+        (&["history", "Nobody"], "unknown_contact"),
         (&["add", "kinfolk:AAAA"], "invalid_link"),
         (&["add", "https://example.org/"], "invalid_link"),
     ] {
