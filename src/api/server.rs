@@ -70,7 +70,8 @@ pub enum OpenError {
     Randomness(getrandom::Error),
 }
 
-/// A door that is open. Dropping it without [`close`](Self::close) leaves its files behind; the next start clears them.
+/// A door that is open. Dropped without [`close`](Self::close) it shuts at once; where the process is killed its files
+/// stay behind, and the next start clears them.
 #[derive(Debug)]
 pub struct OpenDoor {
     door: Door,
@@ -93,18 +94,30 @@ impl OpenDoor {
     }
 
     /// Closes it: its files go, event streams end, requests under way have two seconds to finish.
-    pub async fn close(self) {
-        for file in &self.files {
-            if let Err(error) = std::fs::remove_file(file) {
-                tracing::warn!(%error, "a file of the door stays behind");
-            }
-        }
+    pub async fn close(mut self) {
+        self.remove_files();
         self.closing.send_replace(true);
-        for listener in self.listeners {
+        for listener in std::mem::take(&mut self.listeners) {
             if let Err(error) = listener.await {
                 tracing::error!(%error, "a listener of the door had died");
             }
         }
+    }
+}
+
+impl OpenDoor {
+    fn remove_files(&mut self) {
+        for file in self.files.drain(..) {
+            if let Err(error) = std::fs::remove_file(file) {
+                tracing::warn!(%error, "a file of the door stays behind");
+            }
+        }
+    }
+}
+
+impl Drop for OpenDoor {
+    fn drop(&mut self) {
+        self.remove_files();
     }
 }
 

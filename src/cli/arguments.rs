@@ -25,7 +25,7 @@ use crate::span::parse_span;
                   4 timed out."
 )]
 pub(crate) struct Arguments {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "For every command")]
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -208,6 +208,10 @@ pub enum Talk {
 ///
 /// Without --wait it is done as soon as the message is safe on this device's disk; the node delivers it when it can.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(
+    override_usage = "kinfolk send [OPTIONS] CHAT TEXT\n       kinfolk send [OPTIONS] CHAT --sticker PACK/ID\n       \
+                      kinfolk send [OPTIONS] CHAT --location LAT,LON[,METRES]"
+)]
 #[command(group = ArgGroup::new("content").required(true).multiple(false).args(["text", "sticker", "location"]))]
 pub struct Send {
     #[command(flatten)]

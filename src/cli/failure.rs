@@ -67,9 +67,17 @@ impl Failure {
         self.code == UNHEARD
     }
 
-    /// What the person can do about it, where that is known.
-    #[must_use]
-    pub fn next_step(&self) -> Option<&'static str> {
+    /// What happened, and what the person can do about it. Where the message itself ends with a command to use, that is
+    /// the second half.
+    pub(crate) fn in_two(&self) -> (&str, Option<&str>) {
+        match self.message.rsplit_once("; ") {
+            Some((what, next)) if next.contains("`kinfolk ") => (what, Some(next)),
+            _ => (&self.message, self.next_step()),
+        }
+    }
+
+    /// What the person can do about a failure with this code, where that is known.
+    fn next_step(&self) -> Option<&'static str> {
         Some(match self.code.as_str() {
             "no_node" | "node_stopped" => "start it with: kinfolk run",
             "no_profile" => "set it up with: kinfolk init",

@@ -122,9 +122,9 @@ impl Screen {
         }
         let text = match self.form {
             Form::Json => format!("{}\n", json!({"error": {"code": failure.code, "message": failure.message}})),
-            Form::People => match failure.next_step() {
-                Some(step) => format!("error: {}\n  {step}\n", failure.message),
-                None => format!("error: {}\n", failure.message),
+            Form::People => match failure.in_two() {
+                (what, Some(next)) => format!("error: {what}\n  {next}\n"),
+                (what, None) => format!("error: {what}\n"),
             },
         };
         self.complain(&text, failure.exit)

@@ -245,8 +245,12 @@ async fn f03_what_a_killed_node_left_behind_does_not_keep_the_next_from_opening(
     let house = House::alone("Al").await;
     let (profile, stale) = (house.profile(), house.token().to_owned());
     let House { node, door, dir: _dir } = house;
-    // As after kill -9: the files stay, nobody listens.
-    drop(door);
+    door.close().await;
+    // As after kill -9: the files are there, nobody listens.
+    std::fs::write(profile.join("door.json"), format!("{{\"url\":null,\"token\":\"{stale}\",\"socket\":null}}"))
+        .unwrap();
+    std::fs::write(profile.join("door.json.new"), "half").unwrap();
+    drop(std::os::unix::net::UnixListener::bind(profile.join("door.sock")).unwrap());
     let again = kinfolk_api::open(node.handle.clone(), &profile, Entrance::Announced(crate::world::ANY_PORT));
     let again = again.await.unwrap();
     let door: Door = serde_json::from_slice(&std::fs::read(profile.join("door.json")).unwrap()).unwrap();
@@ -293,6 +297,35 @@ async fn a_private_door_is_told_nowhere() {
     assert_eq!(knock.through(&socket).await.status, 200);
     private.close().await;
     assert!(!std::path::Path::new(&socket).exists());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_profile_too_deep_for_a_socket_has_its_door_on_the_loopback_interface() {
+    let house = House::alone("Al").await;
+    let deep = house.profile().join("d".repeat(120));
+    std::fs::create_dir(&deep).unwrap();
+    for entrance in [Entrance::Announced(crate::world::ANY_PORT), Entrance::Private] {
+        let door = kinfolk_api::open(house.node.handle.clone(), &deep, entrance).await.unwrap();
+        assert_eq!(door.door().socket, None);
+        let address = door.url().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let knock = Knock::new("GET", "/v1/status").with("Host", &address);
+        assert_eq!(knock.at(&address).await.status, 401);
+        let honest = knock.with("Authorization", &format!("Bearer {}", door.door().token));
+        assert_eq!(honest.at(&address).await.status, 200);
+        door.close().await;
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_door_that_cannot_open_leaves_nothing_behind() {
+    let house = House::alone("Al").await;
+    let other = house.profile().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let taken = Entrance::Announced(house.address().parse().unwrap());
+    assert!(kinfolk_api::open(house.node.handle.clone(), &other, taken).await.is_err());
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
     house.close().await;
 }
 
