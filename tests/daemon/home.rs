@@ -20,8 +20,8 @@ pub(crate) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // A process that has ended already needs no killing.
-        drop(self.child.kill().is_ok());
-        drop(self.child.wait().is_ok());
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Running {
         panic!("the node did not start: {}", String::from_utf8_lossy(&output.stderr));
     }
     // What it prints later is read and thrown away, so that it never waits for a reader.
-    std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink()).is_ok()));
+    std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink())));
     Running { child, ready: serde_json::from_str(&first).unwrap() }
 }
 

@@ -77,7 +77,7 @@ fn restarted(home: &Home, port: u16) -> Running {
 
 /// Sends the messages of one round; says which of them the node acknowledged.
 async fn stream(anna: &Home, round: u64, acknowledged: &AtomicU64) -> BTreeMap<String, u64> {
-    use futures_like::in_flight;
+    use in_turns::in_flight;
     let tasks = (0..MESSAGES).map(|number| {
         let dir = anna.dir.clone();
         async move {
@@ -124,11 +124,11 @@ async fn all_shown(ben: &Home, expected: &BTreeMap<String, u64>) -> BTreeMap<Str
     }
 }
 
-mod futures_like {
+mod in_turns {
     use tokio::task::JoinSet;
 
     /// Runs futures, at most `limit` at once, and hands each outcome over as it comes.
-    pub(crate) async fn in_flight<F, T>(futures: impl Iterator<Item = F>, limit: u64, mut outcome: impl FnMut(T))
+    pub(super) async fn in_flight<F, T>(futures: impl Iterator<Item = F>, limit: u64, mut outcome: impl FnMut(T))
     where
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,

@@ -1,0 +1,238 @@
+//! Swarms: real nodes on the loopback interface, in one process, with real stores and real streams.
+
+use std::time::Duration;
+
+use kinfolk::engine::Answer;
+use kinfolk::engine::input::{Admission, Command};
+use kinfolk::engine::query::{self, ContactView, Line};
+use kinfolk::engine::store::{ContactState, MessageState};
+use kinfolk::node::clock::SystemClock;
+use kinfolk::node::config::NetworkConfig;
+use kinfolk::node::entropy::{Entropy, NoEntropy, SystemEntropy};
+use kinfolk::node::{CommandError, Handle, Node, NodeConfig, create_profile, start};
+use kinfolk::store::{Backend, Options, Unlock};
+use kinfolk::wire::content::{Body, Text};
+use kinfolk::wire::ids::{ConversationId, IdentityId};
+use kinfolk::wire::invite::{Address, Uses};
+use kinfolk::wire::name::Name;
+use kinfolk::wire::time::Span;
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Person {
+    home: tempfile::TempDir,
+    identity: IdentityId,
+    node: Node,
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await.expect("it took too long") })
+}
+
+fn network() -> NodeConfig {
+    let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1").unwrap()];
+    NodeConfig { network: Some(NetworkConfig { listen, bootstrap: Vec::new(), mdns: false }) }
+}
+
+async fn person(name: &str, backend: Backend) -> Person {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("profile");
+    let mut store = kinfolk::store::create(&dir, backend, Unlock::KeyFile, Options::default()).unwrap();
+    let created = create_profile(&mut store, &SystemClock, &mut SystemEntropy, Name::new(name).unwrap(), None).unwrap();
+    let node = start(store, network(), SystemClock, SystemEntropy).unwrap();
+    until(&node.handle, |handle| async move {
+        let listening = handle.query(query::listening).await.unwrap().unwrap();
+        (!listening.addresses.is_empty()).then_some(())
+    })
+    .await;
+    Person { home, identity: created.profile.identity, node }
+}
+
+/// Waits until something is so, looking again at each notice, and every so often besides: where a node listens is no
+/// event.
+async fn until<T, F: Future<Output = Option<T>>>(handle: &Handle, so: impl Fn(Handle) -> F) -> T {
+    let mut notices = handle.subscribe();
+    loop {
+        if let Some(found) = so(handle.clone()).await {
+            return found;
+        }
+        drop(tokio::time::timeout(Duration::from_millis(50), notices.recv()).await);
+    }
+}
+
+async fn invite(host: &Person, uses: Uses) -> kinfolk::wire::invite::InviteLink {
+    let command = Command::CreateInvite { uses, lifetime: Span::from_days(1), admission: Admission::Accept };
+    match host.node.handle.command(command).await.unwrap() {
+        Answer::Invite(link) => link,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn befriend(asker: &Person, host: &Person) {
+    let link = invite(host, Uses::Once).await;
+    asker.node.handle.command(Command::AddContact { link, name: None }).await.unwrap();
+    contact_in(asker, host.identity, ContactState::Accepted).await;
+    contact_in(host, asker.identity, ContactState::Accepted).await;
+}
+
+async fn contact_in(person: &Person, who: IdentityId, state: ContactState) -> ContactView {
+    until(&person.node.handle, |handle| async move {
+        let contact = handle.query(move |read| query::contact(read, who)).await.unwrap().unwrap()?;
+        (contact.state == state).then_some(contact)
+    })
+    .await
+}
+
+fn between(a: &Person, b: &Person) -> ConversationId {
+    kinfolk::crypto::conversation_id(&a.identity, &b.identity)
+}
+
+async fn say(from: &Person, to: &Person, words: &str) {
+    let body = Body::Text(Text::new(words).unwrap());
+    let command = Command::SendMessage { id: None, conversation: between(from, to), body };
+    from.node.handle.command(command).await.unwrap();
+}
+
+async fn history(person: &Handle, conversation: ConversationId) -> Vec<Line> {
+    person.query(move |read| query::history(read, conversation, None, 10_000)).await.unwrap().unwrap().lines
+}
+
+/// Waits until this many lines are here and none of them waits for anything.
+async fn settled(person: &Person, conversation: ConversationId, count: usize) -> Vec<Line> {
+    until(&person.node.handle, |handle| async move {
+        let lines = history(&handle, conversation).await;
+        let done = |line: &Line| matches!(line.state, MessageState::Received | MessageState::Delivered);
+        (lines.len() == count && lines.iter().all(done)).then_some(lines)
+    })
+    .await
+}
+
+#[test]
+fn two_nodes_show_the_same_conversation() {
+    block_on(async {
+        let (anna, ben) = (person("Anna", Backend::Sled).await, person("Ben", Backend::Redb).await);
+        befriend(&ben, &anna).await;
+        for number in 0..50 {
+            say(&anna, &ben, &format!("from Anna {number}")).await;
+            say(&ben, &anna, &format!("from Ben {number}")).await;
+        }
+        let here = settled(&anna, between(&anna, &ben), 100).await;
+        let there = settled(&ben, between(&anna, &ben), 100).await;
+        let places = |lines: &[Line]| -> Vec<_> { lines.iter().map(|line| line.place).collect() };
+        assert_eq!(places(&here), places(&there));
+    });
+}
+
+#[test]
+fn five_nodes_all_talk_to_all() {
+    block_on(async {
+        let mut people = Vec::new();
+        for name in ["Anna", "Ben", "Carol", "Dan", "Eve"] {
+            people.push(person(name, Backend::Sled).await);
+        }
+        for (index, asker) in people.iter().enumerate() {
+            for host in people.iter().take(index) {
+                befriend(asker, host).await;
+            }
+        }
+        for from in &people {
+            for to in people.iter().filter(|to| to.identity != from.identity) {
+                say(from, to, "hello").await;
+            }
+        }
+        for (index, one) in people.iter().enumerate() {
+            for other in people.iter().take(index) {
+                settled(one, between(one, other), 2).await;
+                settled(other, between(one, other), 2).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn twenty_nodes_in_a_ring_pass_a_word_around() {
+    block_on(async {
+        let mut people = Vec::new();
+        for number in 0..20 {
+            people.push(person(&format!("person {number}"), Backend::Sled).await);
+        }
+        for (index, asker) in people.iter().enumerate() {
+            befriend(asker, &people[(index + 1) % people.len()]).await;
+        }
+        for (index, from) in people.iter().enumerate() {
+            let to = &people[(index + 1) % people.len()];
+            say(from, to, &format!("pass it on, {index}")).await;
+            settled(to, between(from, to), 1).await;
+        }
+        for (index, from) in people.iter().enumerate() {
+            settled(from, between(from, &people[(index + 1) % people.len()]), 1).await;
+        }
+    });
+}
+
+#[test]
+fn both_nodes_start_again_and_find_each_other() {
+    block_on(async {
+        let (anna, ben) = (person("Anna", Backend::Sled).await, person("Ben", Backend::Sled).await);
+        befriend(&ben, &anna).await;
+        let conversation = between(&anna, &ben);
+        ben.node.handle.stop().await;
+        say(&anna, &ben, "said while Ben was away").await;
+        let store = kinfolk::store::open(&ben.home.path().join("profile"), Unlock::KeyFile).unwrap();
+        let again = start(store, network(), SystemClock, SystemEntropy).unwrap();
+        let ben = Person { node: again, ..ben };
+        let lines = settled(&ben, conversation, 1).await;
+        assert!(matches!(&lines[0].body, Body::Text(text) if text.as_str() == "said while Ben was away"));
+        settled(&anna, conversation, 1).await;
+    });
+}
+
+#[test]
+fn b05_an_invite_for_one_person_lets_in_one() {
+    block_on(async {
+        let (anna, ben) = (person("Anna", Backend::Sled).await, person("Ben", Backend::Sled).await);
+        let carol = person("Carol", Backend::Sled).await;
+        let link = invite(&anna, Uses::Once).await;
+        ben.node.handle.command(Command::AddContact { link: link.clone(), name: None }).await.unwrap();
+        contact_in(&ben, anna.identity, ContactState::Accepted).await;
+        carol.node.handle.command(Command::AddContact { link, name: None }).await.unwrap();
+        contact_in(&carol, anna.identity, ContactState::Declined).await;
+        let contacts = anna.node.handle.query(query::contacts).await.unwrap().unwrap();
+        assert_eq!(contacts.len(), 1);
+    });
+}
+
+/// A system that gives randomness only until it is told to stop.
+struct Dry(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Entropy for Dry {
+    fn seed(&mut self) -> Result<[u8; 32], NoEntropy> {
+        if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(NoEntropy { reason: "the well is dry".to_owned() });
+        }
+        SystemEntropy.seed()
+    }
+}
+
+#[test]
+fn a18_without_randomness_nothing_is_sent_or_kept() {
+    block_on(async {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("profile");
+        let mut store = kinfolk::store::create(&dir, Backend::Sled, Unlock::KeyFile, Options::default()).unwrap();
+        create_profile(&mut store, &SystemClock, &mut SystemEntropy, Name::new("Anna").unwrap(), None).unwrap();
+        let dry = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let node = start(store, NodeConfig::default(), SystemClock, Dry(dry.clone())).unwrap();
+        let command =
+            || Command::CreateInvite { uses: Uses::Many, lifetime: Span::from_days(1), admission: Admission::Accept };
+        node.handle.command(command()).await.unwrap();
+        dry.store(true, std::sync::atomic::Ordering::SeqCst);
+        let refused = node.handle.command(command()).await.unwrap_err();
+        assert!(matches!(refused, CommandError::Refused { code: "no_entropy", .. }), "{refused:?}");
+        dry.store(false, std::sync::atomic::Ordering::SeqCst);
+        node.handle.command(command()).await.unwrap();
+        node.handle.stop().await;
+    });
+}
