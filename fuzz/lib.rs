@@ -4,10 +4,12 @@
 #[allow(dead_code, reason = "the tests use more of it")]
 mod decoders;
 #[path = "../src/engine/tests/support/scenario.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod scenario;
 #[path = "../src/crypto/tests/support/script.rs"]
 mod script;
 #[path = "../src/crypto/tests/support/mod.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod support;
 
 /// Gives bytes to the decoder of that name, which must not panic and must keep the form of what it accepts.

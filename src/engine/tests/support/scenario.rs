@@ -22,33 +22,35 @@ const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// Longer scripts only repeat what shorter ones do.
 const STEPS: usize = 120;
 /// A peer that is neither of the two.
-const STRANGER: PeerId = PeerId::new([9; PeerId::LENGTH]);
+pub(crate) const STRANGER: PeerId = PeerId::new([9; PeerId::LENGTH]);
 
 /// A frame under way: to whom, from whom, under which request of the sender's.
 #[derive(Clone)]
-struct Flight {
-    to: usize,
+pub(crate) struct Flight {
+    pub(crate) to: usize,
     request: RequestId,
-    kind: FrameKind,
-    body: Vec<u8>,
+    pub(crate) kind: FrameKind,
+    pub(crate) body: Vec<u8>,
 }
 
-struct Node {
-    peer: PeerId,
-    identity: IdentityId,
-    store: MemoryStore,
+pub(crate) struct Node {
+    pub(crate) peer: PeerId,
+    pub(crate) identity: IdentityId,
+    pub(crate) store: MemoryStore,
     /// What its person said, by id.
     said: BTreeMap<MessageId, Body>,
     /// What its screen was told of.
-    shown: BTreeSet<(IdentityId, MessageId)>,
+    pub(crate) shown: BTreeSet<(IdentityId, MessageId)>,
 }
 
-struct World {
+pub(crate) struct World {
     now: Timestamp,
     rng: ChaCha8Rng,
-    nodes: [Node; 2],
+    pub(crate) nodes: [Node; 2],
     connected: bool,
-    flights: Vec<Flight>,
+    pub(crate) flights: Vec<Flight>,
+    /// Every frame that was sent.
+    pub(crate) sent: Vec<Flight>,
     /// Who is to be told of the fate of a frame that was received: sender and request.
     unanswered: BTreeMap<(usize, u64), (usize, RequestId)>,
     next_frame: u64,
@@ -73,36 +75,66 @@ pub(crate) fn play(script: &[u8]) -> usize {
     world.nodes.iter().map(arrived).sum()
 }
 
+impl Node {
+    fn new(rng: &mut ChaCha8Rng, name: &str, number: u8) -> Self {
+        let peer = PeerId::new([number; PeerId::LENGTH]);
+        let founded = found(DAWN, rng, Name::new(name).unwrap(), None, &[number; 32], peer).unwrap();
+        let mut store = MemoryStore::default();
+        store.commit(&founded.changes);
+        Self { peer, identity: founded.profile.identity, store, said: BTreeMap::new(), shown: BTreeSet::new() }
+    }
+}
+
 impl World {
-    fn new() -> Self {
+    /// Anna and Bea; Bea has a link of Anna's and asks.
+    pub(crate) fn new() -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let nodes = [0_u8, 1].map(|index| {
-            let peer = PeerId::new([index + 1; PeerId::LENGTH]);
-            let name = Name::new(["Anna", "Bea"][usize::from(index)]).unwrap();
-            let founded = found(DAWN, &mut rng, name, None, &[index; 32], peer).unwrap();
-            let mut store = MemoryStore::default();
-            store.commit(&founded.changes);
-            Node { peer, identity: founded.profile.identity, store, said: BTreeMap::new(), shown: BTreeSet::new() }
-        });
+        let nodes = [Node::new(&mut rng, "Anna", 1), Node::new(&mut rng, "Bea", 2)];
         let mut world = Self {
             now: DAWN,
             rng,
             nodes,
             connected: false,
             flights: Vec::new(),
+            sent: Vec::new(),
             unanswered: BTreeMap::new(),
             next_frame: 0,
             spoken: 0,
         };
         for who in [0, 1] {
-            world.input(who, Input::Started);
-            world.input(who, Input::Network(Report::Listening(address(who))));
+            world.start(who);
         }
+        world.introduce();
+        world
+    }
+
+    fn start(&mut self, who: usize) {
+        self.input(who, Input::Started);
+        self.input(who, Input::Network(Report::Listening(address(who))));
+    }
+
+    fn introduce(&mut self) {
         let invite =
             Command::CreateInvite { uses: Uses::Once, lifetime: Span::from_days(7), admission: Admission::Accept };
-        let Some(Answer::Invite(link)) = world.input(0, Input::Command(invite)) else { panic!("no invite") };
-        world.input(1, Input::Command(Command::AddContact { link, name: None }));
-        world
+        let Some(Answer::Invite(link)) = self.input(0, Input::Command(invite)) else { panic!("no invite") };
+        self.input(1, Input::Command(Command::AddContact { link, name: None }));
+    }
+
+    /// In Bea's place comes somebody else under this name, with a link of Anna's.
+    pub(crate) fn replace_bea(&mut self, name: &str) {
+        self.disconnect();
+        self.nodes[1] = Node::new(&mut self.rng, name, 3);
+        self.start(1);
+        self.introduce();
+    }
+
+    /// Delivers all that is under way, and what follows from it.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..200 {
+            self.ring();
+            let Some(flight) = self.pick(0, true) else { return };
+            self.deliver(&flight);
+        }
     }
 
     fn step(&mut self, [act, which, what, more]: [u8; 4]) {
@@ -144,10 +176,7 @@ impl World {
                 self.receive(who, STRANGER, kind(what), body);
             }
             92..=95 => self.receive(who, self.nodes[1 - who].peer, kind(which), vec![what; usize::from(more)]),
-            96..=99 => {
-                let report = Report::Connected { peer: STRANGER, role: Role::Listener, address: address(which.into()) };
-                self.input(who, Input::Network(report));
-            }
+            96..=99 => self.stranger_comes(who, which),
             100..=105 => self.disconnect(),
             106..=110 => self.crash(who),
             111..=114 => self.now = self.now.after(Span::from_secs(u64::from(what) * u64::from(more))),
@@ -180,7 +209,7 @@ impl World {
         if take && at < self.flights.len() { Some(self.flights.remove(at)) } else { self.flights.get(at).cloned() }
     }
 
-    fn say(&mut self, who: usize) {
+    pub(crate) fn say(&mut self, who: usize) {
         let other = self.nodes[1 - who].identity;
         let Ok(Some(contact)) = query::contact(&self.nodes[who].store, other) else { return };
         self.spoken += 1;
@@ -189,6 +218,12 @@ impl World {
         if let Some(Answer::Message(place, _)) = self.input(who, Input::Command(command)) {
             self.nodes[who].said.insert(place.id, body);
         }
+    }
+
+    /// A peer that is neither of the two opens a stream.
+    pub(crate) fn stranger_comes(&mut self, who: usize, from: u8) {
+        let report = Report::Connected { peer: STRANGER, role: Role::Listener, address: address(from.into()) };
+        self.input(who, Input::Network(report));
     }
 
     fn connect(&mut self) {
@@ -222,8 +257,7 @@ impl World {
         self.unanswered.clear();
         let peer = self.nodes[who].peer;
         self.input(1 - who, Input::Network(Report::Disconnected(peer)));
-        self.input(who, Input::Started);
-        self.input(who, Input::Network(Report::Listening(address(who))));
+        self.start(who);
     }
 
     fn deliver(&mut self, flight: &Flight) {
@@ -235,7 +269,7 @@ impl World {
         self.receive(flight.to, self.nodes[from].peer, flight.kind, flight.body.clone());
     }
 
-    fn receive(&mut self, who: usize, peer: PeerId, kind: FrameKind, body: Vec<u8>) {
+    pub(crate) fn receive(&mut self, who: usize, peer: PeerId, kind: FrameKind, body: Vec<u8>) {
         self.next_frame += 1;
         let delivery = Delivery { peer, stream: 1, sequence: self.next_frame };
         self.input(who, Input::Network(Report::Received { delivery, kind, body }));
@@ -251,7 +285,7 @@ impl World {
         self.input(sender, Input::Network(report));
     }
 
-    fn input(&mut self, who: usize, input: Input) -> Option<Answer> {
+    pub(crate) fn input(&mut self, who: usize, input: Input) -> Option<Answer> {
         let node = &mut self.nodes[who];
         let made = turn(self.now, &mut self.rng, &node.store, input).ok()?;
         node.store.commit(&made.changes);
@@ -269,7 +303,9 @@ impl World {
                 self.input(who, Input::Network(Report::DialFailed(peer)));
             }
             Effect::Send { request, peer, kind, body } if peer == other && self.connected => {
-                self.flights.push(Flight { to: 1 - who, request, kind, body });
+                let flight = Flight { to: 1 - who, request, kind, body };
+                self.sent.push(flight.clone());
+                self.flights.push(flight);
             }
             Effect::Send { request, peer, .. } => {
                 self.input(who, Input::Network(Report::Lost(peer, request)));
@@ -293,7 +329,7 @@ impl World {
     }
 
     /// What every screen shows was said by the person whose name stands at it, and stands there once.
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         for (who, node) in self.nodes.iter().enumerate() {
             let other = &self.nodes[1 - who];
             let Ok(Some(contact)) = query::contact(&node.store, other.identity) else { continue };
