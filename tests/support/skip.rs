@@ -8,7 +8,12 @@ use std::io::Write;
 ///
 /// # Panics
 /// If the log is named and cannot be written: a skipped test must be counted.
-#[allow(clippy::print_stderr, clippy::unwrap_used, unreachable_pub, reason = "a skipped test must be seen, by whichever tests take this in")]
+#[allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a skipped test must be seen, by whichever tests take this in"
+)]
 pub fn skip(test: &str, reason: &str) {
     let line = format!("skipped: {test}: {reason}\n");
     eprint!("{line}");
