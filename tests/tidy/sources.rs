@@ -97,6 +97,16 @@ fn telling_comparisons(path: &str, code: &str) -> Faults {
     faults
 }
 
+/// Tests that say by themselves that they are skipped: nobody would count them.
+fn uncounted_skips(path: &str, text: &str) -> Faults {
+    let quiet = [concat!("\"skip", "ped: "), concat!("\"SKIP", "PED"), concat!("\"skip", "ping ")];
+    quiet
+        .iter()
+        .filter(|words| text.contains(**words) && path != "tests/support/skip.rs")
+        .map(|_| format!("{path}: says that it is skipped without tests/support/skip.rs, so it is not counted"))
+        .collect()
+}
+
 /// The test code of a source: all of a test file, the bottom of another.
 fn test_code(file: &File) -> String {
     if tree::is_test(&file.path) {
@@ -241,6 +251,13 @@ fn a19_no_secret_is_compared_by_an_operator_that_stops_early() {
         some(telling_comparisons("x.rs", bad));
     }
     none(telling_comparisons("x.rs", "if tag_length == 16 && macro_count != 2 {"));
+}
+
+#[test]
+fn every_skipped_test_is_counted() {
+    none(tree::rust().iter().flat_map(|file| uncounted_skips(&file.path, &file.text)).collect());
+    some(uncounted_skips("x.rs", concat!("println!(\"skip", "ped: no luck\");")));
+    none(uncounted_skips("x.rs", "skip(\"a test\", \"no luck\");"));
 }
 
 #[test]

@@ -11,14 +11,16 @@
     reason = "a test says so by failing"
 )]
 
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
 #[path = "vectors_support/mod.rs"]
 mod support;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
+use skip::skip;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol/vectors")
@@ -78,20 +80,17 @@ fn has_packages(python: &PathBuf) -> bool {
     Command::new(python).args(["-c", imports]).output().is_ok_and(|output| output.status.success())
 }
 
-/// Past the test runner, which would keep what a passing test prints to itself: a skipped proof must be seen.
-fn say_skipped(why: &str) {
-    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
-}
+const REDERIVED: &str = "an_independent_program_written_from_the_protocol_pages_derives_every_vector_again";
 
 #[test]
 fn an_independent_program_written_from_the_protocol_pages_derives_every_vector_again() {
     if is_writing() {
-        say_skipped("the vectors are being written; run the test again without KINFOLK_WRITE_VECTORS");
+        skip(REDERIVED, "the vectors are being written; run the test again without KINFOLK_WRITE_VECTORS");
         return;
     }
     let Some(python) = pythons().into_iter().find(has_packages) else {
         assert!(std::env::var_os("KINFOLK_PYTHON").is_none(), "KINFOLK_PYTHON has not the packages that it needs");
-        say_skipped("no python3 with cryptography, kyber-py and mnemonic; see docs/protocol/vectors/README.md");
+        skip(REDERIVED, "no python3 with cryptography, kyber-py and mnemonic; see docs/protocol/vectors/README.md");
         return;
     };
     let output = Command::new(python).arg(folder().join("rederive.py")).output().unwrap();

@@ -12,5 +12,7 @@ mod dialling;
 mod hostile;
 mod limits;
 mod raw;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
 mod support;
 mod swarms;

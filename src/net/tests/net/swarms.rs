@@ -83,7 +83,9 @@ fn nodes_on_one_network_find_each_other() {
     }
     let possible = Process::new("unshare").args(["-n", "sh", "-c", NAMESPACE, "true"]).output();
     if !possible.as_ref().is_ok_and(|done| done.status.success()) {
-        println!("SKIPPED {NAME}: no network namespace with multicast can be made here ({possible:?})");
+        let reason = possible
+            .map_or_else(|error| error.to_string(), |done| String::from_utf8_lossy(&done.stderr).trim().to_owned());
+        crate::skip::skip(NAME, &format!("no network namespace with multicast can be made here: {reason}"));
         return;
     }
     let inside = Process::new("unshare")
