@@ -70,3 +70,85 @@ impl PartHash {
         self.0.update(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of a transcript, to be altered one by one.
+    #[derive(Clone)]
+    struct Parts {
+        identities: [IdentityId; 2],
+        devices: [DeviceId; 2],
+        keys: [[u8; 32]; 7],
+        ids: [u32; 3],
+        kem_key: Box<[u8; KEM_KEY]>,
+        ciphertext: Box<[u8; KEM_CIPHERTEXT]>,
+        one_time: bool,
+        invite: Option<InviteId>,
+    }
+
+    fn parts() -> Parts {
+        Parts {
+            identities: [1, 2].map(|byte| IdentityId::new([byte; 32])),
+            devices: [3, 4].map(|byte| DeviceId::new([byte; 16])),
+            keys: [5, 6, 7, 8, 9, 10, 11].map(|byte| [byte; 32]),
+            ids: [12, 13, 14],
+            kem_key: Box::new([15; KEM_KEY]),
+            ciphertext: Box::new([16; KEM_CIPHERTEXT]),
+            one_time: true,
+            invite: None,
+        }
+    }
+
+    fn hash(parts: &Parts) -> [u8; 32] {
+        let [signing_a, identity_a, signing_b, identity_b, ephemeral, signed, one_time] = &parts.keys;
+        let [identity, their_identity] = &parts.identities;
+        let [device, their_device] = &parts.devices;
+        let [signed_id, one_time_id, kem_id] = parts.ids.map(PrekeyId);
+        Transcript {
+            initiator: Party { identity, device, signing_key: signing_a, identity_key: identity_a },
+            responder: Party {
+                identity: their_identity,
+                device: their_device,
+                signing_key: signing_b,
+                identity_key: identity_b,
+            },
+            ephemeral_key: ephemeral,
+            signed_prekey: (signed_id, signed),
+            one_time_prekey: parts.one_time.then_some((one_time_id, one_time)),
+            kem_prekey: (kem_id, &parts.kem_key),
+            kem_ciphertext: &parts.ciphertext,
+            invite: parts.invite.as_ref(),
+        }
+        .hash()
+    }
+
+    #[test]
+    fn a06_every_part_of_the_transcript_counts() {
+        let mut seen = vec![hash(&parts())];
+        let mut altered = |alter: &dyn Fn(&mut Parts)| {
+            let mut parts = parts();
+            alter(&mut parts);
+            let hash = hash(&parts);
+            assert!(!seen.contains(&hash));
+            seen.push(hash);
+        };
+        for at in 0..2 {
+            altered(&|parts| parts.identities[at] = IdentityId::new([0; 32]));
+            altered(&|parts| parts.devices[at] = DeviceId::new([0; 16]));
+        }
+        for at in 0..7 {
+            altered(&|parts| parts.keys[at] = [0; 32]);
+        }
+        for at in 0..3 {
+            altered(&|parts| parts.ids[at] = 0);
+        }
+        altered(&|parts| parts.identities.swap(0, 1));
+        altered(&|parts| parts.kem_key[1_183] ^= 1);
+        altered(&|parts| parts.ciphertext[1_087] ^= 1);
+        altered(&|parts| parts.one_time = false);
+        altered(&|parts| parts.invite = Some(InviteId::new([0; 16])));
+        altered(&|parts| parts.invite = Some(InviteId::new([1; 16])));
+    }
+}

@@ -72,3 +72,28 @@ pub(crate) struct BodyKeys {
     pub(crate) key: Zeroizing<[u8; 32]>,
     pub(crate) nonce: [u8; 12],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a14_the_mixture_needs_both_keys() {
+        let key = |byte| MessageKey::new(Key::new([byte; 32]));
+        let mixed = MessageSecret::mix(&key(1), &key(2)).to_bytes();
+        assert_ne!(mixed, MessageSecret::mix(&key(3), &key(2)).to_bytes());
+        assert_ne!(mixed, MessageSecret::mix(&key(1), &key(3)).to_bytes());
+        assert_ne!(mixed, MessageSecret::mix(&key(2), &key(1)).to_bytes());
+        assert_eq!(mixed, MessageSecret::mix(&key(1), &key(2)).to_bytes());
+    }
+
+    #[test]
+    fn key_and_nonce_are_the_parts_of_one_hkdf() {
+        let (ec, pq, nonce) = ([1; 32], [2; 32], [3; 24]);
+        let secret = MessageSecret::mix(&MessageKey::new(Key::new(ec)), &MessageKey::new(Key::new(pq)));
+        let keys = secret.keys(&nonce);
+        let mut whole = [0; 44];
+        assert_eq!(crate::kdf::hkdf(&pq, &ec, &[b"kinfolk/1 msg", &nonce], &mut whole), Ok(()));
+        assert_eq!([&keys.key[..], &keys.nonce].concat(), whole);
+    }
+}

@@ -239,6 +239,20 @@ impl PostQuantum {
         self.epoch
     }
 
+    #[cfg(test)]
+    pub(crate) const fn root(&self) -> &[u8; 32] {
+        self.root.as_bytes()
+    }
+
+    /// The same counters over other keys: all that is public of this ratchet.
+    #[cfg(test)]
+    pub(crate) fn without_keys(&self) -> Self {
+        let mut copy = self.clone();
+        copy.receiving.chain = ChainKey::new(Key::new([0; 32]));
+        copy.upcoming = copy.upcoming.map(|_| ChainKey::new(Key::new([0; 32])));
+        copy
+    }
+
     /// Sends under the newest epoch from now on.
     fn send_under(&mut self, chain: ChainKey<Ours>) {
         let before = std::mem::replace(&mut self.sending, EpochChain { epoch: self.epoch, chain, next: 0 });

@@ -304,16 +304,35 @@ fn a14_each_ratchet_alone_heals_what_was_stolen() {
     let payload = alice.send_at(rng, day, b"private again");
     let open = |session: &Session| session.decrypt(day, &message(&payload), &none()).map(|opened| opened.plaintext);
 
-    // Who has broken X25519 and so knows all of the double ratchet still lacks the new epoch.
+    // Who has broken X25519 and so knows all of the double ratchet still lacks the new epoch, and knowing its counters
+    // does not help.
     let mut thief = bob.session.state.clone();
     thief.post_quantum = stolen.post_quantum.clone();
     assert!(open(&Session { state: thief }).is_err());
+    let mut thief = bob.session.state.clone();
+    thief.post_quantum = thief.post_quantum.without_keys();
+    assert_eq!(open(&Session { state: thief }).err(), Some(DecryptError::Unreadable));
     // Who has broken ML-KEM and so knows all of the post-quantum ratchet still lacks the new step.
     let mut thief = bob.session.state.clone();
     thief.double = stolen.double.clone();
     assert!(open(&Session { state: thief }).is_err());
     let whole = Session { state: bob.session.state.clone() };
     assert_eq!(open(&whole).unwrap().as_slice(), b"private again");
+}
+
+#[test]
+fn a13_the_root_of_the_epoch_before_is_gone() {
+    let rng = &mut rng(19);
+    let (mut alice, mut bob) = talking(rng);
+    let before = *alice.session.state.post_quantum.root();
+    assert_eq!(before, *bob.session.state.post_quantum.root());
+    let day = NOW.after(Span::from_hours(24));
+    round_trip(rng, &mut alice, &mut bob, day);
+    round_trip(rng, &mut alice, &mut bob, day);
+    assert_eq!(alice.session.state.post_quantum.root(), bob.session.state.post_quantum.root());
+    for end in [&alice, &bob] {
+        assert!(!end.session.to_bytes().as_slice().windows(32).any(|window| window == before));
+    }
 }
 
 #[test]
