@@ -14,9 +14,7 @@ use std::collections::btree_map;
 
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
-use kinfolk_wire::ids::{
-    ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId,
-};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -206,11 +204,7 @@ impl Key {
     pub const fn is_volatile(&self) -> bool {
         matches!(
             self,
-            Self::Link(_)
-                | Self::LinkOf(_)
-                | Self::Listening
-                | Self::Knocks
-                | Self::Timer(_, Alarm::LinkStalled(_))
+            Self::Link(_) | Self::LinkOf(_) | Self::Listening | Self::Knocks | Self::Timer(_, Alarm::LinkStalled(_))
         )
     }
 
@@ -387,6 +381,7 @@ pub trait Read {
 
 /// What becomes of a key.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly every change is a row; boxing each would cost more than it saves")]
 pub enum Change {
     /// It has this row.
     Put(Row),
