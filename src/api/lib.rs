@@ -7,7 +7,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `server` | listeners, connections, `door.json`, the end |
+//! | `server` | opening, `door.json`, closing |
+//! | `listen` | connections, bounded |
 //! | `guard` | who may knock: Host, Origin, Sec-Fetch-Site, token; the headers of every answer |
 //! | `token` | the secret of `door.json` |
 //! | `extract` | bodies, queries and paths, bounded |
@@ -23,6 +24,7 @@ mod convert;
 mod extract;
 mod feed;
 mod guard;
+mod listen;
 pub mod openapi;
 mod problem;
 mod routes;

@@ -34,8 +34,18 @@ const fn state(state: ContactState) -> rpc::ContactState {
     }
 }
 
-/// The contact that a text names.
+/// The contact that a text names. A whole id goes before any name, as people may call themselves what they like.
 pub(crate) fn named(read: &dyn Read, text: &str) -> Result<ContactView, Refused> {
+    if let Ok(id) = text.parse::<IdentityId>() {
+        if let Some(view) = query::contact(read, id)? {
+            return Ok(view);
+        }
+        if let Some(view) =
+            query::contacts(read)?.into_iter().find(|view| view.conversation.as_bytes() == id.as_bytes())
+        {
+            return Ok(view);
+        }
+    }
     Ok(query::resolve(read, text)?)
 }
 

@@ -30,20 +30,23 @@ pub(crate) fn page(read: &dyn Read, since: u64, limit: usize) -> Result<Page, Re
         page.more = false;
         return Ok(page);
     }
+    let mut names = Names::of(read)?;
     for (number, event) in found.events {
         page.last = number;
-        page.events.extend(what(read, &event)?.map(|what| rpc::Event { seq: Some(number), what }));
+        page.events.extend(said(read, &mut names, &event)?.map(|what| rpc::Event { seq: Some(number), what }));
     }
     Ok(page)
 }
 
 /// An event for a face; nothing where what it tells of is gone by now, which a later event tells.
 pub(crate) fn what(read: &dyn Read, event: &Event) -> Result<Option<rpc::What>, ReadError> {
+    said(read, &mut Names::of(read)?, event)
+}
+
+fn said(read: &dyn Read, names: &mut Names<'_>, event: &Event) -> Result<Option<rpc::What>, ReadError> {
     Ok(match event {
         Event::MessageAdded(place) => match query::line(read, *place) {
-            Ok(line) => {
-                line.map(|line| message(&line, &mut Names::of(read)?)).transpose()?.map(rpc::What::MessageAdded)
-            }
+            Ok(line) => line.map(|line| message(&line, names)).transpose()?.map(rpc::What::MessageAdded),
             Err(ReadError::Damaged { .. }) => {
                 Some(rpc::What::MessageDamaged { message: place.id.to_string(), chat: place.conversation.to_string() })
             }
@@ -62,17 +65,17 @@ pub(crate) fn what(read: &dyn Read, event: &Event) -> Result<Option<rpc::What>, 
         }
         Event::ContactRemoved(identity) => Some(rpc::What::ContactRemoved { contact: identity.to_string() }),
         Event::SessionReset(identity) => {
-            let (contact, name, display_name) = person(read, *identity)?;
+            let (contact, name, display_name) = person(names, *identity)?;
             Some(rpc::What::SessionReset { contact, name, display_name })
         }
         Event::PeerOnline(identity, online) => {
-            let (contact, name, display_name) = person(read, *identity)?;
+            let (contact, name, display_name) = person(names, *identity)?;
             Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
         }
     })
 }
 
-fn person(read: &dyn Read, identity: IdentityId) -> Result<(String, String, String), ReadError> {
-    let sender = Names::of(read)?.sender(identity)?;
+fn person(names: &mut Names<'_>, identity: IdentityId) -> Result<(String, String, String), ReadError> {
+    let sender = names.sender(identity)?;
     Ok((sender.identity, sender.name, sender.display_name))
 }

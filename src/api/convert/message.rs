@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use kinfolk_engine::Refusal;
 use kinfolk_engine::event::MessagePlace;
-use kinfolk_engine::query::{self, Line, ResolveError};
+use kinfolk_engine::query::{self, Line};
 use kinfolk_engine::store::{ContactState, Key, MessageState, Read, ReadError, Row};
 use kinfolk_node::CommandError;
 use kinfolk_rpc::message as rpc;
@@ -11,26 +11,25 @@ use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Text, Tex
 use kinfolk_wire::ids::{ConversationId, IdentityId};
 use kinfolk_wire::name::Name;
 
+use super::contact::named;
 use crate::problem::Refused;
 
-/// The conversation that a text names: by the contact it is with, or by its own id, which also finds those whose
-/// contact was removed.
+/// The conversation that a text names: by its own id, which also finds those whose contact was removed, or by the
+/// contact it is with.
 pub(crate) fn conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
-    match query::resolve(read, text) {
-        Ok(view) => Ok(view.conversation),
-        Err(unknown @ ResolveError::Unknown(_)) => {
-            let id = text.parse().ok().filter(|id| matches!(read.get(&Key::Conversation(*id)), Ok(Some(_))));
-            id.ok_or_else(|| unknown.into())
-        }
-        Err(error) => Err(error.into()),
+    if let Ok(id) = text.parse()
+        && read.get(&Key::Conversation(id))?.is_some()
+    {
+        return Ok(id);
     }
+    Ok(named(read, text)?.conversation)
 }
 
 /// The same to say or do something in. One with a contact who has not agreed is not there yet, and that is what is said.
 pub(crate) fn open_conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
     let id = conversation(read, text)?;
     if read.get(&Key::Conversation(id))?.is_none() {
-        let view = query::resolve(read, text)?;
+        let view = named(read, text)?;
         let name = view.name.to_string();
         let refusal = match view.state {
             ContactState::Declined => Refusal::Declined(name),

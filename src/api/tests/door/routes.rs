@@ -146,6 +146,20 @@ async fn two_contacts_of_one_name_are_told_apart_by_their_ids() {
 }
 
 #[tokio::test]
+async fn b06_a_contact_that_calls_itself_the_id_of_another_is_not_taken_for_them() {
+    let (house, bo) = House::with_a_contact().await;
+    let link = House::link_of_a_stranger().await;
+    let mallory = house.must("POST", "/v1/contacts", &format!("{{\"link\":\"{link}\",\"name\":\"{bo}\"}}")).await;
+    assert_eq!(house.get(&format!("/v1/contacts/{bo}")).await.json()["contact"], bo.as_str());
+    let chat = house.get(&format!("/v1/contacts/{bo}")).await.json()["chat"].as_str().unwrap().to_owned();
+    let mallory = mallory["contact"].as_str().unwrap();
+    house.must("PUT", &format!("/v1/contacts/{mallory}/name"), &format!("{{\"name\":\"{chat}\"}}")).await;
+    assert_eq!(house.get(&format!("/v1/contacts/{mallory}")).await.json()["name"], chat.as_str());
+    assert_eq!(house.get(&format!("/v1/contacts/{chat}")).await.json()["contact"], bo.as_str());
+    house.close().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_says_why() {
     let (house, _) = House::with_a_contact().await;
     let own = house.must("POST", "/v1/invites", "{\"uses\":\"once\"}").await["link"].as_str().unwrap().to_owned();
