@@ -19,10 +19,11 @@ use crate::refusal::Refusal;
 use crate::services::links::Request;
 use crate::services::outbox::Departure;
 use crate::services::sessions::Opening;
-use crate::services::{directory, healing, links, outbox, prekeys, sessions};
+use crate::services::{directory, flow, healing, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
     Alarm, Changes, ContactState, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError, Scan,
+    Table,
 };
 
 /// How often what is old is looked for.
@@ -134,7 +135,8 @@ pub fn next_wakeup(read: &dyn Read) -> Result<Option<Timestamp>, ReadError> {
 fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     step.profile()?;
     links::dial_everybody(step)?;
-    asking::try_all(step)
+    asking::try_all(step)?;
+    notice_clock_set_back(step)
 }
 
 fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
@@ -156,8 +158,9 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             let gone = contacts::remove(step, identity)?;
             settle(step, &gone).map(done)
         }
-        Command::SendMessage { id, conversation, body } => conversations::send(step, id, conversation, body)
-            .map(|(place, state)| Answer::Message(place, state)),
+        Command::SendMessage { id, conversation, body } => {
+            conversations::send(step, id, conversation, body).map(|(place, state)| Answer::Message(place, state))
+        }
         Command::MarkRead(conversation, message) => conversations::mark_read(step, conversation, message).map(done),
         Command::AllowReadReceipts(conversation, allowed) => {
             conversations::allow_read_receipts(step, conversation, allowed).map(done)
@@ -185,7 +188,10 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
             links::dial_failed(step, peer)?;
             asking::dial_failed(step, peer)
         }
-        Report::Discovered { peer, addresses } => links::discovered(step, peer, &addresses),
+        Report::Discovered { peer, addresses } => {
+            links::discovered(step, peer, &addresses)?;
+            asking::discovered(step, peer, &addresses)
+        }
         Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
         Report::Sent(peer, request) => match Request::of(request.0) {
             Request::Outbox(number) => {
@@ -229,7 +235,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
         FrameKind::Hello => {
             if let Some(device) = links::hello(step, delivery, body)? {
                 contacts::linked(step, device)?;
-                outbox::flow(step, device)?;
+                flow::flow(step, device)?;
             }
             Ok(())
         }
@@ -316,14 +322,47 @@ fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
 fn wake(step: &mut Step<'_>) -> Result<(), Refusal> {
     let due = step.scan(&Scan::timers_until(step.now, ALARMS))?;
     for (key, _) in due.rows {
-        let Key::Timer(_, alarm) = key else { continue };
-        step.delete(key);
-        match alarm {
-            Alarm::Dial(device) => links::dial(step, device)?,
-            Alarm::Ask(identity) => asking::try_now(step, identity)?,
-            Alarm::Receipts(contact) => conversations::send_receipts(step, contact)?,
-            Alarm::LinkStalled(peer) => outbox::look_after(step, peer)?,
-            Alarm::Housekeeping => housekeeping(step)?,
+        ring(step, key)?;
+    }
+    notice_clock_set_back(step)
+}
+
+fn ring(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
+    let Key::Timer(_, alarm) = key else { return Ok(()) };
+    step.delete(key);
+    match alarm {
+        Alarm::Dial(device) => links::dial(step, device),
+        Alarm::Ask(identity) => asking::try_now(step, identity),
+        Alarm::Receipts(contact) => conversations::send_receipts(step, contact),
+        Alarm::LinkStalled(peer) => flow::look_after(step, peer),
+        Alarm::Housekeeping => housekeeping(step),
+    }
+}
+
+/// The longest wait that an alarm is ever set for.
+const fn longest_wait(alarm: Alarm) -> Span {
+    match alarm {
+        Alarm::Dial(_) | Alarm::Ask(_) => links::LONGEST_WAIT,
+        Alarm::Receipts(_) => conversations::RECEIPT_DELAY,
+        Alarm::LinkStalled(_) => flow::LONGEST_WAIT,
+        Alarm::Housekeeping => HOUSEKEEPING,
+    }
+}
+
+/// Alarms that are further off than they are ever set for were set before the clock was turned back. They ring now.
+/// Housekeeping is the last of all, so that its alarm tells whether to look at the others.
+fn notice_clock_set_back(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let last = Scan { backwards: true, ..Scan::all(Table::Timer, 1) };
+    let is_impossible = |now: Timestamp, key: &Key| match key {
+        Key::Timer(due, alarm) => *due > now.after(longest_wait(*alarm)),
+        _ => false,
+    };
+    if !step.scan(&last)?.rows.iter().any(|(key, _)| is_impossible(step.now, key)) {
+        return Ok(());
+    }
+    for (key, _) in step.scan(&Scan::all(Table::Timer, usize::MAX))?.rows {
+        if is_impossible(step.now, &key) && step.has(&key)? {
+            ring(step, key)?;
         }
     }
     Ok(())

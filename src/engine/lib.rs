@@ -26,5 +26,5 @@ pub use effect::Effect;
 pub use engine::{Answer, Turn, found, next_wakeup, turn};
 pub use event::Event;
 pub use input::Input;
-pub use step::Rejection;
 pub use refusal::Refusal;
+pub use step::Rejection;

@@ -7,8 +7,8 @@ use kinfolk_wire::time::Timestamp;
 
 use crate::event::{Event, MessagePlace};
 use crate::store::{
-    Contact, ContactState, Conversation, Counters, Key, Listening, Message, MessageState, Profile, Read,
-    ReadError, Record, Row, Scan, Table,
+    Contact, ContactState, Conversation, Counters, Key, Listening, Message, MessageState, Profile, Read, ReadError,
+    Record, Row, Scan, Table,
 };
 
 /// How many contacts there may be.
@@ -318,7 +318,11 @@ pub fn listening(read: &dyn Read) -> Result<Listening, ReadError> {
 /// [`ReadError`].
 pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
     let links = read.scan(&Scan::all(Table::Link, CONTACTS))?;
-    Ok(links.rows.into_iter().filter_map(|(key, _)| if let Key::Link(peer) = key { Some(peer) } else { None }).collect())
+    Ok(links
+        .rows
+        .into_iter()
+        .filter_map(|(key, _)| if let Key::Link(peer) = key { Some(peer) } else { None })
+        .collect())
 }
 
 /// How many payloads wait to be taken by somebody.

@@ -2,35 +2,80 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kinfolk_engine::event::{Event, MessagePlace};
+use kinfolk_engine::query::{self, Line};
 use kinfolk_engine::store::MessageState;
 use kinfolk_wire::content::Body;
-use kinfolk_wire::ids::MessageId;
+use kinfolk_wire::ids::{IdentityId, MessageId};
 
 use crate::node::SimNode;
+
+/// What a person asked their node for, so that the answer can be told apart from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Nothing that needs an answer.
+    Nothing,
+    /// To say something.
+    Say(Said),
+}
+
+/// Something that somebody wanted to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The id they chose.
+    pub id: MessageId,
+    /// Who.
+    pub from: usize,
+    /// To whom.
+    pub to: usize,
+    /// What.
+    pub body: Body,
+}
 
 /// What people were told while the world ran.
 #[derive(Debug, Default)]
 pub struct Model {
-    /// Messages whose command was answered with yes: sender, recipient, what was said.
-    accepted: BTreeMap<MessageId, (usize, usize, Body)>,
+    /// Messages whose command was answered with yes.
+    accepted: BTreeMap<MessageId, Said>,
     /// Messages whose node died before it could answer: they are on both screens or on none.
-    unanswered: BTreeMap<MessageId, (usize, usize, Body)>,
+    unanswered: BTreeMap<MessageId, Said>,
+    /// Lines that a node lost when an older copy of its store was put back.
+    rolled_back: BTreeSet<MessageId>,
+    /// Lines of ours in such a copy that were not known to have come.
+    uncertain: BTreeSet<MessageId>,
+    /// Pairs of people of whom one lets the other down: only what both screens show is compared.
+    strained: BTreeSet<(usize, usize)>,
 }
 
 /// What a screen shows that it must not, or does not show that it must.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction(pub String);
 
+type Place = (IdentityId, MessageId);
+
 impl Model {
     /// A person was told that their message is on its way.
-    pub fn accepted(&mut self, id: MessageId, from: usize, to: usize, body: Body) {
-        self.unanswered.remove(&id);
-        self.accepted.insert(id, (from, to, body));
+    pub fn accepted(&mut self, said: Said) {
+        self.unanswered.remove(&said.id);
+        self.accepted.insert(said.id, said);
     }
 
     /// A node died over a message.
-    pub fn unanswered(&mut self, id: MessageId, from: usize, to: usize, body: Body) {
-        self.unanswered.insert(id, (from, to, body));
+    pub fn unanswered(&mut self, said: Said) {
+        if !self.accepted.contains_key(&said.id) {
+            self.unanswered.insert(said.id, said);
+        }
+    }
+
+    /// An older copy of a node's store was put back.
+    pub fn rolled_back(&mut self, lost: &[MessagePlace], uncertain: Vec<MessageId>) {
+        self.rolled_back.extend(lost.iter().map(|place| place.id));
+        self.uncertain.extend(uncertain);
+    }
+
+    /// Two people no longer talk, or never come to.
+    pub fn strain(&mut self, a: usize, b: usize) {
+        self.strained.insert((a.min(b), a.max(b)));
     }
 
     /// How many messages were accepted.
@@ -45,61 +90,118 @@ impl Model {
         self.accepted.is_empty()
     }
 
-    /// Holds the screens of two people who talked against what they were told.
+    /// Whether a line will change its state yet.
+    #[must_use]
+    pub fn is_pending(&self, line: &Line) -> bool {
+        matches!(line.state, MessageState::Queued | MessageState::Sent) && !self.is_excused(line.place.id)
+    }
+
+    fn is_excused(&self, id: MessageId) -> bool {
+        self.rolled_back.contains(&id) || self.uncertain.contains(&id)
+    }
+
+    fn is_strained(&self, a: usize, b: usize) -> bool {
+        self.strained.contains(&(a.min(b), a.max(b)))
+    }
+
+    /// Whether what waits between two people must come through in the end.
+    #[must_use]
+    pub fn expects_delivery(&self, a: usize, b: usize) -> bool {
+        !self.is_strained(a, b)
+    }
+
+    /// Holds the screens of two people against what they were told.
     ///
     /// # Errors
     /// The first [`Contradiction`].
     pub fn check_pair(&self, a: usize, b: usize, nodes: &[SimNode]) -> Result<(), Contradiction> {
-        let fail = |text: String| Err(Contradiction(format!("nodes {a} and {b}: {text}")));
+        let fail = |text: String| Contradiction(format!("nodes {a} and {b}: {text}"));
         let (Some(first), Some(second)) = (nodes.get(a), nodes.get(b)) else { return Ok(()) };
         let (screen_a, screen_b) = (first.screen(second.identity), second.screen(first.identity));
-        let order = |screen: &[kinfolk_engine::query::Line]| -> Vec<_> {
-            screen.iter().map(|line| (line.place.sender, line.place.id)).collect()
-        };
-        let (order_a, order_b) = (order(&screen_a), order(&screen_b));
+        self.check_orders(a, b, &screen_a, &screen_b).map_err(fail)?;
+        let rolled_back =
+            [&screen_a, &screen_b].iter().any(|screen| screen.iter().any(|l| self.is_excused(l.place.id)));
+        for (index, node, screen) in [(a, first, &screen_a), (b, second, &screen_b)] {
+            self.check_lines(index, self.is_strained(a, b), screen).map_err(fail)?;
+            check_told(node, screen).map_err(fail)?;
+            if !rolled_back && self.rolled_back.is_empty() {
+                check_causality(screen).map_err(fail)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Both screens show the same lines in the same order, and all that was accepted.
+    fn check_orders(&self, a: usize, b: usize, first: &[Line], second: &[Line]) -> Result<(), String> {
+        let order = |screen: &[Line]| -> Vec<Place> { screen.iter().map(|l| (l.place.sender, l.place.id)).collect() };
+        let (mut order_a, mut order_b) = (order(first), order(second));
+        for order in [&order_a, &order_b] {
+            let distinct: BTreeSet<_> = order.iter().collect();
+            if distinct.len() != order.len() {
+                return Err("a message is shown twice".to_owned());
+            }
+        }
+        let strained = self.is_strained(a, b);
+        let excused = |place: &Place, other: &[Place]| (strained || self.is_excused(place.1)) && !other.contains(place);
+        let (all_a, all_b) = (order_a.clone(), order_b.clone());
+        order_a.retain(|place| !excused(place, &all_b));
+        order_b.retain(|place| !excused(place, &all_a));
         if order_a != order_b {
-            return fail(format!("the screens differ: {} and {} lines, {order_a:?} {order_b:?}", order_a.len(), order_b.len()));
+            return Err(format!(
+                "the screens differ: {} and {} lines, {order_a:?} {order_b:?}",
+                all_a.len(),
+                all_b.len()
+            ));
         }
-        let distinct: BTreeSet<_> = order_a.iter().collect();
-        if distinct.len() != order_a.len() {
-            return fail("a message is shown twice".to_owned());
-        }
-        for (node, screen) in [(a, &screen_a), (b, &screen_b)] {
-            for line in screen {
-                let known = self.accepted.get(&line.place.id).or_else(|| self.unanswered.get(&line.place.id));
-                let Some((from, _, body)) = known else { return fail("a message nobody said".to_owned()) };
-                if *body != line.body {
-                    return fail("a message says something else".to_owned());
-                }
-                let expected = if *from == node { MessageState::Delivered } else { MessageState::Received };
-                if line.state != expected {
-                    return fail(format!("the message {} is {:?} on the screen of {node} where it must be {expected:?}", line.place.id, line.state));
-                }
+        for said in self.accepted.values() {
+            let here = [(a, b), (b, a)].contains(&(said.from, said.to));
+            let own = if said.from == a { &all_a } else { &all_b };
+            if here && !self.is_excused(said.id) && !own.iter().any(|(_, shown)| *shown == said.id) {
+                return Err(format!("the message {} was accepted and is shown nowhere", said.id));
             }
         }
-        for (id, (from, to, _)) in &self.accepted {
-            let here = [(a, b), (b, a)].contains(&(*from, *to));
-            if here && !order_a.iter().any(|(_, shown)| shown == id) {
-                return fail(format!("the message {id} was accepted and is shown nowhere"));
+        Ok(())
+    }
+
+    /// Every line says what its sender said, and has come as far as it must.
+    fn check_lines(&self, node: usize, strained: bool, screen: &[Line]) -> Result<(), String> {
+        for line in screen {
+            let id = line.place.id;
+            let Some(said) = self.accepted.get(&id).or_else(|| self.unanswered.get(&id)) else {
+                return Err("a message nobody said".to_owned());
+            };
+            if said.body != line.body {
+                return Err("a message says something else".to_owned());
+            }
+            let right = match line.state {
+                MessageState::Received => said.from != node,
+                MessageState::Delivered | MessageState::Read => said.from == node,
+                _ => said.from == node && (strained || self.is_excused(id)),
+            };
+            if !right {
+                return Err(format!("the message {id} is {:?} on the screen of {node}", line.state));
             }
         }
-        for (node, screen) in [(first, &screen_a), (second, &screen_b)] {
-            for line in screen {
-                let told = node.shown.iter().filter(|place| **place == line.place).count();
-                if told > 1 {
-                    return fail("a screen was told twice of one message".to_owned());
-                }
-            }
-            if !node.failures.is_empty() {
-                return fail(format!("the engine failed: {:?}", node.failures));
-            }
-        }
-        check_causality(&screen_a).map_or(Ok(()), fail)
+        Ok(())
     }
 }
 
+/// The log tells of every line once, and a screen that was there was told at most once.
+fn check_told(node: &SimNode, screen: &[Line]) -> Result<(), String> {
+    let log = query::events_after(&node.store, 0, usize::MAX).map(|page| page.events).unwrap_or_default();
+    for line in screen {
+        let added = Event::MessageAdded(line.place);
+        let logged = log.iter().filter(|(_, event)| *event == added).count();
+        let told = node.shown.iter().filter(|place| **place == line.place).count();
+        if logged != 1 || told > 1 {
+            return Err(format!("a screen was told {told} times of one message, and the log {logged} times"));
+        }
+    }
+    if node.failures.is_empty() { Ok(()) } else { Err(format!("the engine failed: {:?}", node.failures)) }
+}
+
 /// In one person's own lines the order numbers rise in the order they were said.
-fn check_causality(screen: &[kinfolk_engine::query::Line]) -> Option<String> {
+fn check_causality(screen: &[Line]) -> Result<(), String> {
     let mut last: BTreeMap<_, (u64, u64)> = BTreeMap::new();
     for line in screen {
         let Body::Text(text) = &line.body else { continue };
@@ -110,8 +212,8 @@ fn check_causality(screen: &[kinfolk_engine::query::Line]) -> Option<String> {
         if let Some(before) = last.insert(line.place.sender, now)
             && (before.0 >= now.0 || before.1 >= now.1)
         {
-            return Some(format!("somebody's lines are out of order: {before:?} stands before {now:?}"));
+            return Err(format!("somebody's lines are out of order: {before:?} stands before {now:?}"));
         }
     }
-    None
+    Ok(())
 }

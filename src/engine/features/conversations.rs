@@ -13,11 +13,14 @@ use crate::services::outbox::Departure;
 use crate::services::{directory, outbox, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Alarm, Contact, ContactState, Conversation, Key, Message, MessageState, Opened, PendingReceipts,
+    Alarm, Contact, ContactState, Conversation, Key, Message, MessageState, Opened, PendingReceipts, Scan,
 };
 
 /// How long receipts gather before they are sent together.
-const RECEIPT_DELAY: Span = Span::from_millis(50);
+pub(crate) const RECEIPT_DELAY: Span = Span::from_millis(50);
+
+/// Lines that are looked at when a conversation is marked as read; those before stay as they are.
+const LINES_READ_AT_ONCE: usize = 10_000;
 
 /// Says something. Asking twice with the same id says it once.
 pub(crate) fn send(
@@ -134,7 +137,11 @@ pub(crate) fn receive(
     sessions::remember(step, device, digest, Opened { line: Some(place) });
     let lamport = conversation.lamport.max(content.lamport);
     let unread = conversation.unread.saturating_add(1);
-    step.put(Key::Conversation(id), Conversation { lamport, unread, ..conversation });
+    let mut late = conversation.late;
+    if conversation.read_until.is_some_and(|read| content.lamport <= read.lamport) && late.len() < limits::RECEIPT_IDS {
+        late.push(content.id);
+    }
+    step.put(Key::Conversation(id), Conversation { lamport, unread, late, ..conversation });
     step.emit(Event::MessageAdded(place))?;
     owe_receipt(step, from, content.id)
 }
@@ -250,33 +257,35 @@ pub(crate) fn departed(step: &mut Step<'_>, departure: &Departure) -> Result<(),
 /// The person has seen a conversation up to a line.
 pub(crate) fn mark_read(step: &mut Step<'_>, id: ConversationId, message: MessageId) -> Result<(), Refusal> {
     let conversation: Conversation = step.find(&Key::Conversation(id))?.ok_or(Refusal::UnknownConversation)?;
-    let place: MessagePlace = step
-        .find(&Key::MessagePlace(id, conversation.contact, message))?
-        .ok_or(Refusal::UnknownMessage)?;
+    let place: MessagePlace =
+        step.find(&Key::MessagePlace(id, conversation.contact, message))?.ok_or(Refusal::UnknownMessage)?;
     let contact = conversation.contact;
-    let tell = conversation.read_receipts;
-    let after = conversation.read_until.map_or(0, |read| read.lamport);
-    let scan = crate::store::Scan {
-        from: after,
-        ..crate::store::Scan::messages_back_from(id, u64::MAX, limits::RECEIPT_IDS * 4)
-    };
-    let mut newly_read = Vec::new();
-    let mut unread = 0;
+    let before = conversation.read_until;
+    if before.is_some_and(|before| before.lamport > place.lamport) {
+        return Ok(());
+    }
+    let (mut newly_read, mut unread) = (conversation.late.clone(), 0);
+    let from = before.map_or(0, |before| before.lamport);
+    let scan = Scan { from, ..Scan::messages_back_from(id, u64::MAX, LINES_READ_AT_ONCE) };
     for (key, _) in step.scan(&scan)?.rows {
         let Key::Message(_, lamport, sender, id) = key else { continue };
-        if sender != contact {
+        if sender != contact || before.is_some_and(|before| lamport == before.lamport) {
             continue;
         }
         if lamport > place.lamport {
             unread += 1;
-        } else if conversation.read_until.is_none_or(|read| (lamport, id) != (read.lamport, read.id)) {
+        } else {
             newly_read.push(id);
         }
     }
-    step.put(Key::Conversation(id), Conversation { unread, read_until: Some(place), ..conversation });
-    if tell {
-        for ids in newly_read.chunks(limits::RECEIPT_IDS) {
-            owe(step, contact, |pending| pending.read.extend(ids))?;
+    let after = Conversation { unread, read_until: Some(place), late: Vec::new(), ..conversation.clone() };
+    if after == conversation {
+        return Ok(());
+    }
+    step.put(Key::Conversation(id), after);
+    if conversation.read_receipts {
+        for id in newly_read {
+            owe(step, contact, |pending| pending.read.push(id))?;
         }
     }
     step.emit(Event::ContactChanged(contact))

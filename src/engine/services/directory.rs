@@ -100,6 +100,7 @@ pub(crate) fn conversation(
         unread: 0,
         read_until: None,
         read_receipts: false,
+        late: Vec::new(),
     });
     Ok((id, row))
 }

@@ -24,9 +24,17 @@ pub(crate) fn failed(step: &mut Step<'_>, device_id: DeviceId, digest: PayloadDi
     if !device.unopened.contains(&digest) && device.unopened.len() < limits::REINIT_DIGESTS {
         device.unopened.push(digest);
     }
-    let asked_lately = device.reinit_asked_at.is_some_and(|at| step.now.since(at) < ASK_AGAIN);
-    if asked_lately || device.bundle.is_empty() {
-        step.put(Key::Device(device_id), device);
+    step.put(Key::Device(device_id), device);
+    ask(step, device_id)
+}
+
+/// Asks a device to start anew, where something of it did not open, it was not asked lately, and prekeys of it are known
+/// that are still good; those that it offers later bring the question up again.
+pub(crate) fn ask(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    let mut device = directory::device(step, device_id)?;
+    let lately = |at| at <= step.now && step.now.since(at) < ASK_AGAIN;
+    if device.unopened.is_empty() || device.reinit_asked_at.is_some_and(lately) || !sessions::can_start(step, &device)?
+    {
         return Ok(());
     }
     let digests = std::mem::take(&mut device.unopened);

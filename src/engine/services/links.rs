@@ -2,6 +2,8 @@
 //!
 //! A link says nothing about a person until its peer has proved, in a *Hello*, to be a device of theirs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kinfolk_crypto::hello::{sign_hello, verify_hello};
 use kinfolk_crypto::identity::Sigchain;
 use kinfolk_crypto::prekeys::VerifiedBundle;
@@ -11,7 +13,7 @@ use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::time::Span;
 
-use super::{directory, outbox, prekeys};
+use super::{directory, healing, outbox, prekeys};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Delivery;
@@ -33,6 +35,8 @@ const PREKEYS: u64 = CONTROL | (1 << 32);
 /// The first wait before dialling again, and the longest.
 const DIAL_AGAIN: Span = Span::from_secs(1);
 const DIAL_AGAIN_AT_MOST: Span = Span::from_secs(300);
+/// The longest wait with what chance adds to it.
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(450);
 
 /// How long a peer has for its hello, from when the stream opened.
 const HELLO_WITHIN: Span = Span::from_secs(10);
@@ -74,7 +78,7 @@ pub(crate) fn backoff(step: &mut Step<'_>, failed: u32) -> Span {
 /// A stream is open.
 pub(crate) fn connected(step: &mut Step<'_>, peer: PeerId, role: Role, address: Address) -> Result<(), Refusal> {
     if let Some(old) = step.find::<Link>(&Key::Link(peer))? {
-        step.clear_alarm(Alarm::LinkStalled(peer), old.stalled_at);
+        step.clear_alarm(Alarm::LinkStalled(peer), old.look_at);
         unlink(step, peer, old.device)?;
     }
     let link = Link {
@@ -84,13 +88,26 @@ pub(crate) fn connected(step: &mut Step<'_>, peer: PeerId, role: Role, address: 
         greeted: false,
         knocked: None,
         cursor: 0,
-        in_flight: 0,
+        in_flight: BTreeSet::new(),
         acknowledged_at: step.now,
-        stalled_at: None,
+        look_at: None,
+        again: BTreeMap::new(),
     };
     step.put(Key::Link(peer), link);
+    expect_hello(step, peer)?;
     // The dialer speaks first.
     if role == Role::Dialer { greet(step, peer) } else { Ok(()) }
+}
+
+/// Where the peer was a contact's device when last seen: if it does not say who it is, the link is given up.
+fn expect_hello(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    let Some(mut device) = directory::device_of(step, peer)? else { return Ok(()) };
+    if directory::find(step, device.identity)?.is_some_and(|contact| directory::is_open(&contact)) {
+        let wait = backoff(step, device.failed_dials.saturating_add(4));
+        dial_after(step, &mut device, wait);
+        step.put(Key::Device(device.device), device);
+    }
+    Ok(())
 }
 
 fn unlink(step: &mut Step<'_>, peer: PeerId, device: Option<DeviceId>) -> Result<(), Refusal> {
@@ -106,7 +123,7 @@ fn unlink(step: &mut Step<'_>, peer: PeerId, device: Option<DeviceId>) -> Result
 pub(crate) fn disconnected(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     let Some(link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
     step.delete(Key::Link(peer));
-    step.clear_alarm(Alarm::LinkStalled(peer), link.stalled_at);
+    step.clear_alarm(Alarm::LinkStalled(peer), link.look_at);
     unlink(step, peer, link.device)?;
     let Some(mut device) = directory::device_of(step, peer)? else { return Ok(()) };
     let Some(contact) = directory::find(step, device.identity)? else { return Ok(()) };
@@ -192,7 +209,8 @@ pub(crate) fn discovered(step: &mut Step<'_>, peer: PeerId, addresses: &[Address
     Ok(())
 }
 
-fn prefer(addresses: &mut Vec<Address>, best: &Address) {
+/// Puts an address first.
+pub(crate) fn prefer(addresses: &mut Vec<Address>, best: &Address) {
     addresses.retain(|address| address != best);
     addresses.insert(0, best.clone());
     addresses.truncate(kinfolk_wire::limits::ADDRESSES);
@@ -246,7 +264,7 @@ pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
 pub(crate) fn press(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     match step.find::<Link>(&Key::Link(peer))? {
         Some(link) if link.greeted && link.device.is_none() => {
-            if step.now.since(link.acknowledged_at) < HELLO_WITHIN {
+            if link.acknowledged_at <= step.now && step.now.since(link.acknowledged_at) < HELLO_WITHIN {
                 return Ok(());
             }
             step.effect(Effect::Disconnect(peer));
@@ -375,43 +393,6 @@ fn take_prekeys(step: &mut Step<'_>, device_id: DeviceId, body: &[u8]) -> Result
         let sigchain = Some(offered.sigchain);
         directory::save(step, Contact { sigchain, devices, head: chain.head(), ..contact })?;
     }
+    healing::ask(step, device_id)?;
     Ok(true)
-}
-
-/// Keeps an alarm on a link that owes acknowledgements.
-pub(crate) fn watch(step: &mut Step<'_>, peer: PeerId, link: &mut Link, patience: Span) {
-    if link.in_flight == 0 {
-        step.clear_alarm(Alarm::LinkStalled(peer), link.stalled_at);
-        link.stalled_at = None;
-    } else if link.stalled_at.is_none() {
-        link.acknowledged_at = step.now;
-        let due = step.now.after(patience);
-        step.set_alarm(Alarm::LinkStalled(peer), None, due);
-        link.stalled_at = Some(due);
-    }
-}
-
-/// The alarm of a link rang: gives the link up where it owes acknowledgements and none came for so long. Says whether
-/// the link is still there.
-pub(crate) fn stalled(step: &mut Step<'_>, peer: PeerId, patience: Span) -> Result<bool, Refusal> {
-    let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(false) };
-    link.stalled_at = None;
-    if link.in_flight > 0 && step.now.since(link.acknowledged_at) >= patience {
-        step.put(Key::Link(peer), link);
-        step.effect(Effect::Disconnect(peer));
-        disconnected(step, peer)?;
-        return Ok(false);
-    }
-    if link.in_flight > 0 {
-        look_again(step, peer, &mut link, patience);
-    }
-    step.put(Key::Link(peer), link);
-    Ok(true)
-}
-
-/// Sets the alarm of a link anew.
-pub(crate) fn look_again(step: &mut Step<'_>, peer: PeerId, link: &mut Link, wait: Span) {
-    let due = step.now.after(wait);
-    step.set_alarm(Alarm::LinkStalled(peer), link.stalled_at, due);
-    link.stalled_at = Some(due);
 }

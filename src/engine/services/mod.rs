@@ -2,6 +2,7 @@
 //! sent.
 
 pub(crate) mod directory;
+pub(crate) mod flow;
 pub(crate) mod healing;
 pub(crate) mod links;
 pub(crate) mod outbox;

@@ -21,9 +21,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::{directory, prekeys};
 use crate::refusal::Refusal;
 use crate::step::Step;
-use crate::store::{
-    Contact, Device, Key, KeyMaterial, Opened as OpenedRow, PrekeyKind, Profile, Scan, SessionPlace,
-};
+use crate::store::{Contact, Device, Key, KeyMaterial, Opened as OpenedRow, PrekeyKind, Profile, Scan, SessionPlace};
 
 /// Sessions kept with one device: the active one and seven that only receive.
 const SESSIONS: usize = 8;
@@ -87,6 +85,13 @@ pub(crate) fn restart(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Re
     Ok(())
 }
 
+/// Whether prekeys of a device are known with which a session can be started now.
+pub(crate) fn can_start(step: &Step<'_>, device: &Device) -> Result<bool, Refusal> {
+    let contact = directory::contact(step, device.identity)?;
+    let known = known_bundle(device, &contact);
+    Ok(known.is_ok_and(|(bundle, chain)| VerifiedBundle::verify(&bundle, &chain, step.now).is_ok()))
+}
+
 fn known_bundle(device: &Device, contact: &Contact) -> Result<(PrekeyBundle, Sigchain), Refusal> {
     const WHAT: Refusal = Refusal::Inconsistent("the sigchain or the prekeys of a contact");
     let chain = contact.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok()).ok_or(WHAT)?;
@@ -137,8 +142,9 @@ fn seal_on(
 }
 
 fn load(step: &Step<'_>, device: DeviceId, session: SessionId) -> Result<Session, Refusal> {
-    let row: KeyMaterial =
-        step.find(&Key::Session(device, session))?.ok_or(Refusal::Inconsistent("a session that is listed is missing"))?;
+    let row: KeyMaterial = step
+        .find(&Key::Session(device, session))?
+        .ok_or(Refusal::Inconsistent("a session that is listed is missing"))?;
     Session::from_bytes(row.as_slice()).map_err(|_| Refusal::Inconsistent("a session cannot be read"))
 }
 
@@ -273,10 +279,10 @@ pub(crate) fn remember(step: &mut Step<'_>, device: DeviceId, digest: PayloadDig
     step.put(Key::Opened(day(step.now), device, digest), row);
 }
 
-/// Whether a payload opened before. The clock may have been set since: days ahead are looked at too.
+/// Whether a payload opened before. The clock may have been set back since: days ahead are looked at too.
 fn again(step: &Step<'_>, device: DeviceId, digest: PayloadDigest) -> Result<Option<OpenedRow>, Refusal> {
     let today = day(step.now);
-    for day in today.saturating_sub(REMEMBER_OPENED_DAYS)..=today.saturating_add(2) {
+    for day in today.saturating_sub(REMEMBER_OPENED_DAYS)..=today.saturating_add(REMEMBER_OPENED_DAYS) {
         if let Some(row) = step.find(&Key::Opened(day, device, digest))? {
             return Ok(Some(row));
         }
@@ -357,8 +363,7 @@ fn open_init(
     let Some(theirs) = chain.device(device_id) else { return Ok(None) };
     let keys = prekeys::device_keys(&profile)?;
     let ours = LocalDevice { identity: profile.identity, keys: &keys };
-    let found =
-        ResponderPrekeys { signed: &signed, last_resort: last_resort.as_ref(), one_time: one_time.as_ref() };
+    let found = ResponderPrekeys { signed: &signed, last_resort: last_resort.as_ref(), one_time: one_time.as_ref() };
     let Ok(accepted) = respond(step.now, ours, found, chain.identity(), theirs, invite, init) else {
         return Ok(None);
     };

@@ -1,5 +1,7 @@
 //! The records: what stands behind each [`Key`].
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::direct::Role;
 use kinfolk_wire::ids::{
@@ -249,7 +251,6 @@ pub struct Device {
     pub failed_opens: u32,
 }
 
-
 /// A session in the list of its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -354,6 +355,9 @@ pub struct Conversation {
     /// Whether the other side is told.
     #[n(4)]
     pub read_receipts: bool,
+    /// Lines of theirs that came after lines that stand behind them had been seen.
+    #[n(5)]
+    pub late: Vec<MessageId>,
 }
 
 /// A line.
@@ -474,15 +478,18 @@ pub struct Link {
     /// The last outbox number that was sent on it.
     #[n(5)]
     pub cursor: u64,
-    /// Requests under way on it.
+    /// Outbox items under way on it.
     #[n(6)]
-    pub in_flight: u32,
-    /// When something was last acknowledged on it.
+    pub in_flight: BTreeSet<u64>,
+    /// When it was opened, or what is under way on it last had an outcome.
     #[n(7)]
     pub acknowledged_at: Timestamp,
-    /// The time of its stall timer.
+    /// The time of its pending timer.
     #[n(8)]
-    pub stalled_at: Option<Timestamp>,
+    pub look_at: Option<Timestamp>,
+    /// Outbox items that were not taken on it, and when they are to be sent again.
+    #[n(9)]
+    pub again: BTreeMap<u64, Timestamp>,
 }
 
 impl Link {
@@ -719,10 +726,7 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Invite(id) => Key::Invite(id),
         KeyBytes::Asking(id) => Key::Asking(id),
         KeyBytes::Session(device, session) => Key::Session(device, session),
-        KeyBytes::SkippedKey(session, id) => Key::SkippedKey(
-            session,
-            SkippedKeyId::from_bytes(id),
-        ),
+        KeyBytes::SkippedKey(session, id) => Key::SkippedKey(session, SkippedKeyId::from_bytes(id)),
         KeyBytes::AcceptedInit(digest) => Key::AcceptedInit(digest),
         KeyBytes::Conversation(id) => Key::Conversation(id),
         KeyBytes::Message(conversation, lamport, sender, id) => Key::Message(conversation, lamport, sender, id),

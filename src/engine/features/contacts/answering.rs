@@ -13,7 +13,7 @@ use super::{aside, open_conversation, reach};
 use crate::input::{Admission, Delivery};
 use crate::refusal::Refusal;
 use crate::services::sessions::Opening;
-use crate::services::{directory, links, outbox, prekeys, sessions};
+use crate::services::{directory, flow, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
     Contact, ContactState, Device, InviteRow, Key, KeyMaterial, Knocks, Link, Profile, Row, Scan, Table,
@@ -95,7 +95,7 @@ pub(crate) fn knock(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
 fn count_knock(step: &mut Step<'_>, peer: PeerId) -> Result<bool, Refusal> {
     let mut knocks: Knocks = step.find(&Key::Knocks)?.unwrap_or_default();
     let now = step.now;
-    knocks.recent.retain(|(_, at)| now.since(*at) < KNOCK_WINDOW);
+    knocks.recent.retain(|(_, at)| *at <= now && now.since(*at) < KNOCK_WINDOW);
     let of_one = knocks.recent.iter().filter(|(who, _)| *who == peer).count();
     let heard = knocks.recent.len() < KNOCKS && of_one < KNOCKS_OF_ONE;
     if heard {
@@ -267,7 +267,7 @@ fn answer(step: &mut Step<'_>, profile: &Profile, contact: &Contact, body: Body)
         if let Some(peer) = directory::device(step, *device)?.peer {
             links::greet(step, peer)?;
         }
-        outbox::flow(step, *device)?;
+        flow::flow(step, *device)?;
     }
     Ok(())
 }

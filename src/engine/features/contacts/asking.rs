@@ -6,7 +6,7 @@ use kinfolk_crypto::prekeys::VerifiedBundle;
 use kinfolk_wire::content::{Accept, Body, Request};
 use kinfolk_wire::direct::{Chain, FrameKind, NackCode, Prekeys};
 use kinfolk_wire::ids::{IdentityId, PeerId};
-use kinfolk_wire::invite::InviteLink;
+use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
@@ -127,6 +127,20 @@ pub(crate) fn try_all(step: &mut Step<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The peer of a request was seen nearby: it is tried there now.
+pub(crate) fn discovered(step: &mut Step<'_>, peer: PeerId, addresses: &[Address]) -> Result<(), Refusal> {
+    let Some(mut asking) = directory::asking_of(step, peer)? else { return Ok(()) };
+    for address in addresses.iter().rev() {
+        links::prefer(&mut asking.addresses, address);
+    }
+    if !step.has(&Key::Link(peer))? {
+        asking.failed_dials = 0;
+        try_after(step, &mut asking, Span::ZERO);
+    }
+    step.put(Key::Asking(asking.identity), asking);
+    Ok(())
+}
+
 /// The peer of a request could not be reached.
 pub(crate) fn dial_failed(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     let Some(mut asking) = directory::asking_of(step, peer)? else { return Ok(()) };
@@ -206,8 +220,7 @@ fn make_chain(step: &mut Step<'_>, asking: &Asking, body: &[u8]) -> Result<Optio
     let request = Request { name: profile.name.clone(), invite, reach };
     let content = aside(step, profile.identity, asking.identity, Body::Request(request));
     let one_time = offered.one_time.as_ref();
-    let init =
-        sessions::seal_first(step, asking.device, &chain, &offered.bundle, one_time, invite, &content)?;
+    let init = sessions::seal_first(step, asking.device, &chain, &offered.bundle, one_time, invite, &content)?;
     let chain = Chain { invite, sigchain: profile.sigchain, device: profile.device, init };
     Ok(Some(chain.encode()))
 }
