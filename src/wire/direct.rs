@@ -118,7 +118,7 @@ impl Frame {
 /// Which end of the stream says hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The end that opened the connection.
+    /// The end that opened the stream.
     Dialer,
     /// The other.
     Listener,

@@ -373,6 +373,9 @@ fn open_init(
     let id = accepted.session.id();
     step.put(Key::AcceptedInit(init_digest(&init.ephemeral_key)), id);
     store(step, device_id, &accepted.session);
+    for key in accepted.store {
+        step.put(Key::SkippedKey(id, key.id), KeyMaterial::new(key.key.as_slice()));
+    }
     adopt(step, &mut device, &accepted.session, &accepted.pair_root, false);
     let before = device.clone();
     activate_new(&mut device, id);
