@@ -259,6 +259,17 @@ pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Says once more who is at this end, to somebody who may not have heard it and owes an answer.
+pub(crate) fn greet_again(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    if let Some(link) = step.find::<Link>(&Key::Link(peer))?
+        && link.device.is_some()
+    {
+        step.put(Key::Link(peer), Link { greeted: false, ..link });
+        return greet(step, peer);
+    }
+    press(step, peer)
+}
+
 /// A peer has not said who it is, and should: it is greeted. Where it was greeted already and has had time to answer,
 /// the link is given up, so that the next one begins anew.
 pub(crate) fn press(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
@@ -350,6 +361,13 @@ pub(crate) fn offer_prekeys(step: &mut Step<'_>, device: DeviceId) -> Result<(),
     let prekeys = Prekeys { sigchain: profile.sigchain, bundle, one_time: None };
     step.send(PREKEYS | u64::from(profile.bundle_id), peer, FrameKind::Prekeys, prekeys.encode());
     Ok(())
+}
+
+/// A device could not open something of ours: it gets our bundle once more, so that it can ask to start anew.
+pub(crate) fn offer_prekeys_again(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    let row = directory::device(step, device)?;
+    step.put(Key::Device(device), Device { knows_prekey: 0, ..row });
+    offer_prekeys(step, device)
 }
 
 /// A device has our bundle.

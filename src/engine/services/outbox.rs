@@ -10,7 +10,7 @@ use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::Span;
 
-use super::{flow, sessions};
+use super::{flow, links, sessions};
 use crate::event::MessagePlace;
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -69,6 +69,9 @@ pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64, code: Na
     let Some(device) = flow::settle(step, peer, number)? else { return Ok(()) };
     if !step.has(&Key::Outbox(device, number))? {
         return Ok(());
+    }
+    if code == NackCode::Undecryptable {
+        links::offer_prekeys_again(step, device)?;
     }
     let wait = match code {
         NackCode::Undecryptable => TRY_UNOPENED_AGAIN,

@@ -107,7 +107,7 @@ pub(crate) fn try_now(step: &mut Step<'_>, identity: IdentityId) -> Result<(), R
     let (peer, addresses) = (asking.peer, asking.addresses.clone());
     step.put(Key::Asking(identity), asking.clone());
     if step.has(&Key::Link(peer))? {
-        if asking.chain_taken { links::press(step, peer) } else { knock(step, peer) }
+        if asking.chain_taken { links::greet_again(step, peer) } else { knock(step, peer) }
     } else {
         step.effect(Effect::Dial { peer, addresses });
         Ok(())

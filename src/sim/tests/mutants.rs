@@ -1,0 +1,35 @@
+//! Every planted fault is caught, in a world that is right without it.
+
+use kinfolk_sim::mutant::Mutant;
+use kinfolk_sim::world::{Plan, World};
+
+/// Worlds that are tried until one of them catches a fault.
+const WORLDS: u64 = 200;
+
+fn plan(seed: u64, mutant: Option<Mutant>) -> Plan {
+    let people = 2 + usize::try_from(seed % 3).unwrap();
+    Plan { people, messages: 5, storm: true, trouble: seed % 3 != 0 && seed % 2 == 0, mutant, diary: false }
+}
+
+#[test]
+fn every_planted_fault_is_caught() {
+    let mut missed = Vec::new();
+    for mutant in Mutant::ALL {
+        let caught = (0..WORLDS).find_map(|seed| {
+            let outcome = World::run(seed, plan(seed, Some(mutant))).outcome;
+            outcome.err().map(|contradiction| (seed, contradiction))
+        });
+        match caught {
+            Some((seed, contradiction)) => {
+                println!("{mutant:?}: seed {seed}: {:.140}", contradiction.0);
+                assert_eq!(
+                    World::run(seed, plan(seed, None)).outcome,
+                    Ok(()),
+                    "seed {seed} is wrong without {mutant:?}"
+                );
+            }
+            None => missed.push(mutant),
+        }
+    }
+    assert!(missed.is_empty(), "not caught in {WORLDS} worlds: {missed:?}");
+}
