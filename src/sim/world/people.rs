@@ -196,10 +196,8 @@ impl World {
         let (kind, done, link) = (relation.kind, relation.done, relation.link.clone());
         let their = self.identity(other);
         match self.relation(node, other).map(|(state, _)| state) {
-            None | Some(ContactState::Declined) => {
-                if !self.is_refused_for_good(node, other) {
-                    self.order(node, Command::AddContact { link, name: None });
-                }
+            None | Some(ContactState::Declined) if !self.is_refused_for_good(node, other) => {
+                self.order(node, Command::AddContact { link, name: None });
             }
             Some(ContactState::Accepted) if kind == Kind::Removes && !done && self.chance(6) == 0 => {
                 self.note(|| format!("n{node} removes n{other}"));

@@ -1,0 +1,201 @@
+//! Two engines in situations that went wrong once, or that somebody would bring about.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic: that is how it fails")]
+
+#[path = "support/duo.rs"]
+mod duo;
+
+use duo::{Duo, peer};
+use kinfolk_engine::effect::RequestId;
+use kinfolk_engine::input::{Command, Delivery, Report};
+use kinfolk_engine::store::{Alarm, Key, MessageState, Read};
+use kinfolk_engine::{Effect, Input, Rejection, query};
+use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::time::Span;
+
+fn sent_payloads(duo: &Duo, who: usize) -> Vec<(RequestId, Vec<u8>)> {
+    let of_who = duo.effects.iter().filter(|(from, _)| *from == who);
+    of_who
+        .filter_map(|(_, effect)| match effect {
+            Effect::Send { request, kind: FrameKind::Payload, body, .. } => Some((*request, body.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_said_is_shown_and_known_to_be_delivered() {
+    let mut duo = Duo::friends();
+    duo.say(0, "hello");
+    duo.pass(Span::from_secs(1));
+    assert_eq!(duo.lines(0)[0].state, MessageState::Delivered);
+    assert_eq!(duo.lines(1)[0].state, MessageState::Received);
+}
+
+#[test]
+fn an_outcome_that_comes_twice_does_not_hide_what_another_item_owes() {
+    let mut duo = Duo::friends();
+    duo.effects.clear();
+    let next = query_last_request(&duo, 0) + 1;
+    duo.lost.push((0, next));
+    duo.say(0, "lost");
+    duo.say(0, "refused");
+    let refused = sent_payloads(&duo, 0)[1].0;
+    for _ in 0..2 {
+        duo.input(0, Input::Network(Report::Refused(peer(1), refused, NackCode::Later)));
+    }
+    duo.pass(Span::from_secs(19));
+    duo.lost.clear();
+    duo.pass(Span::from_secs(60));
+    assert!(duo.lines(0).iter().all(|line| line.state == MessageState::Delivered), "{:?}", duo.lines(0));
+}
+
+fn query_last_request(duo: &Duo, who: usize) -> u64 {
+    match duo.stores[who].get(&Key::Counters).unwrap() {
+        Some(kinfolk_engine::store::Row::Counters(counters)) => counters.last_request,
+        _ => panic!("no counters"),
+    }
+}
+
+#[test]
+fn alarms_ring_though_the_clock_was_turned_back_by_days() {
+    let mut duo = Duo::friends();
+    duo.say(0, "before");
+    duo.pass(Span::ZERO);
+    assert!(duo.stores[1].iter().any(|(key, _)| matches!(key, Key::Timer(_, Alarm::Receipts(_)))));
+    duo.now = duo.now.before(Span::from_days(3));
+    duo.input(1, Input::Wake);
+    duo.pass(Span::from_secs(1));
+    assert_eq!(duo.lines(0)[0].state, MessageState::Delivered);
+}
+
+#[test]
+fn a01_a_payload_that_comes_again_is_shown_once_and_moves_nothing() {
+    let mut duo = Duo::friends();
+    duo.effects.clear();
+    duo.say(0, "once");
+    duo.pass(Span::from_secs(1));
+    let body = sent_payloads(&duo, 0)[0].1.clone();
+    let delivery = Delivery { peer: peer(0), stream: 1, sequence: 90_000 };
+    let made = duo.input(1, Input::Network(Report::Received { delivery, kind: FrameKind::Payload, body }));
+    assert_eq!(made.rejections, [Rejection::Replay]);
+    assert!(made.changes.iter().all(|(key, _)| !matches!(key, Key::Session(..) | Key::Message(..))));
+    assert_eq!(duo.lines(1).len(), 1);
+}
+
+#[test]
+fn a02_a_payload_that_comes_back_to_its_sender_is_shown_to_nobody() {
+    let mut duo = Duo::friends();
+    duo.effects.clear();
+    duo.say(0, "mine");
+    duo.pass(Span::from_secs(1));
+    let body = sent_payloads(&duo, 0)[0].1.clone();
+    let delivery = Delivery { peer: peer(1), stream: 1, sequence: 90_000 };
+    let made = duo.input(0, Input::Network(Report::Received { delivery, kind: FrameKind::Payload, body }));
+    assert_eq!(made.rejections, [Rejection::Undecryptable]);
+    assert_eq!(duo.lines(0).len(), 1);
+}
+
+#[test]
+fn nothing_a_stranger_sends_changes_what_is_kept() {
+    let mut duo = Duo::friends();
+    duo.effects.clear();
+    duo.say(0, "to a friend");
+    let body = sent_payloads(&duo, 0)[0].1.clone();
+    let stranger = PeerId::new([9; PeerId::LENGTH]);
+    let kept = |duo: &Duo| -> Vec<_> { duo.stores[1].iter().filter(|(key, _)| !key.is_volatile()).cloned().collect() };
+    let before = kept(&duo);
+    for (number, kind) in [FrameKind::Payload, FrameKind::Hello, FrameKind::Prekeys, FrameKind::Chain, FrameKind::Knock]
+        .into_iter()
+        .enumerate()
+    {
+        let delivery = Delivery { peer: stranger, stream: 7, sequence: u64::try_from(number).unwrap() + 1 };
+        let made = duo.input(1, Input::Network(Report::Received { delivery, kind, body: body.clone() }));
+        assert!(made.effects.iter().all(|effect| matches!(effect, Effect::Refuse(..))), "{:?}", made.effects);
+    }
+    assert_eq!(kept(&duo), before);
+}
+
+#[test]
+fn a_blocked_contact_gets_no_answer_to_a_hello_and_nothing_through() {
+    let mut duo = Duo::friends();
+    let their = duo.identities[0];
+    duo.input(1, Input::Command(Command::Block(their)));
+    duo.pass(Span::from_secs(1));
+    duo.effects.clear();
+    duo.say(0, "hear me");
+    duo.pass(Span::from_secs(120));
+    assert!(duo.lines(1).is_empty());
+    assert!(duo.effects.iter().all(|(who, effect)| *who == 0 || !matches!(effect, Effect::Send { .. })));
+    duo.input(1, Input::Command(Command::Unblock(their)));
+    duo.pass(Span::from_secs(600));
+    assert_eq!(duo.lines(1).len(), 1);
+}
+
+#[test]
+fn a_conversation_is_not_marked_as_less_read_and_read_is_told_only_where_it_is_allowed() {
+    let mut duo = Duo::friends();
+    for text in ["one", "two"] {
+        duo.say(0, text);
+        duo.pass(Span::from_secs(1));
+    }
+    let (conversation, lines) = (duo.conversation(), duo.lines(1));
+    duo.input(1, Input::Command(Command::AllowReadReceipts(conversation, true)));
+    duo.input(1, Input::Command(Command::MarkRead(conversation, lines[1].place.id)));
+    duo.input(1, Input::Command(Command::MarkRead(conversation, lines[0].place.id)));
+    duo.pass(Span::from_secs(1));
+    assert_eq!(query::contacts(&duo.stores[1]).unwrap()[0].unread, 0);
+    assert!(duo.lines(0).iter().all(|line| line.state == MessageState::Read));
+    duo.input(1, Input::Command(Command::AllowReadReceipts(conversation, false)));
+    duo.say(0, "three");
+    duo.pass(Span::from_secs(1));
+    let last = duo.lines(1)[2].place.id;
+    duo.input(1, Input::Command(Command::MarkRead(conversation, last)));
+    duo.pass(Span::from_secs(1));
+    assert_eq!(duo.lines(0)[2].state, MessageState::Delivered);
+}
+
+#[test]
+fn after_thirty_days_a_line_is_given_up() {
+    let mut duo = Duo::friends();
+    let their = duo.identities[0];
+    duo.input(1, Input::Command(Command::Block(their)));
+    duo.pass(Span::from_secs(1));
+    duo.say(0, "nobody there");
+    duo.now = duo.now.after(Span::from_days(31));
+    duo.input(0, Input::Wake);
+    assert_eq!(duo.lines(0)[0].state, MessageState::NotDelivered);
+}
+
+#[test]
+fn a17_a_restored_copy_heals() {
+    let mut duo = Duo::friends();
+    duo.say(0, "before the copy");
+    duo.pass(Span::from_secs(1));
+    let mut copy = duo.stores[0].clone();
+    copy.forget_volatile();
+    for text in ["a", "b", "c", "d", "e"] {
+        duo.say(0, text);
+        duo.say(1, text);
+        duo.pass(Span::from_secs(1));
+    }
+    duo.stores[0] = copy;
+    duo.input(1, Input::Network(Report::Disconnected(peer(0))));
+    duo.input(0, Input::Started);
+    let report = |who: usize| Report::Connected {
+        peer: peer(1 - who),
+        role: if who == 0 { kinfolk_wire::direct::Role::Dialer } else { kinfolk_wire::direct::Role::Listener },
+        address: kinfolk_wire::invite::Address::new("/ip4/192.0.2.9/udp/4001/quic-v1").unwrap(),
+    };
+    duo.input(1, Input::Network(report(1)));
+    duo.input(0, Input::Network(report(0)));
+    duo.say(0, "after the copy");
+    duo.pass(Span::from_hours(2));
+    let said = |duo: &Duo, who: usize| duo.lines(who).iter().filter(|l| l.place.sender == duo.identities[0]).count();
+    assert_eq!(said(&duo, 0), 2);
+    assert_eq!(said(&duo, 1), 7);
+    assert!(
+        duo.lines(0).iter().filter(|l| l.place.sender == duo.identities[0]).all(|l| l.state == MessageState::Delivered)
+    );
+}
