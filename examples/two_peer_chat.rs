@@ -3,6 +3,8 @@
 //!
 //! `cargo run --example two_peer_chat` takes no arguments and ends with 0 only if everything arrived.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;

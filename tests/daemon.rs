@@ -1,5 +1,13 @@
 //! Real processes: the binary as a person runs it, killed when it least expects it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it ran"
+)]
+
 #[path = "daemon/bad_input.rs"]
 mod bad_input;
 #[path = "daemon/contract.rs"]

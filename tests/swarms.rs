@@ -1,5 +1,13 @@
 //! Swarms: real nodes on the loopback interface, in one process, with real stores and real streams.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it ran"
+)]
+
 use std::time::Duration;
 
 use kinfolk::engine::Answer;

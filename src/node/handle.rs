@@ -41,7 +41,7 @@ impl From<&Refusal> for CommandError {
 impl From<&CommitError> for CommandError {
     fn from(error: &CommitError) -> Self {
         let code = match error {
-            CommitError::Full { .. } => "disk_full",
+            CommitError::Full => "disk_full",
             _ => "store_failed",
         };
         Self::Refused { code, message: error.to_string() }

@@ -128,8 +128,8 @@ pub(crate) fn friends() -> ((Home, Running), (Home, Running)) {
     let link = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
     ben.json(&["add", &link]);
     // A first word waits for the contact: it can be sent once both have agreed.
-    wait_for(&ben, "contact_changed", |home| accepted(home));
-    wait_for(&anna, "contact_added", |home| accepted(home));
+    wait_for(&ben, "contact_changed", accepted);
+    wait_for(&anna, "contact_added", accepted);
     ((anna, anna_runs), (ben, ben_runs))
 }
 
