@@ -181,8 +181,8 @@ impl World {
             106..=110 => self.crash(who),
             111..=114 => self.now = self.now.after(Span::from_secs(u64::from(what) * u64::from(more))),
             115 => self.now = self.now.before(Span::from_secs(u64::from(what) * 60)),
-            116 => self.command(who, |other| Command::Block(other)),
-            117 => self.command(who, |other| Command::Unblock(other)),
+            116 => self.command(who, Command::Block),
+            117 => self.command(who, Command::Unblock),
             _ => {
                 self.input(who, Input::Wake);
             }
