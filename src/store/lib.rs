@@ -26,11 +26,15 @@ mod profile;
 mod seal;
 mod store;
 
-pub use backend::{Backend, UnknownBackend};
+pub use backend::{Backend, UnknownBackend, contains_panics};
 pub use export::{ExportError, ExportReport, ImportError, Origin, RescueError, RescueReport, rescue};
 pub use migrate::SCHEMA;
 pub use profile::passphrase::Derivation;
 pub use profile::{
-    CreateError, OpenError, Options, Unlock, accept_loss, change_passphrase, create, exists, needs_passphrase, open,
+    ChangeError, CreateError, OpenError, Options, Unlock, accept_loss, change_passphrase, create, exists,
+    needs_passphrase, open,
 };
 pub use store::{CommitError, Store, Timings};
+
+#[cfg(test)]
+mod power_loss;

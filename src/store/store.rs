@@ -201,7 +201,7 @@ impl Store {
         let mut damaged = 0usize;
         let mut failed = None;
         let range = KeyRange { from: vec![place::META.saturating_add(1)], until: Some(vec![PIECES]) };
-        self.disk.walk(&range, false, &mut |at, head| match self.open_row(at, head) {
+        let unreadable = self.disk.walk(&range, false, &mut |at, head| match self.open_row(at, head) {
             Ok((key, row)) => visit(key, row),
             Err(Failed::Fault(fault @ (Fault::Disk(_) | Fault::Full))) => {
                 failed = Some(fault);
@@ -212,7 +212,7 @@ impl Store {
                 ControlFlow::Continue(())
             }
         })?;
-        failed.map_or(Ok(damaged), Err)
+        failed.map_or(Ok(damaged.saturating_add(unreadable)), Err)
     }
 
     /// How many rows the store keeps, by its own count.

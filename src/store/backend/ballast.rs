@@ -95,6 +95,10 @@ impl Disk for Ballasted {
         self.inner.apply(batch)
     }
 
+    fn settle(&self) -> Result<(), Fault> {
+        self.inner.settle()
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         self.inner.close()
     }

@@ -4,6 +4,7 @@
 //! What a database does wrong stays in here: its panics become [`Fault`]s, a handle that a failed write has spoiled is
 //! opened again, and the space for the next batch is taken before the batch is begun.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +13,11 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub(crate) mod ballast;
+mod between;
 mod redb;
 mod sled;
 mod space;
+mod tail;
 
 pub(crate) use ballast::open as open_with_ballast;
 
@@ -127,7 +130,7 @@ impl Batch {
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// An ordered map of bytes on a disk.
-pub(crate) trait Disk: Send {
+pub(crate) trait Disk: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Visits the pairs of a range in order and returns how many stretches of it could not be read.
@@ -136,6 +139,9 @@ pub(crate) trait Disk: Send {
     /// Writes a batch, whole or not at all; it is on the disk when this returns. After a fault the map is what it was
     /// before, or has the whole batch.
     fn apply(&self, batch: &Batch) -> Result<(), Fault>;
+
+    /// Throws away what is kept for a rescue, once it is known that no row is missing.
+    fn settle(&self) -> Result<(), Fault>;
 
     /// Leaves the files so that the next opening is quick.
     fn close(self: Box<Self>) -> Result<(), Fault>;
@@ -149,9 +155,28 @@ pub(crate) fn open(backend: Backend, dir: &Path) -> Result<Box<dyn Disk>, Fault>
     })
 }
 
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the thread that asks is in the hands of a database, so that its panic is caught and becomes an error.
+///
+/// For the panic hook of a program, which has nothing to tell its user then.
+#[must_use]
+pub fn contains_panics() -> bool {
+    let of_sled = |name: &str| name.starts_with("sled-io-") || name == "log flusher" || name == CLOSING_THREAD;
+    GUARDED.get() || std::thread::current().name().is_some_and(of_sled)
+}
+
+/// The name of the thread in which a spoiled database is dropped.
+const CLOSING_THREAD: &str = "store-closing";
+
 /// Runs what a database does, and turns a panic of it into a fault.
 fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+    let outer = GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(outer);
+    outcome.unwrap_or_else(|panic| {
         let said = panic
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
@@ -196,8 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_below_is_a_fault() {
-        let fault = guarded("reading", || -> Result<(), Fault> { panic!("the page is gone") });
+    fn a_panic_below_is_a_fault_and_known_as_contained_while_it_happens() {
+        let fault = guarded("reading", || -> Result<(), Fault> {
+            assert!(contains_panics());
+            panic!("the page is gone")
+        });
         assert_eq!(fault, Err(Fault::Damaged("reading: the page is gone".to_owned())));
+        assert!(!contains_panics());
     }
 }

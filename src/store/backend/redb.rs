@@ -116,26 +116,15 @@ impl Disk for RedbDisk {
     fn walk(&self, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> Result<usize, Fault> {
         self.with("reading", |handle| {
             let table = handle.db.begin_read()?.open_table(ROWS)?;
-            let pairs = match &range.until {
+            let mut pairs = match &range.until {
                 Some(until) if *until <= range.from => return Ok(0),
                 Some(until) => table.range(range.from.as_slice()..until.as_slice())?,
                 None => table.range(range.from.as_slice()..)?,
             };
-            let mut see = |pair: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), StorageError>| {
+            while let Some(pair) = if backwards { pairs.next_back() } else { pairs.next() } {
                 let (key, value) = pair?;
-                Ok::<_, Fault>(visit(key.value(), value.value()).is_break())
-            };
-            if backwards {
-                for pair in pairs.rev() {
-                    if see(pair)? {
-                        break;
-                    }
-                }
-            } else {
-                for pair in pairs {
-                    if see(pair)? {
-                        break;
-                    }
+                if visit(key.value(), value.value()).is_break() {
+                    break;
                 }
             }
             Ok(0)
@@ -162,6 +151,10 @@ impl Disk for RedbDisk {
             self.give_up_handle()?;
         }
         applied
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<(), Fault> {

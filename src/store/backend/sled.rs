@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, successor};
+use super::between::Number;
+use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, successor, tail};
+use crate::profile::layout;
 
 const LOG: &str = "db";
 const CACHE_BYTES: u64 = 16 << 20;
@@ -82,7 +84,7 @@ impl SledDisk {
         let mut held = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(handle) = held.take() else { return Ok(()) };
         let (done, waiting) = mpsc::sync_channel(1);
-        let dropping = thread::Builder::new().name("store-drop".to_owned()).spawn(move || {
+        let dropping = thread::Builder::new().name(super::CLOSING_THREAD.to_owned()).spawn(move || {
             let result = guarded("closing", || {
                 drop(handle);
                 Ok(())
@@ -101,7 +103,8 @@ impl Handle {
         let fresh = !dir.join(LOG).exists();
         remove_unfinished_snapshots(dir)?;
         if !fresh {
-            let log = OpenOptions::new().write(true).open(dir.join(LOG))?;
+            let log = OpenOptions::new().read(true).write(true).open(dir.join(LOG))?;
+            tail::keep(dir, &log)?;
             space::reserve(&log, 0).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
         }
         let db = match open_db(dir) {
@@ -202,13 +205,18 @@ impl Disk for SledDisk {
         }
     }
 
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(tail::forget(&self.dir)?)
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         self.give_up_handle()?;
         if self.written.load(Ordering::Relaxed) >= SNAPSHOT_AFTER_BYTES {
             drop(self.handle()?);
             self.give_up_handle()?;
+            layout::make_private(&self.dir)?;
         }
-        Ok(())
+        self.settle()
     }
 }
 
@@ -314,20 +322,16 @@ impl Walk<'_> {
 }
 
 fn is_readable(db: &sled::Db, key: &[u8]) -> bool {
-    matches!(guarded("probing", || Ok(db.get(key)?)), Ok(_))
+    guarded("probing", || Ok(db.get(key)?)).is_ok()
 }
 
 /// A place above `stuck` from which reading goes on: growing steps until one is readable, then back towards `stuck`.
 fn readable_above(db: &sled::Db, stuck: &[u8], until: Option<&[u8]>) -> Option<Vec<u8>> {
     let start = Number::of(stuck);
-    let end = until.map(Number::of);
-    let inside = |place: Number| end.is_none_or(|end| place.0 < end.0);
+    let end = until.map_or(Number::GREATEST, Number::of);
     let (mut low, mut high) = (start, None);
-    for bits in 0..Number::BITS {
-        let probe = Number(start.0.checked_add(1u128 << bits)?);
-        if !inside(probe) {
-            break;
-        }
+    for bit in 0..Number::BITS {
+        let probe = start.up(bit).filter(|probe| *probe < end)?;
         if is_readable(db, &probe.key()) {
             high = Some(probe);
             break;
@@ -335,22 +339,20 @@ fn readable_above(db: &sled::Db, stuck: &[u8], until: Option<&[u8]>) -> Option<V
         low = probe;
     }
     let mut high = high?;
-    while high.0.saturating_sub(low.0) > 1 {
-        let middle = Number(low.0.midpoint(high.0));
+    while low.middle(high) > low {
+        let middle = low.middle(high);
         if is_readable(db, &middle.key()) { high = middle } else { low = middle }
     }
-    Some(high.key().to_vec())
+    Some(high.key())
 }
 
+/// The same downwards: a place below which reading goes on.
 fn readable_below(db: &sled::Db, stuck: Option<&[u8]>, from: &[u8]) -> Option<Vec<u8>> {
-    let start = stuck.map_or(Number(u128::MAX), Number::of);
+    let start = stuck.map_or(Number::GREATEST, Number::of);
     let floor = Number::of(from);
     let (mut high, mut low) = (start, None);
-    for bits in 0..Number::BITS {
-        let probe = Number(start.0.checked_sub(1u128 << bits)?);
-        if probe.0 <= floor.0 {
-            break;
-        }
+    for bit in 0..Number::BITS {
+        let probe = start.down(bit).filter(|probe| *probe > floor)?;
         if is_readable(db, &probe.key()) {
             low = Some(probe);
             break;
@@ -358,29 +360,9 @@ fn readable_below(db: &sled::Db, stuck: Option<&[u8]>, from: &[u8]) -> Option<Ve
         high = probe;
     }
     let mut low = low?;
-    while high.0.saturating_sub(low.0) > 1 {
-        let middle = Number(low.0.midpoint(high.0));
+    while low.middle(high) > low {
+        let middle = low.middle(high);
         if is_readable(db, &middle.key()) { low = middle } else { high = middle }
     }
     successor(&low.key())
-}
-
-/// The first 16 bytes of a key as a number, so that there is a middle between two keys.
-#[derive(Clone, Copy)]
-struct Number(u128);
-
-impl Number {
-    const BITS: u32 = 128;
-
-    fn of(key: &[u8]) -> Self {
-        let mut bytes = [0; 16];
-        for (to, from) in bytes.iter_mut().zip(key) {
-            *to = *from;
-        }
-        Self(u128::from_be_bytes(bytes))
-    }
-
-    const fn key(self) -> [u8; 16] {
-        self.0.to_be_bytes()
-    }
 }

@@ -160,6 +160,26 @@ pub enum OpenError {
     Disk(String),
 }
 
+/// Why a passphrase was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The profile does not open with what was given.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Nothing was typed.
+    #[error("a passphrase of no characters protects nothing; type one")]
+    EmptyPassphrase,
+    /// No key could be made from it.
+    #[error("the new passphrase cannot be used: {0}")]
+    Wrap(String),
+}
+
+impl From<WrapError> for ChangeError {
+    fn from(error: WrapError) -> Self {
+        Self::Wrap(error.to_string())
+    }
+}
+
 fn of_process(process: Option<u32>) -> String {
     process.map(|process| format!(" (process {process})")).unwrap_or_default()
 }
@@ -357,6 +377,7 @@ fn finish_opening(unlocked: Unlocked, started: Instant) -> Result<Store, OpenErr
     {
         return Err(OpenError::LostCommits { expected, found: meta.commits });
     }
+    disk.settle()?;
     if migrate::run(&*disk, &keys, &mut meta, migrate::MIGRATIONS)? {
         layout::replace(&layout.format(), Format { schema: meta.schema, backend }.write().as_bytes())?;
     }
@@ -382,6 +403,7 @@ pub fn accept_loss(dir: &Path, unlock: Unlock<'_>) -> Result<u64, OpenError> {
     let anchor = Anchor::open(&unlocked.layout.anchor())?;
     let expected = anchor.commits(&unlocked.keys)?.unwrap_or_default();
     anchor.set(&unlocked.keys, meta.commits)?;
+    disk.settle()?;
     disk.close()?;
     Ok(expected.saturating_sub(meta.commits))
 }
@@ -391,20 +413,21 @@ pub fn accept_loss(dir: &Path, unlock: Unlock<'_>) -> Result<u64, OpenError> {
 /// Works on a profile that is open, too. A profile with a key file has a passphrase afterwards and no key file.
 ///
 /// # Errors
-/// [`OpenError`]; the profile is as it was then.
-pub fn change_passphrase(dir: &Path, current: Unlock<'_>, new: &str, options: Options) -> Result<(), OpenError> {
+/// [`ChangeError`]; the profile is as it was then.
+pub fn change_passphrase(dir: &Path, current: Unlock<'_>, new: &str, options: Options) -> Result<(), ChangeError> {
+    if new.is_empty() {
+        return Err(ChangeError::EmptyPassphrase);
+    }
     let layout = Layout::of(dir);
     read_format(&layout)?;
     let mut vault = read_vault(&layout)?;
     let data_key = unlock_vault(&layout, &vault, current)?;
-    vault
-        .set(&Secret::Passphrase(new.as_bytes()), Cost::choose(options.derivation), &data_key)
-        .map_err(|error| OpenError::Disk(error.to_string()))?;
+    vault.set(&Secret::Passphrase(new.as_bytes()), Cost::choose(options.derivation), &data_key)?;
     vault.remove(Kind::KEY_FILE);
-    layout::replace(&layout.vault(), &vault.write())?;
+    layout::replace(&layout.vault(), &vault.write()).map_err(OpenError::from)?;
     match fs::remove_file(layout.key()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(layout::sync_dir(layout.store())?),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::from(error).into()),
+        _ => Ok(layout::sync_dir(layout.store()).map_err(OpenError::from)?),
     }
 }
 
