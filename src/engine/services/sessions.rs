@@ -235,9 +235,19 @@ pub(crate) fn open(step: &mut Step<'_>, device_id: DeviceId, payload: &[u8]) -> 
         }
         Err(_) => None,
     };
+    let place = sealed_digest(payload);
     match opened {
-        Some(plaintext) => Ok(read(step, device_id, &plaintext, digest)),
-        None => Ok(again(step, device_id, digest)?.map_or(Opening::Failed(digest), Opening::Again)),
+        Some(plaintext) => Ok(read(step, device_id, &plaintext, place)),
+        None => Ok(again(step, device_id, place)?.map_or(Opening::Failed(digest), Opening::Again)),
+    }
+}
+
+/// The digest by which a payload is known when it comes again: of its ratchet message alone, because what stands in
+/// front of it is not looked at once its session is known.
+fn sealed_digest(payload: &[u8]) -> PayloadDigest {
+    match Payload::decode(payload) {
+        Ok(Payload::Init(init)) => payload_digest(init.message.bytes),
+        _ => payload_digest(payload),
     }
 }
 
@@ -252,10 +262,11 @@ pub(crate) fn open_first(
     let digest = payload_digest(payload);
     let Ok(init) = InitMessage::decode(payload) else { return Ok(Opening::Failed(digest)) };
     if step.has(&Key::AcceptedInit(init_digest(&init.ephemeral_key)))? {
-        return Ok(again(step, device_id, digest)?.map_or(Opening::Failed(digest), Opening::Again));
+        let place = sealed_digest(payload);
+        return Ok(again(step, device_id, place)?.map_or(Opening::Failed(digest), Opening::Again));
     }
     match open_init(step, device_id, chain, Some(invite), &init)? {
-        Some(plaintext) => Ok(read(step, device_id, &plaintext, digest)),
+        Some(plaintext) => Ok(read(step, device_id, &plaintext, sealed_digest(payload))),
         None => Ok(Opening::Failed(digest)),
     }
 }
