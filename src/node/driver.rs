@@ -267,8 +267,14 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
     }
 
     fn hear(&mut self, batch: &mut Batch, event: kinfolk_net::Event) {
-        if let Some(report) = translate::report(event) {
-            self.hear_report(batch, report);
+        let Some(report) = translate::report(event) else { return };
+        if self.heard_in_vain.is_empty() {
+            return self.hear_report(batch, report);
+        }
+        // What came first is heard first: the rest waits behind it until the store takes batches again.
+        match report {
+            Report::Received { delivery, .. } => self.perform(Effect::Refuse(delivery, NackCode::Later)),
+            report => self.heard_in_vain.push(report),
         }
     }
 
