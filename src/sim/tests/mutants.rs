@@ -10,7 +10,14 @@ const WORLDS: u64 = 200;
 
 fn plan(seed: u64, mutant: Option<Mutant>) -> Plan {
     let people = 2 + usize::try_from(seed % 3).unwrap();
-    Plan { people, messages: 5, storm: true, trouble: seed % 3 != 0 && seed.is_multiple_of(2), mutant, diary: false }
+    Plan {
+        people,
+        messages: 5,
+        storm: true,
+        trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
+        mutant,
+        diary: false,
+    }
 }
 
 #[test]

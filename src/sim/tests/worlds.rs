@@ -12,7 +12,14 @@ const CALM: Plan = Plan { people: 2, messages: 6, storm: false, trouble: false, 
 /// The plan of a stormy world: two to four people, and in every third world some who do not get along.
 fn stormy(seed: u64, diary: bool) -> Plan {
     let people = 2 + usize::try_from(seed % 3).unwrap();
-    Plan { people, messages: 5, storm: true, trouble: seed % 3 != 0 && seed.is_multiple_of(2), mutant: None, diary }
+    Plan {
+        people,
+        messages: 5,
+        storm: true,
+        trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
+        mutant: None,
+        diary,
+    }
 }
 
 #[test]
