@@ -87,7 +87,7 @@ pub struct Run {
     /// Listen here [repeatable; default: any free port on all interfaces, QUIC and TCP]
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
-    /// Know this node from the start [repeatable]
+    /// Know this node from the start (repeatable)
     #[arg(long, value_name = "MULTIADDR")]
     pub bootstrap: Vec<String>,
     /// Do not look for contacts on the local network
