@@ -1,7 +1,7 @@
 //! Floor 6: the local door. HTTP/1.1 with JSON under `/v1`, on the loopback interface and on a Unix socket in the
 //! profile, for the person's own programs on this machine.
 //!
-//! [`open`] opens it over a node's [`Handle`](kinfolk_node::Handle). A handler is three things: read the request into
+//! [`open`] opens it over a node's [`Handle`]. A handler is three things: read the request into
 //! real types, ask the node, reply. What is true and what is allowed is decided by the node; the door only decides who
 //! may knock.
 //!

@@ -1,6 +1,6 @@
 //! Floor 3: the rules. What may be done, what counts, what happens next.
 //!
-//! One [`Input`](input::Input) goes in; [`Changes`](store::Changes) and [`Effect`](effect::Effect)s come out. A turn
+//! One [`Input`] goes in; [`Changes`](store::Changes) and [`Effect`]s come out. A turn
 //! sees the time, a generator of randomness and the store as it stands, its own writes included, and nothing else:
 //! no clock, no socket, no disk, no thread. So a thousand engines run in one test process in virtual time, and the same
 //! seed gives the same run. The node's driver (floor 5) calls it, and so does the simulator.
