@@ -86,8 +86,14 @@ struct EpochChain<S> {
 enum Exchange {
     /// Nothing has begun.
     Idle,
-    /// We offer a key, of which the seed `d | z` is kept.
-    Offering { seed: [Key; 2], sent: u32 },
+    /// We offer a key. Of the private key the seed `d | z` is kept; the public one is kept whole, since expanding it
+    /// anew for every eighth message would cost more than all else that sealing takes.
+    Offering {
+        seed: [Key; 2],
+        #[serde(with = "stored")]
+        key: Offer,
+        sent: u32,
+    },
     /// They have offered a key, which we answer when we send next.
     Asked {
         #[serde(with = "stored")]
@@ -169,13 +175,15 @@ impl PostQuantum {
         if idle && due && self.party.offers(self.epoch.saturating_add(1)) {
             let mut seed = Zeroizing::new([[0; 32]; 2]);
             rng.fill_bytes(seed.as_flattened_mut());
-            self.exchange = Exchange::Offering { seed: seed.map(Key::new), sent: 0 };
+            let seed = seed.map(Key::new);
+            let key = Box::new(*expand(&seed).public());
+            self.exchange = Exchange::Offering { seed, key, sent: 0 };
         }
     }
 
     fn riders(&mut self) -> (Option<Offer>, Option<Answer>) {
         match &mut self.exchange {
-            Exchange::Offering { seed, sent } => (rides(sent).then(|| Box::new(*expand(seed).public())), None),
+            Exchange::Offering { key, sent, .. } => (rides(sent).then(|| key.clone()), None),
             Exchange::Answering { ciphertext, sent, .. } => (None, rides(sent).then(|| ciphertext.clone())),
             Exchange::Idle | Exchange::Asked { .. } => (None, None),
         }
