@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::between::Number;
-use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, successor, tail};
+use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail};
 use crate::profile::layout;
 
 const LOG: &str = "db";
@@ -321,18 +321,24 @@ impl Walk<'_> {
     }
 }
 
-fn is_readable(db: &sled::Db, key: &[u8]) -> bool {
-    guarded("probing", || Ok(db.get(key)?)).is_ok()
+/// Whether a walk upwards gets anywhere from here. It does not from the end of the leaf before a damaged one either.
+fn goes_up(db: &sled::Db, from: Number, until: Number) -> bool {
+    guarded("probing", || Ok(db.range(from.key()..until.key()).next().transpose()?)).is_ok()
 }
 
-/// A place above `stuck` from which reading goes on: growing steps until one is readable, then back towards `stuck`.
+/// Whether a walk downwards does.
+fn goes_down(db: &sled::Db, until: Number, from: Number) -> bool {
+    guarded("probing", || Ok(db.range(from.key()..until.key()).next_back().transpose()?)).is_ok()
+}
+
+/// A place above `stuck` from which the walk goes on: growing steps until it does, then back towards `stuck`.
 fn readable_above(db: &sled::Db, stuck: &[u8], until: Option<&[u8]>) -> Option<Vec<u8>> {
     let start = Number::of(stuck);
     let end = until.map_or(Number::GREATEST, Number::of);
     let (mut low, mut high) = (start, None);
     for bit in 0..Number::BITS {
         let probe = start.up(bit).filter(|probe| *probe < end)?;
-        if is_readable(db, &probe.key()) {
+        if goes_up(db, probe, end) {
             high = Some(probe);
             break;
         }
@@ -341,19 +347,19 @@ fn readable_above(db: &sled::Db, stuck: &[u8], until: Option<&[u8]>) -> Option<V
     let mut high = high?;
     while low.middle(high) > low {
         let middle = low.middle(high);
-        if is_readable(db, &middle.key()) { high = middle } else { low = middle }
+        if goes_up(db, middle, end) { high = middle } else { low = middle }
     }
     Some(high.key())
 }
 
-/// The same downwards: a place below which reading goes on.
+/// The same downwards: a place below which the walk goes on.
 fn readable_below(db: &sled::Db, stuck: Option<&[u8]>, from: &[u8]) -> Option<Vec<u8>> {
     let start = stuck.map_or(Number::GREATEST, Number::of);
     let floor = Number::of(from);
     let (mut high, mut low) = (start, None);
     for bit in 0..Number::BITS {
         let probe = start.down(bit).filter(|probe| *probe > floor)?;
-        if is_readable(db, &probe.key()) {
+        if goes_down(db, probe, floor) {
             low = Some(probe);
             break;
         }
@@ -362,7 +368,7 @@ fn readable_below(db: &sled::Db, stuck: Option<&[u8]>, from: &[u8]) -> Option<Ve
     let mut low = low?;
     while low.middle(high) > low {
         let middle = low.middle(high);
-        if is_readable(db, &middle.key()) { low = middle } else { high = middle }
+        if goes_down(db, middle, floor) { low = middle } else { high = middle }
     }
-    successor(&low.key())
+    Some(low.key())
 }
