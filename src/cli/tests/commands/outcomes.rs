@@ -37,7 +37,7 @@ async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
     let other = What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read };
     let events = [Event { seq: Some(1), what: other }, changed(MessageState::Sent), changed(MessageState::Delivered)];
     let door = sending(MessageState::Queued, &events, After::Silence);
-    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 1h", &door, None).await;
+    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 60s", &door, None).await;
     assert_eq!((outcome.exit, outcome.out), (Exit::Done, line("delivered")));
     let asked: Vec<String> = door.asked().into_iter().map(|(line, _)| line).collect();
     assert_eq!(asked, ["GET /v1/events", "POST /v1/chats/Bo/messages"]);
@@ -46,7 +46,7 @@ async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
 #[tokio::test]
 async fn a_message_that_is_there_already_is_not_waited_for() {
     let door = sending(MessageState::Read, &[], After::Silence);
-    let line = format!("--json send Bo hello --id {MESSAGE} --wait delivered --timeout 1h");
+    let line = format!("--json send Bo hello --id {MESSAGE} --wait delivered --timeout 60s");
     assert_eq!(carry_out(&line, &door, None).await.exit, Exit::Done);
     assert!(door.asked()[1].1.contains(MESSAGE));
 }
@@ -63,7 +63,7 @@ async fn waiting_too_long_ends_with_4_and_says_how_far_it_came() {
 #[tokio::test]
 async fn a_message_given_up_ends_with_1() {
     let door = sending(MessageState::Queued, &[changed(MessageState::NotDelivered)], After::Silence);
-    let outcome = carry_out("--json send Bo hello --wait sent --timeout 1h", &door, None).await;
+    let outcome = carry_out("--json send Bo hello --wait sent --timeout 60s", &door, None).await;
     assert_eq!((outcome.exit, outcome.out), (Exit::Refused, line("not_delivered")));
     assert!(outcome.err.contains("\"code\":\"not_delivered\""));
 }
@@ -71,7 +71,7 @@ async fn a_message_given_up_ends_with_1() {
 #[tokio::test]
 async fn a_node_that_stops_while_one_waits_ends_with_3() {
     let door = sending(MessageState::Queued, &[changed(MessageState::Sent)], After::End);
-    let outcome = carry_out("--json send Bo hello --wait read --timeout 1h", &door, None).await;
+    let outcome = carry_out("--json send Bo hello --wait read --timeout 60s", &door, None).await;
     assert_eq!((outcome.exit, outcome.out), (Exit::NoNode, line("sent")));
     assert!(outcome.err.contains("\"code\":\"node_stopped\""));
 }
@@ -82,7 +82,7 @@ async fn events_that_were_missed_are_made_up_for_by_looking() {
     let target = format!("GET /v1/chats/{CHAT}/messages/{MESSAGE}");
     let door = sending(MessageState::Queued, &[reset], After::Silence)
         .says(&target, Says::ok(&sample::text("hello", MessageState::Delivered)));
-    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 1h", &door, None).await;
+    let outcome = carry_out("--json send Bo hello --wait delivered --timeout 60s", &door, None).await;
     assert_eq!((outcome.exit, outcome.out), (Exit::Done, line("delivered")));
 }
 
