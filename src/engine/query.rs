@@ -132,25 +132,26 @@ pub enum ResolveError {
 }
 
 /// Finds the contact that an id, a unique beginning of one (4 characters at least), or a unique name names. The id of
-/// the conversation with a contact serves as well.
+/// the conversation with a contact serves as well. A whole id goes before everything; a name that is the beginning of
+/// another's id makes both candidates, so that nobody receives by their name what was meant for somebody else.
 ///
 /// # Errors
 /// [`ResolveError`].
 pub fn resolve(read: &dyn Read, text: &str) -> Result<ContactView, ResolveError> {
     let all = contacts(read)?;
-    let by_name: Vec<&ContactView> = all.iter().filter(|c| c.name.as_str() == text).collect();
     let lower = text.to_lowercase();
-    let found = if by_name.is_empty() {
-        all.iter()
-            .filter(|c| {
-                let beginning = lower.len() >= 4
-                    && (c.identity.to_string().starts_with(&lower) || c.conversation.to_string().starts_with(&lower));
-                beginning || c.name.as_str().to_lowercase() == lower
-            })
-            .collect()
-    } else {
-        by_name
-    };
+    let ids = |c: &ContactView| [c.identity.to_string(), c.conversation.to_string()];
+    if let Some(whole) = all.iter().find(|c| ids(c).contains(&lower)) {
+        return Ok(whole.clone());
+    }
+    let exact = all.iter().any(|c| c.name.as_str() == text);
+    let found: Vec<&ContactView> = all
+        .iter()
+        .filter(|c| {
+            let named = if exact { c.name.as_str() == text } else { c.name.as_str().to_lowercase() == lower };
+            named || (lower.len() >= 4 && ids(c).iter().any(|id| id.starts_with(&lower)))
+        })
+        .collect();
     match found.as_slice() {
         [] => Err(ResolveError::Unknown(text.chars().take(80).collect())),
         [one] => Ok((*one).clone()),
