@@ -188,8 +188,8 @@ impl Actor {
     }
 
     fn connect(&mut self, request: RequestId, peer: PeerId, places: Vec<Multiaddr>) {
-        match self.make_connection(identity::to_libp2p(&peer), places) {
-            Ok(connection) => self.peers.dialling(request, peer, connection),
+        match self.make_connection(identity::to_libp2p(&peer), places.clone()) {
+            Ok(connection) => self.peers.dialling(request, peer, connection, places),
             Err(reason) => self.upward.push(Event::DialFailed { request, peer, reason }),
         }
     }

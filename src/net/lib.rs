@@ -11,7 +11,7 @@
 //! | [`event`] | what the network tells |
 //! | [`config`] | keys, addresses, limits, deadlines |
 //! | `actor` | the loop |
-//! | `behaviour`, `transports` | the swarm: what it speaks, and over what |
+//! | `behaviour`, `transports`, `outgoing` | the swarm: what it speaks, and over what |
 //! | `protocols` | one file for each protocol; `direct` is ours |
 //! | `address`, `filtered` | what may be dialled, on whose word |
 //! | `identity` | keys and ids between our types and libp2p's |
@@ -29,6 +29,7 @@ pub mod config;
 pub mod event;
 mod filtered;
 mod identity;
+mod outgoing;
 mod protocols;
 mod transports;
 mod upward;

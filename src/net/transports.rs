@@ -7,6 +7,8 @@ use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use kinfolk_wire::invite::Address;
+use libp2p::core::Transport as _;
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::Swarm;
 use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
@@ -14,6 +16,7 @@ use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
 use crate::address::{self, Place, Transport};
 use crate::behaviour::Behaviour;
 use crate::config::Deadlines;
+use crate::outgoing::OwnPort;
 
 /// Streams of one connection: one of ours, and those of ping, identify and the hash table.
 const STREAMS: usize = 32;
@@ -88,9 +91,13 @@ pub(crate) fn swarm(
     let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     Ok(SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux_config)
-        .map_err(|error| failed(&error))?
         .with_quic_config(|config| quic_config(config, deadlines))
+        .with_other_transport(|key| {
+            let tcp = OwnPort(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)));
+            let noise = noise::Config::new(key)?;
+            Ok(tcp.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux_config()))
+        })
+        .map_err(|error| failed(&error))?
         .with_behaviour(behaviour)
         .map_err(|error| failed(&error))?
         .with_swarm_config(|config| {

@@ -52,9 +52,9 @@ pub(crate) struct Peers<S> {
 #[derive(Debug)]
 struct Node<S> {
     connections: Vec<Connection>,
-    /// Connections that are being made, each with the dial that waits for it, unless that had its answer already.
-    dialling: Vec<(ConnectionId, Option<RequestId>)>,
-    /// Dials that wait for a stream on a connection that is there.
+    /// Connections that are being made.
+    dialling: Vec<Dialling>,
+    /// Dials that wait for a stream on a connection that is there, or for one that is being made.
     waiting: Vec<Waiting>,
     /// The connection on which we asked for a stream.
     opening: Option<ConnectionId>,
@@ -73,6 +73,18 @@ struct Connection {
     address: Address,
     /// It is closed on our wish, and the swarm has not said so yet.
     closing: bool,
+    /// The stream that we asked for on it was not to be.
+    barren: bool,
+}
+
+/// A connection that is being made.
+#[derive(Debug)]
+struct Dialling {
+    connection: ConnectionId,
+    /// The dial that it is made for, unless that had its answer already.
+    request: Option<RequestId>,
+    /// Where.
+    places: Vec<Multiaddr>,
 }
 
 /// A dial that found a connection. That may be about to close, so where else the node could be is kept for once.
@@ -127,7 +139,13 @@ impl<S> Node<S> {
 
     /// The newest connection that can carry a stream.
     fn usable(&self) -> Option<ConnectionId> {
-        self.connections.iter().rev().find(|connection| !connection.closing).map(|connection| connection.id)
+        self.connections.iter().rev().find(|known| !known.closing && !known.barren).map(|connection| connection.id)
+    }
+
+    /// Whether a connection to all these places is being made already.
+    fn tries(&self, places: &[Multiaddr]) -> bool {
+        !places.is_empty()
+            && self.dialling.iter().any(|dialling| places.iter().all(|place| dialling.places.contains(place)))
     }
 
     /// Opens a stream for the dials that wait, on the connection that is there or else on a new one.
@@ -157,7 +175,7 @@ impl<S> Node<S> {
 
     fn cancel_dials(&mut self, peer: PeerId) -> Vec<Action<S>> {
         let waiting = self.waiting.drain(..).map(|waiting| waiting.request);
-        let dialling = self.dialling.iter_mut().filter_map(|(_, request)| request.take());
+        let dialling = self.dialling.iter_mut().filter_map(|dialling| dialling.request.take());
         waiting
             .chain(dialling)
             .map(|request| Action::Tell(Event::DialFailed { request, peer, reason: DialFailure::Cancelled }))
@@ -225,6 +243,10 @@ impl<S> Peers<S> {
             return failed(DialFailure::Full);
         }
         if node.opening.is_none() && node.next.is_none() && node.usable().is_none() {
+            if node.tries(&places) {
+                node.waiting.push(Waiting { request, places });
+                return Vec::new();
+            }
             return vec![Action::Connect { request, peer, places }];
         }
         node.waiting.push(Waiting { request, places });
@@ -234,15 +256,22 @@ impl<S> Peers<S> {
     }
 
     /// This connection is being made for this dial.
-    pub(crate) fn dialling(&mut self, request: RequestId, peer: PeerId, connection: ConnectionId) {
-        self.nodes.entry(peer).or_default().dialling.push((connection, Some(request)));
+    pub(crate) fn dialling(
+        &mut self,
+        request: RequestId,
+        peer: PeerId,
+        connection: ConnectionId,
+        places: Vec<Multiaddr>,
+    ) {
+        let request = Some(request);
+        self.nodes.entry(peer).or_default().dialling.push(Dialling { connection, request, places });
     }
 
     /// Another connection is being made for the dial that `failed` was made for.
     pub(crate) fn redialling(&mut self, peer: PeerId, failed: ConnectionId, connection: ConnectionId) {
         let dialling = self.nodes.get_mut(&peer).map(|node| &mut node.dialling).into_iter().flatten();
-        for (id, _) in dialling.filter(|(id, _)| *id == failed) {
-            *id = connection;
+        for found in dialling.filter(|dialling| dialling.connection == failed) {
+            found.connection = connection;
         }
     }
 
@@ -254,34 +283,36 @@ impl<S> Peers<S> {
         reason: DialFailure,
     ) -> Vec<Action<S>> {
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
-        let Some(at) = node.dialling.iter().position(|(id, _)| *id == connection) else { return Vec::new() };
-        let (_, request) = node.dialling.remove(at);
-        let Some(request) = request else {
-            self.forget(&peer);
+        let Some(at) = node.dialling.iter().position(|dialling| dialling.connection == connection) else {
             return Vec::new();
         };
+        let request = node.dialling.remove(at).request;
         if node.opening.is_some() || node.next.is_some() {
-            node.waiting.push(Waiting { request, places: Vec::new() });
+            node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
             return Vec::new();
         }
+        let mut failed: Vec<RequestId> = request.into_iter().collect();
+        if node.dialling.is_empty() && node.link.is_none() {
+            // They waited for this one, which was on its way to where they wanted to go.
+            failed.extend(node.waiting.drain(..).map(|waiting| waiting.request));
+        }
         self.forget(&peer);
-        vec![Action::Tell(Event::DialFailed { request, peer, reason })]
+        failed.into_iter().map(|request| Action::Tell(Event::DialFailed { request, peer, reason })).collect()
     }
 
     /// A connection is there.
     pub(crate) fn connected(&mut self, peer: PeerId, id: ConnectionId, address: Address) -> Vec<Action<S>> {
         let node = self.nodes.entry(peer).or_default();
-        node.connections.push(Connection { id, address, closing: false });
-        let dialled = node.dialling.iter().position(|(dialled, _)| *dialled == id);
-        let request = dialled.map(|at| node.dialling.remove(at)).and_then(|(_, request)| request);
+        node.connections.push(Connection { id, address, closing: false, barren: false });
+        let dialled = node.dialling.iter().position(|dialling| dialling.connection == id);
+        let request = dialled.map(|at| node.dialling.remove(at)).and_then(|dialling| dialling.request);
         if node.leaving || (dialled.is_some() && node.link.is_some()) {
             // Unwanted; or the other side was faster, and one connection is enough.
             node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
             return vec![node.close_connection(id)];
         }
-        let Some(request) = request else { return Vec::new() };
-        node.waiting.push(Waiting { request, places: Vec::new() });
-        if node.opening.is_some() || node.next.is_some() {
+        node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
+        if dialled.is_none() || node.waiting.is_empty() || node.opening.is_some() || node.next.is_some() {
             return Vec::new();
         }
         node.opening = Some(id);
@@ -304,9 +335,10 @@ impl<S> Peers<S> {
             return Vec::new();
         }
         node.opening = None;
+        node.connections.iter_mut().filter(|known| known.id == connection).for_each(|known| known.barren = true);
         let actions = match (&node.link, node.next.take()) {
             (None, Some(new)) => self.start(peer, new),
-            (None, None) => node.connect_instead(peer),
+            (None, None) => node.open_or_connect(peer),
             (Some(_), next) => {
                 node.next = next;
                 Vec::new()
@@ -429,7 +461,7 @@ impl<S> Peers<S> {
         self.streams = self.streams.saturating_add(1);
         let stream = self.streams;
         node.waiting.clear();
-        node.dialling.iter_mut().for_each(|(_, request)| *request = None);
+        node.dialling.iter_mut().for_each(|dialling| dialling.request = None);
         node.link = Some(LinkState { stream, role, connection, contested: false, closing: false });
         vec![Action::Tell(Event::Connected { peer, role, address }), Action::Start { peer, stream, role, io }]
     }

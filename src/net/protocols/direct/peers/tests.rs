@@ -203,7 +203,7 @@ impl World {
         self.refresh(side);
         self.requests += 1;
         self.outstanding[side] += 1;
-        let place = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+        let place = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"][self.below(2)].parse().unwrap();
         let actions = self.tables[side].dial(RequestId(self.requests), self.peers[1 - side], vec![place]);
         self.act(side, actions);
     }
@@ -212,7 +212,7 @@ impl World {
         let other = 1 - side;
         for action in actions {
             match action {
-                Action::Connect { request, .. } => {
+                Action::Connect { request, places, .. } => {
                     let wire = self.wires.len();
                     let fails = self.below(8) == 0;
                     let established = || VecDeque::from([Notice::Established]);
@@ -222,7 +222,7 @@ impl World {
                         notices[side].push_back(Notice::DialFailed);
                     }
                     self.wires.push(Wire { dialer: side, lives: self.lives, alive: !fails, notices });
-                    self.tables[side].dialling(request, self.peers[other], ConnectionId::new_unchecked(wire));
+                    self.tables[side].dialling(request, self.peers[other], ConnectionId::new_unchecked(wire), places);
                 }
                 Action::Open { connection, .. } => self.open(side, number_of(connection)),
                 Action::Start { stream, role, io, .. } => {
@@ -403,6 +403,37 @@ async fn dials_of_one_node_are_bounded() {
     let told = table.dial(RequestId(99), peer, Vec::new());
     let full = Event::DialFailed { request: RequestId(99), peer, reason: DialFailure::Full };
     assert_eq!(told, [Action::Tell(full)]);
+}
+
+fn place(port: u16) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_dial_to_where_a_connection_is_being_made_waits_for_that_one() {
+    let (peer, first) = (PeerId::new([2; 38]), ConnectionId::new_unchecked(1));
+    let mut table: Peers<()> = Peers::new(PeerId::new([1; 38]));
+    let dial = |table: &mut Peers<()>, number, port| table.dial(RequestId(number), peer, vec![place(port)]);
+    let connects = |number, port| [Action::Connect { request: RequestId(number), peer, places: vec![place(port)] }];
+    assert_eq!(dial(&mut table, 1, 1), connects(1, 1));
+    table.dialling(RequestId(1), peer, first, vec![place(1)]);
+    assert_eq!(dial(&mut table, 2, 1), []);
+    assert_eq!(dial(&mut table, 3, 2), connects(3, 2), "elsewhere it may be sooner");
+    let reason = DialFailure::Unreachable;
+    let failed = |number| Action::Tell(Event::DialFailed { request: RequestId(number), peer, reason });
+    assert_eq!(table.dial_failed(peer, first, reason), [failed(1), failed(2)]);
+    assert_eq!(dial(&mut table, 4, 1), connects(4, 1), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn where_one_connection_opens_no_stream_the_other_is_asked() {
+    let (mut table, peer, first) = table_with_connection();
+    let second = ConnectionId::new_unchecked(8);
+    table.connected(peer, second, Address::new("/ip4/127.0.0.1/tcp/1").unwrap());
+    assert_eq!(table.dial(RequestId(1), peer, Vec::new()), [Action::Open { peer, connection: second }]);
+    assert_eq!(table.connection_closed(peer, second), [Action::Open { peer, connection: first }]);
+    let failed = Event::DialFailed { request: RequestId(1), peer, reason: DialFailure::NoStream };
+    assert_eq!(table.open_failed(peer, first), [Action::Tell(failed)]);
 }
 
 #[tokio::test]
