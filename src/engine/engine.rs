@@ -328,14 +328,14 @@ fn wake(step: &mut Step<'_>) -> Result<(), Refusal> {
 }
 
 fn ring(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
-    let Key::Timer(_, alarm) = key else { return Ok(()) };
+    let Key::Timer(due, alarm) = key else { return Ok(()) };
     step.delete(key);
     match alarm {
         Alarm::Dial(device) => links::dial(step, device),
         Alarm::Ask(identity) => asking::try_now(step, identity),
         Alarm::Receipts(contact) => conversations::send_receipts(step, contact),
         Alarm::LinkStalled(peer) => flow::look_after(step, peer),
-        Alarm::Housekeeping => housekeeping(step),
+        Alarm::Housekeeping => housekeeping(step, due),
     }
 }
 
@@ -368,17 +368,23 @@ fn notice_clock_set_back(step: &mut Step<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
-    prekeys::housekeeping(step)?;
+fn housekeeping(step: &mut Step<'_>, due: Timestamp) -> Result<(), Refusal> {
+    if prekeys::housekeeping(step)? {
+        sessions::forget_answered(step)?;
+    }
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
             links::offer_prekeys(step, device)?;
+            outbox::repeat_unreceipted(step, device)?;
         }
     }
     sessions::housekeeping(step)?;
     answering::housekeeping(step)?;
-    let gone = outbox::housekeeping(step)?;
-    settle(step, &gone)?;
+    // So late, the node was not there or the clock was set ahead: what waits has until the next time to be taken.
+    if step.now.since(due) < HOUSEKEEPING {
+        let gone = outbox::housekeeping(step)?;
+        settle(step, &gone)?;
+    }
     step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod event;
 mod features;
 pub mod input;
+pub mod lookalikes;
 pub mod query;
 pub mod refusal;
 mod services;

@@ -6,6 +6,7 @@ use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
 
 use crate::event::{Event, MessagePlace};
+use crate::lookalikes::{Lookalikes, NameWarning};
 use crate::store::{
     Contact, ContactState, Conversation, Counters, Key, Listening, Message, MessageState, Profile, Read, ReadError,
     Record, Row, Scan, Table,
@@ -55,6 +56,8 @@ pub struct ContactView {
     pub devices: Vec<DeviceId>,
     /// Lines of theirs not yet seen.
     pub unread: u64,
+    /// Whose name theirs can be taken for, if anybody's.
+    pub warning: Option<NameWarning>,
 }
 
 /// All contacts but the removed ones, in the order of their names.
@@ -62,28 +65,60 @@ pub struct ContactView {
 /// # Errors
 /// [`ReadError`].
 pub fn contacts(read: &dyn Read) -> Result<Vec<ContactView>, ReadError> {
-    let own = own_identity(read)?;
-    let mut views = Vec::new();
-    for (_, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
-        if let Row::Contact(contact) = row
-            && contact.state != ContactState::Removed
-        {
-            views.push(view(read, &own, contact)?);
-        }
-    }
+    let people = People::of(read)?;
+    let views: Result<Vec<ContactView>, ReadError> = people.contacts.iter().map(|known| people.view(known)).collect();
+    let mut views = views?;
     views.sort_by(|a, b| (&a.name, a.identity).cmp(&(&b.name, b.identity)));
     Ok(views)
 }
 
-/// One contact, unless removed.
+/// One contact, unless removed. Who asks for several has them from [`People`].
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn contact(read: &dyn Read, identity: IdentityId) -> Result<Option<ContactView>, ReadError> {
-    let own = own_identity(read)?;
     match find::<Contact>(read, &Key::Contact(identity))? {
-        Some(contact) if contact.state != ContactState::Removed => view(read, &own, contact).map(Some),
+        Some(contact) if contact.state != ContactState::Removed => People::of(read)?.view(&contact).map(Some),
         _ => Ok(None),
+    }
+}
+
+/// All contacts but the removed ones, read once.
+pub struct People<'a> {
+    read: &'a dyn Read,
+    own: IdentityId,
+    contacts: Vec<Contact>,
+    lookalikes: Lookalikes,
+}
+
+impl<'a> People<'a> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn of(read: &'a dyn Read) -> Result<Self, ReadError> {
+        let own = profile(read)?;
+        let found =
+            read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows.into_iter().filter_map(|(_, row)| match row {
+                Row::Contact(contact) if contact.state != ContactState::Removed => Some(contact),
+                _ => None,
+            });
+        let contacts: Vec<Contact> = found.collect();
+        let lookalikes = Lookalikes::of(own.as_ref(), &contacts);
+        let own = own.map_or(IdentityId::new([0; 32]), |own| own.identity);
+        Ok(Self { read, own, contacts, lookalikes })
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn contact(&self, identity: IdentityId) -> Result<Option<ContactView>, ReadError> {
+        self.contacts.iter().find(|contact| contact.identity == identity).map(|known| self.view(known)).transpose()
+    }
+
+    fn view(&self, contact: &Contact) -> Result<ContactView, ReadError> {
+        view(self.read, &self.own, contact.clone(), self.lookalikes.warning(contact))
     }
 }
 
@@ -91,7 +126,12 @@ fn own_identity(read: &dyn Read) -> Result<IdentityId, ReadError> {
     Ok(profile(read)?.map_or(IdentityId::new([0; 32]), |profile| profile.identity))
 }
 
-fn view(read: &dyn Read, own: &IdentityId, contact: Contact) -> Result<ContactView, ReadError> {
+fn view(
+    read: &dyn Read,
+    own: &IdentityId,
+    contact: Contact,
+    warning: Option<NameWarning>,
+) -> Result<ContactView, ReadError> {
     let conversation = kinfolk_crypto::identity::conversation_id(own, &contact.identity);
     let mut online = false;
     for device in &contact.devices {
@@ -109,6 +149,7 @@ fn view(read: &dyn Read, own: &IdentityId, contact: Contact) -> Result<ContactVi
         last_seen: contact.last_seen,
         devices: contact.devices,
         unread,
+        warning,
     })
 }
 

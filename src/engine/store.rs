@@ -45,7 +45,7 @@ pub enum Key {
     Session(DeviceId, SessionId),
     /// A message key that was skipped.
     SkippedKey(SessionId, SkippedKeyId),
-    /// An `Init` that was accepted, by the digest of its ephemeral key, and the session it made.
+    /// An `Init` that was accepted, by the digest of its ephemeral key.
     AcceptedInit([u8; 16]),
     /// A conversation.
     Conversation(ConversationId),
@@ -303,10 +303,10 @@ impl Scan {
         Self { table: Table::Event, prefix: Vec::new(), from, until: u64::MAX, backwards: false, limit }
     }
 
-    /// What opened up to a day.
+    /// What opened on days from one to another, both included.
     #[must_use]
-    pub const fn opened_until(day: u64, limit: usize) -> Self {
-        Self { table: Table::Opened, prefix: Vec::new(), from: 0, until: day, backwards: false, limit }
+    pub const fn opened_between(from: u64, until: u64, limit: usize) -> Self {
+        Self { table: Table::Opened, prefix: Vec::new(), from, until, backwards: false, limit }
     }
 
     /// The lines that a device has not receipted.

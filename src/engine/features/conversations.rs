@@ -8,12 +8,13 @@ use kinfolk_wire::limits;
 use kinfolk_wire::time::Span;
 
 use crate::event::{Event, MessagePlace};
+use crate::query::CONTACTS;
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::services::{directory, outbox, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Alarm, Contact, ContactState, Conversation, Key, Message, MessageState, Opened, PendingReceipts, Scan,
+    Alarm, Contact, ContactState, Conversation, Key, Message, MessageState, Opened, PendingReceipts, Row, Scan, Table,
 };
 
 /// How long receipts gather before they are sent together.
@@ -31,8 +32,7 @@ pub(crate) fn send(
 ) -> Result<(MessagePlace, MessageState), Refusal> {
     check_sendable(&body)?;
     let own = step.profile()?.identity;
-    let conversation: Conversation =
-        step.find(&Key::Conversation(conversation_id))?.ok_or(Refusal::UnknownConversation)?;
+    let conversation = known(step, conversation_id)?;
     let contact = directory::contact(step, conversation.contact)?;
     check_open(&contact)?;
     let id = match id {
@@ -55,6 +55,22 @@ pub(crate) fn send(
         outbox::queue(step, device, &content, Some(place))?;
     }
     Ok((place, state))
+}
+
+/// The conversation with this id; where it is one with somebody who has not agreed, that is what is said.
+fn known(step: &Step<'_>, id: ConversationId) -> Result<Conversation, Refusal> {
+    if let Some(conversation) = step.find(&Key::Conversation(id))? {
+        return Ok(conversation);
+    }
+    let own = step.profile()?.identity;
+    for (_, row) in step.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
+        if let Row::Contact(contact) = row
+            && conversation_id(&own, &contact.identity) == id
+        {
+            check_open(&contact)?;
+        }
+    }
+    Err(Refusal::UnknownConversation)
 }
 
 fn check_sendable(body: &Body) -> Result<(), Refusal> {
@@ -256,7 +272,7 @@ pub(crate) fn departed(step: &mut Step<'_>, departure: &Departure) -> Result<(),
 
 /// The person has seen a conversation up to a line.
 pub(crate) fn mark_read(step: &mut Step<'_>, id: ConversationId, message: MessageId) -> Result<(), Refusal> {
-    let conversation: Conversation = step.find(&Key::Conversation(id))?.ok_or(Refusal::UnknownConversation)?;
+    let conversation = known(step, id)?;
     let place: MessagePlace =
         step.find(&Key::MessagePlace(id, conversation.contact, message))?.ok_or(Refusal::UnknownMessage)?;
     let contact = conversation.contact;
@@ -293,7 +309,7 @@ pub(crate) fn mark_read(step: &mut Step<'_>, id: ConversationId, message: Messag
 
 /// Whether the other side of a conversation is told what has been read.
 pub(crate) fn allow_read_receipts(step: &mut Step<'_>, id: ConversationId, allowed: bool) -> Result<(), Refusal> {
-    let conversation: Conversation = step.find(&Key::Conversation(id))?.ok_or(Refusal::UnknownConversation)?;
+    let conversation = known(step, id)?;
     step.put(Key::Conversation(id), Conversation { read_receipts: allowed, ..conversation });
     Ok(())
 }

@@ -35,10 +35,12 @@ pub(crate) fn flow(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
         }
     }
     let room = WINDOW.saturating_sub(link.in_flight.len());
-    for (key, row) in step.scan(&Scan::outbox_after(device, link.cursor, room))?.rows {
-        let (Key::Outbox(_, number), Row::OutboxItem(item)) = (key, row) else { continue };
-        link.cursor = number;
-        send(step, peer, &mut link, number, item);
+    if room > 0 {
+        for (key, row) in step.scan(&Scan::outbox_after(device, link.cursor, room))?.rows {
+            let (Key::Outbox(_, number), Row::OutboxItem(item)) = (key, row) else { continue };
+            link.cursor = number;
+            send(step, peer, &mut link, number, item);
+        }
     }
     watch(step, peer, &mut link);
     step.put(Key::Link(peer), link);

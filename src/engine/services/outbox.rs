@@ -22,6 +22,12 @@ const TRY_AGAIN: Span = Span::from_secs(2);
 /// The same for one that did not open on any session.
 const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
+/// Lines that one device took and did not receipt which are sent again at once.
+const REPEATED_AT_ONCE: usize = 256;
+
+/// How long a line that was taken and not receipted is kept in mind.
+const AWAIT_RECEIPT: Span = Span::from_days(60);
+
 /// What became of a line because an item left the outbox.
 pub(crate) enum Departure {
     /// Somebody has taken it.
@@ -145,12 +151,42 @@ pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<Vec<Departure>, Refusa
     let mut gone = Vec::new();
     for (key, row) in step.scan(&Scan::all(Table::Outbox, usize::MAX))?.rows {
         let Row::OutboxItem(item) = row else { continue };
+        let latest = step.now.after(limits::OUTBOX_LIFETIME);
         if item.expires_at <= step.now {
             remove(step, key)?;
             gone.extend(item.line.map(Departure::GivenUp));
+        } else if item.expires_at > latest {
+            // The clock was set back since.
+            step.put(key, OutboxItem { expires_at: latest, ..item });
         }
     }
     Ok(gone)
+}
+
+/// Sends a linked device again what it took hours ago and never receipted: where an older copy of a profile was put
+/// back, here or there, a receipt came to what is gone, and whoever has a line receipts it again. Called every hour; a
+/// line is repeated when it is 1, 2, 4, 8 ... hours old.
+pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    if !step.has(&Key::LinkOf(device))? || is_waiting(step, device)? {
+        return Ok(());
+    }
+    let mut again = Vec::new();
+    for (key, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
+        let Row::Unreceipted(Unreceipted { line, .. }) = row else { continue };
+        let written = Key::Message(line.conversation, line.lamport, line.sender, line.id);
+        let Some(age) = step.find::<Message>(&written)?.map(|message| step.now.since(message.at)) else { continue };
+        if age > AWAIT_RECEIPT {
+            step.delete(key);
+        } else if (age.as_millis() / Span::from_hours(1).as_millis()).is_power_of_two()
+            && again.len() < REPEATED_AT_ONCE
+        {
+            again.extend(content_of(step, line)?.map(|content| (content, line)));
+        }
+    }
+    for (content, line) in again {
+        queue(step, device, &content, Some(line))?;
+    }
+    Ok(())
 }
 
 /// Whether anything waits for a device.

@@ -19,6 +19,8 @@ pub(crate) const KEEP_REPLACED: Span = Span::from_days(30);
 const VALID_FOR: Span = Span::from_days(37);
 /// How long a one-time pair that was handed out waits for its handshake.
 const ONE_TIME_LIFETIME: Span = Span::from_days(30);
+/// What is dated further ahead than this was made before the clock was set back.
+const AHEAD: Span = Span::from_days(1);
 /// How many one-time pairs may be out at once.
 const ONE_TIME_OUT: usize = 64;
 
@@ -77,14 +79,22 @@ pub(crate) fn find(step: &Step<'_>, kind: PrekeyKind, id: PrekeyId) -> Result<Op
     step.find(&Key::Prekey(kind, id.0))
 }
 
-/// Rotates when it is time and forgets what was kept long enough.
-pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
+/// Rotates when it is time and forgets what was kept long enough. Says whether a signed prekey was wiped.
+pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<bool, Refusal> {
     let mut profile = step.profile()?;
-    if step.now.since(profile.bundle_made_at) >= ROTATE_AFTER {
+    let latest = step.now.after(AHEAD);
+    // Others refuse a bundle of a time that has not come.
+    if step.now.since(profile.bundle_made_at) >= ROTATE_AFTER || profile.bundle_made_at > latest {
         rotate(step, &mut profile)?;
     }
+    let mut wiped = false;
     for (key, row) in step.scan(&Scan::all(Table::Prekey, 4_096))?.rows {
         let (Key::Prekey(kind, _), Row::Prekey(prekey)) = (key, row) else { continue };
+        if prekey.made_at > latest || prekey.replaced_at.is_some_and(|at| at > latest) {
+            let replaced_at = prekey.replaced_at.map(|at| at.min(step.now));
+            step.put(key, Prekey { made_at: prekey.made_at.min(step.now), replaced_at, ..prekey });
+            continue;
+        }
         let spent = match (kind, prekey.replaced_at) {
             (PrekeyKind::OneTime, _) => step.now.since(prekey.made_at) > ONE_TIME_LIFETIME,
             (_, Some(replaced_at)) => step.now.since(replaced_at) > KEEP_REPLACED,
@@ -92,7 +102,8 @@ pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
         };
         if spent {
             step.delete(key);
+            wiped |= kind == PrekeyKind::Signed;
         }
     }
-    Ok(())
+    Ok(wiped)
 }

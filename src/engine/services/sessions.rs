@@ -11,7 +11,7 @@ use kinfolk_crypto::prekeys::{
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_crypto::session::Session;
 use kinfolk_crypto::{PairRoot, SkippedKeyId, SkippedKeys};
-use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
+use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle, PrekeyId};
 use kinfolk_wire::content::{Content, Plaintext};
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage};
 use kinfolk_wire::ids::{DeviceId, InviteId, PayloadDigest, SessionId};
@@ -21,7 +21,10 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::{directory, prekeys};
 use crate::refusal::Refusal;
 use crate::step::Step;
-use crate::store::{Contact, Device, Key, KeyMaterial, Opened as OpenedRow, PrekeyKind, Profile, Scan, SessionPlace};
+use crate::store::{
+    AcceptedInit, Contact, Device, Key, KeyMaterial, Opened as OpenedRow, PrekeyKind, Profile, Row, Scan, SessionPlace,
+    Table,
+};
 
 /// Sessions kept with one device: the active one and seven that only receive.
 const SESSIONS: usize = 8;
@@ -227,9 +230,9 @@ pub(crate) fn open(step: &mut Step<'_>, device_id: DeviceId, payload: &[u8]) -> 
     let opened = match Payload::decode(payload) {
         Ok(Payload::Ratchet(message)) => open_on_any(step, device_id, &message, None)?,
         Ok(Payload::Init(init)) => {
-            let known: Option<SessionId> = step.find(&Key::AcceptedInit(init_digest(&init.ephemeral_key)))?;
+            let known: Option<AcceptedInit> = step.find(&Key::AcceptedInit(init_digest(&init.ephemeral_key)))?;
             match known {
-                Some(session) => open_on_any(step, device_id, &init.message, Some(session))?,
+                Some(known) => open_on_any(step, device_id, &init.message, Some(known.session))?,
                 None => open_init_of_contact(step, device_id, &init)?,
             }
         }
@@ -382,7 +385,8 @@ fn open_init(
         step.delete(Key::Prekey(PrekeyKind::OneTime, id.0));
     }
     let id = accepted.session.id();
-    step.put(Key::AcceptedInit(init_digest(&init.ephemeral_key)), id);
+    let known = AcceptedInit { session: id, signed_prekey: init.signed_prekey.0 };
+    step.put(Key::AcceptedInit(init_digest(&init.ephemeral_key)), known);
     store(step, device_id, &accepted.session);
     for key in accepted.store {
         step.put(Key::SkippedKey(id, key.id), KeyMaterial::new(key.key.as_slice()));
@@ -410,6 +414,17 @@ fn activate_new(device: &mut Device, session: SessionId) {
     }
 }
 
+/// Forgets which first messages were accepted whose signed prekey is wiped: none of them can be opened again.
+pub(crate) fn forget_answered(step: &mut Step<'_>) -> Result<(), Refusal> {
+    for (key, row) in step.scan(&Scan::all(Table::AcceptedInit, usize::MAX))?.rows {
+        let Row::AcceptedInit(accepted) = row else { continue };
+        if prekeys::find(step, PrekeyKind::Signed, PrekeyId(accepted.signed_prekey))?.is_none() {
+            step.delete(key);
+        }
+    }
+    Ok(())
+}
+
 /// Drops sessions that have not been the active one for long, and what opened long ago.
 pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     for contact in directory::connected_contacts(step)? {
@@ -433,10 +448,17 @@ pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
             step.put(Key::Device(device_id), device);
         }
     }
-    if let Some(until) = day(step.now).checked_sub(REMEMBER_OPENED_DAYS + 1) {
-        for (key, _) in step.scan(&Scan::opened_until(until, 4_096))?.rows {
-            step.delete(key);
-        }
+    let today = day(step.now);
+    if let Some(until) = today.checked_sub(REMEMBER_OPENED_DAYS + 1) {
+        forget_opened(step, 0, until)?;
+    }
+    // Of days so far ahead, before the clock was set back, that they are not looked at.
+    forget_opened(step, today.saturating_add(REMEMBER_OPENED_DAYS + 1), u64::MAX)
+}
+
+fn forget_opened(step: &mut Step<'_>, from: u64, until: u64) -> Result<(), Refusal> {
+    for (key, _) in step.scan(&Scan::opened_between(from, until, 4_096))?.rows {
+        step.delete(key);
     }
     Ok(())
 }

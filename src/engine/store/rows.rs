@@ -272,6 +272,18 @@ pub struct SessionPlace {
     pub crossed: bool,
 }
 
+/// An `Init` that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AcceptedInit {
+    /// The session that it made.
+    #[n(0)]
+    pub session: SessionId,
+    /// The signed prekey of ours that it named. Once that is wiped nothing can open the `Init` again, and this row goes.
+    #[n(1)]
+    pub signed_prekey: u32,
+}
+
 /// An invite of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -504,9 +516,9 @@ impl Link {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Knocks {
-    /// Who, and when, within the last minute.
+    /// Who, with which invite where it was a good one, and when, within the last minute.
     #[n(0)]
-    pub recent: Vec<(PeerId, Timestamp)>,
+    pub recent: Vec<(PeerId, Option<InviteId>, Timestamp)>,
 }
 
 macro_rules! rows {
@@ -581,8 +593,8 @@ rows! {
     Asking(Asking) = Asking,
     /// Secret bytes: a session or a skipped key.
     KeyMaterial(KeyMaterial) = Session | SkippedKey,
-    /// The session that an `Init` made.
-    SessionId(SessionId) = AcceptedInit,
+    /// An `Init` that was accepted.
+    AcceptedInit(AcceptedInit) = AcceptedInit,
     /// A conversation.
     Conversation(Conversation) = Conversation,
     /// A line.

@@ -157,15 +157,43 @@ fn a_conversation_is_not_marked_as_less_read_and_read_is_told_only_where_it_is_a
 }
 
 #[test]
-fn after_thirty_days_a_line_is_given_up() {
+fn a17_a_line_whose_receipt_came_to_a_state_that_was_rolled_back_is_receipted_again() {
     let mut duo = Duo::friends();
-    let their = duo.identities[0];
-    duo.input(1, Input::Command(Command::Block(their)));
+    duo.say(0, "receipted once");
+    let mut copy = None;
+    while copy.is_none() {
+        duo.pass(Span::from_millis(1));
+        copy = (duo.lines(0)[0].state == MessageState::Sent).then(|| duo.stores[0].clone());
+    }
     duo.pass(Span::from_secs(1));
-    duo.say(0, "nobody there");
-    duo.now = duo.now.after(Span::from_days(31));
-    duo.input(0, Input::Wake);
-    assert_eq!(duo.lines(0)[0].state, MessageState::NotDelivered);
+    assert_eq!(duo.lines(0)[0].state, MessageState::Delivered);
+    duo.stores[0] = copy.unwrap();
+    duo.say(0, "after the copy was put back");
+    duo.pass(Span::from_secs(5));
+    let states = |duo: &Duo| duo.lines(0).iter().map(|line| line.state).collect::<Vec<_>>();
+    assert_eq!(states(&duo), [MessageState::Sent, MessageState::Delivered], "nobody knows that a receipt was lost");
+    duo.pass(Span::from_hours(3));
+    assert_eq!(states(&duo), [MessageState::Delivered; 2], "but what is long without one is said again");
+    assert_eq!(duo.lines(1).len(), 2);
+}
+
+#[test]
+fn a_line_that_is_never_receipted_is_repeated_ever_more_seldom_and_shown_once() {
+    let mut duo = Duo::friends();
+    duo.receipts_are_lost = true;
+    duo.say(0, "no answer");
+    let (mut spoken, mut last) = (0, 0);
+    for hour in 0..24 * 61 {
+        duo.pass(Span::from_hours(1));
+        let now = sent_payloads(&duo, 0).len();
+        spoken += now;
+        last = if now > 0 { hour } else { last };
+        duo.effects.clear();
+    }
+    assert!((8..=16).contains(&spoken), "{spoken} times");
+    assert!((500..1_100).contains(&last), "the last time after {last} hours");
+    assert_eq!(duo.lines(1).len(), 1);
+    assert!(duo.stores[0].iter().all(|(key, _)| !matches!(key, Key::Unreceipted(..))), "and in the end forgotten");
 }
 
 #[test]

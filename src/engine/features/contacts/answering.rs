@@ -19,7 +19,8 @@ use crate::store::{
     Contact, ContactState, Device, InviteRow, Key, KeyMaterial, Knocks, Link, Profile, Row, Scan, Table,
 };
 
-/// Knocks that are heard in a minute: from everybody together, and from one peer.
+/// Knocks that are heard in a minute: with one invite, or with none that is good; and from one peer. Who floods with
+/// bad ones takes nothing away from those who come with a good one.
 const KNOCKS: usize = 10;
 const KNOCKS_OF_ONE: usize = 3;
 const KNOCK_WINDOW: Span = Span::from_secs(60);
@@ -70,12 +71,13 @@ pub(crate) fn create_invite(
 
 /// Somebody knocks.
 pub(crate) fn knock(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), Refusal> {
-    if !count_knock(step, delivery.peer)? {
+    let known = check_knock(step, delivery.peer, body)?;
+    if !count_knock(step, delivery.peer, known.as_ref().map(|(invite, _)| *invite))? {
         step.reject(Rejection::Knock);
         step.refuse(delivery, NackCode::Later);
         return Ok(());
     }
-    let Some((invite, mut link)) = check_knock(step, delivery.peer, body)? else {
+    let Some((invite, mut link)) = known else {
         step.reject(Rejection::Knock);
         step.refuse(delivery, NackCode::Refused);
         return Ok(());
@@ -91,15 +93,16 @@ pub(crate) fn knock(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     Ok(())
 }
 
-/// Counts a knock; says whether there have been few enough.
-fn count_knock(step: &mut Step<'_>, peer: PeerId) -> Result<bool, Refusal> {
+/// Counts a knock with a good invite, or with none; says whether there have been few enough.
+fn count_knock(step: &mut Step<'_>, peer: PeerId, invite: Option<InviteId>) -> Result<bool, Refusal> {
     let mut knocks: Knocks = step.find(&Key::Knocks)?.unwrap_or_default();
     let now = step.now;
-    knocks.recent.retain(|(_, at)| *at <= now && now.since(*at) < KNOCK_WINDOW);
-    let of_one = knocks.recent.iter().filter(|(who, _)| *who == peer).count();
-    let heard = knocks.recent.len() < KNOCKS && of_one < KNOCKS_OF_ONE;
+    knocks.recent.retain(|(_, _, at)| *at <= now && now.since(*at) < KNOCK_WINDOW);
+    let of_one = knocks.recent.iter().filter(|(who, ..)| *who == peer).count();
+    let alike = knocks.recent.iter().filter(|(_, with, _)| *with == invite).count();
+    let heard = alike < KNOCKS && of_one < KNOCKS_OF_ONE;
     if heard {
-        knocks.recent.push((peer, now));
+        knocks.recent.push((peer, invite, now));
     }
     step.put(Key::Knocks, knocks);
     Ok(heard)

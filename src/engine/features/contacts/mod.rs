@@ -44,11 +44,13 @@ fn open_conversation(step: &mut Step<'_>, own: IdentityId, contact: &Contact) ->
         step.put(Key::Conversation(id), conversation);
     }
     for id in &contact.devices {
-        let mut device = directory::device(step, *id)?;
-        if !step.has(&Key::LinkOf(*id))? {
+        if step.has(&Key::LinkOf(*id))? {
+            links::offer_prekeys(step, *id)?;
+        } else {
+            let mut device = directory::device(step, *id)?;
             links::dial_after(step, &mut device, Span::ZERO);
+            step.put(Key::Device(*id), device);
         }
-        step.put(Key::Device(*id), device);
     }
     Ok(())
 }

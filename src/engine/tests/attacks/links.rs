@@ -1,0 +1,157 @@
+//! Invite links: altered, expired, used again, one's own; and what whoever comes by them is told.
+
+use kinfolk_crypto::InviteSecret;
+use kinfolk_engine::input::{Command, Report};
+use kinfolk_engine::store::{ContactState, Table};
+use kinfolk_engine::{Effect, Input, Refusal};
+use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::invite::{InviteLink, Uses};
+use kinfolk_wire::time::Span;
+
+use crate::town::{STRANGER, Town, peer, secret};
+
+fn try_ask(town: &mut Town, who: usize, link: &InviteLink) -> Result<(), Refusal> {
+    let command = Command::AddContact { link: link.clone(), name: None };
+    town.try_input(who, Input::Command(command)).map(|_| ())
+}
+
+fn state(town: &Town, who: usize, other: usize) -> Option<ContactState> {
+    town.contact(who, other).map(|contact| contact.state)
+}
+
+#[test]
+fn b05_an_altered_link_makes_nobody_ask() {
+    let mut town = Town::of_strangers(2);
+    let link = town.link(0, Uses::Once).to_string();
+    let before = town.kept(1);
+    let mut read = 0;
+    for at in "kinfolk:".len()..link.len() {
+        let mut altered = link.clone().into_bytes();
+        altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+        let Ok(altered) = String::from_utf8(altered).unwrap().parse::<InviteLink>() else { continue };
+        read += 1;
+        let refusal = try_ask(&mut town, 1, &altered).unwrap_err();
+        assert_eq!(refusal.code(), "invalid_invite", "character {at}: {refusal}");
+    }
+    assert!(read > 400, "only {read} were read as links at all");
+    assert_eq!(town.kept(1), before);
+}
+
+#[test]
+fn b05_an_expired_link_and_ones_own_ask_nobody() {
+    let mut town = Town::of_strangers(2);
+    let link = town.link_for(0, Uses::Many, Span::from_hours(1));
+    assert!(matches!(try_ask(&mut town, 0, &link), Err(Refusal::OwnInvite)));
+    town.pass(Span::from_hours(1));
+    let before = town.kept(1);
+    assert!(matches!(try_ask(&mut town, 1, &link), Err(Refusal::InviteExpired)));
+    assert_eq!(town.kept(1), before);
+}
+
+#[test]
+fn b05_a_request_that_is_under_way_when_its_link_expires_comes_to_an_end() {
+    let mut town = Town::of_strangers(2);
+    let link = town.link_for(0, Uses::Many, Span::from_hours(1));
+    town.sleep(0);
+    town.ask(1, &link);
+    town.pass(Span::from_hours(2));
+    town.wake(0);
+    town.pass(Span::from_hours(1));
+    assert_eq!(state(&town, 1, 0), Some(ContactState::Declined));
+    assert!(town.contact(0, 1).is_none());
+    assert!(town.table(1, Table::Asking).is_empty());
+}
+
+#[test]
+fn b05_a_link_for_one_person_lets_in_the_first() {
+    let mut town = Town::of_strangers(3);
+    let link = town.link(0, Uses::Once);
+    town.ask(1, &link);
+    town.pass(Span::from_secs(5));
+    let before = town.settled(0);
+    town.ask(2, &link);
+    town.pass(Span::from_secs(60));
+    assert_eq!(state(&town, 2, 0), Some(ContactState::Declined));
+    assert_eq!(town.settled(0), before);
+    assert_eq!(state(&town, 0, 1), Some(ContactState::Accepted));
+}
+
+#[test]
+fn b05_of_two_that_come_by_a_link_for_one_at_the_same_time_one_is_let_in() {
+    let mut town = Town::of_strangers(3);
+    let link = town.link(0, Uses::Once);
+    town.ask(1, &link);
+    town.ask(2, &link);
+    town.pass(Span::from_secs(60));
+    let in_by = |who: usize| town.contact(0, who).is_some_and(|contact| contact.state == ContactState::Accepted);
+    assert_eq!(usize::from(in_by(1)) + usize::from(in_by(2)), 1);
+    assert_eq!(town.sent(0, 1, FrameKind::Prekeys).len().min(1) + town.sent(0, 2, FrameKind::Prekeys).len().min(1), 2);
+    let states = [state(&town, 1, 0), state(&town, 2, 0)];
+    assert!(states.contains(&Some(ContactState::Accepted)) && states.contains(&Some(ContactState::Declined)));
+}
+
+#[test]
+fn b05_a_link_for_many_lets_in_all_who_come_in_time() {
+    let mut town = Town::of_strangers(4);
+    let link = town.link_for(0, Uses::Many, Span::from_hours(1));
+    for guest in [1, 2] {
+        town.ask(guest, &link);
+        town.pass(Span::from_secs(60));
+        assert_eq!(state(&town, 0, guest), Some(ContactState::Accepted));
+        assert_eq!(state(&town, guest, 0), Some(ContactState::Accepted));
+    }
+    town.pass(Span::from_hours(1));
+    assert!(matches!(try_ask(&mut town, 3, &link), Err(Refusal::InviteExpired)));
+}
+
+#[test]
+fn b05_whoever_comes_by_no_good_link_is_told_the_same() {
+    let mut town = Town::of_strangers(2);
+    let spent = town.link(0, Uses::Once);
+    town.ask(1, &spent);
+    town.pass(Span::from_secs(60));
+    let expired = town.link_for(0, Uses::Many, Span::from_secs(1));
+    let free = town.link(0, Uses::Many);
+    town.pass(Span::from_secs(60));
+    let knocks = [
+        ("spent", secret(&spent).knock(&mut town.rng, &STRANGER, &peer(0))),
+        ("expired", secret(&expired).knock(&mut town.rng, &STRANGER, &peer(0))),
+        ("unknown", InviteSecret::new([5; 16]).knock(&mut town.rng, &STRANGER, &peer(0))),
+        ("of another connection", secret(&free).knock(&mut town.rng, &peer(1), &peer(0))),
+        ("turned round", secret(&free).knock(&mut town.rng, &peer(0), &STRANGER)),
+    ];
+    let before = town.settled(0);
+    for (why, knock) in knocks {
+        town.stranger_comes(0, STRANGER);
+        let made = town.receive(0, STRANGER, FrameKind::Knock, knock.encode());
+        assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]), "{why}: {:?}", made.effects);
+        town.pass(Span::from_secs(60));
+        town.input(0, Input::Network(Report::Disconnected(STRANGER)));
+    }
+    assert_eq!(town.settled(0), before);
+}
+
+#[test]
+fn b05_a_chain_without_a_knock_on_its_own_connection_is_refused() {
+    let mut town = Town::of_strangers(2);
+    let link = town.link(0, Uses::Many);
+    town.ask(1, &link);
+    let end = town.now.after(Span::from_secs(5));
+    let chain = loop {
+        if let Some((0, Report::Received { kind: FrameKind::Chain, body, .. })) = town.reports.front().cloned() {
+            break body;
+        }
+        assert!(town.step(end));
+    };
+    town.stranger_comes(0, STRANGER);
+    let made = town.receive(0, STRANGER, FrameKind::Chain, chain.clone());
+    assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]));
+    // Nor does it serve whoever has the link too and repeats the chain of somebody else.
+    town.knock(0, STRANGER, &secret(&link));
+    let made = town.receive(0, STRANGER, FrameKind::Chain, chain);
+    assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]));
+    assert!(town.table(0, Table::Contact).is_empty());
+    assert!(town.table(0, Table::Session).is_empty());
+    town.pass(Span::from_secs(60));
+    assert_eq!(state(&town, 0, 1), Some(ContactState::Accepted), "on the connection of its maker it does");
+}

@@ -1,0 +1,25 @@
+//! Attacks and long absences, each at the door of a whole engine: what a network, a stranger or a contact that keeps to
+//! no rule can bring about, and what time does. One file for each subject; ids are those of docs/threat-model.md.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic: that is how it fails"
+)]
+
+#[path = "../support/town.rs"]
+mod town;
+
+mod absences;
+mod clocks;
+mod elsewhere;
+mod first_messages;
+mod hellos;
+mod kinds;
+mod knocks;
+mod links;
+mod names;
+mod oversize;
+mod pool;
+mod traces;
