@@ -108,3 +108,41 @@ async fn serve(
         tracing::debug!(%error, "a connection to the door broke off");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn ask(at: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // A connection that dies is closed without an answer, or reset.
+        drop(stream.read_to_string(&mut answer).await);
+        answer
+    }
+
+    #[tokio::test]
+    async fn g08_a_connection_that_dies_of_a_fault_takes_no_other_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let broken = async || -> &'static str { panic!("a bug") };
+        let router = Router::new().route("/broken", get(broken)).route("/", get(async || "still here"));
+        let (close, closing) = watch::channel(false);
+        let door = tokio::spawn(listen(listener, router, closing));
+        let mut before = tokio::net::TcpStream::connect(at).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(ask(at, "/broken").await, "");
+            assert!(ask(at, "/").await.ends_with("still here"));
+        }
+        before.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        before.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("still here"), "one that was open before is served on");
+        close.send(true).unwrap();
+        door.await.unwrap();
+    }
+}

@@ -28,6 +28,31 @@ pub struct Contact {
     pub devices: Vec<String>,
     /// How many lines of theirs the person has not seen.
     pub unread: u64,
+    /// Whose name theirs can be taken for; absent where it is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<NameWarning>,
+}
+
+/// A name that can be taken for another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NameWarning {
+    /// For whose.
+    pub kind: NameWarningKind,
+    /// The identity of the contact whose name looks like it; absent where it is one's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// The same in words for a screen.
+    pub message: String,
+}
+
+/// For whose name another can be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameWarningKind {
+    /// For another contact's.
+    LikeContact,
+    /// For one's own.
+    LikeOwnName,
 }
 
 /// How far it has come with a person.
@@ -80,6 +105,9 @@ pub struct Added {
     pub display_name: String,
     /// How far it has come.
     pub state: ContactState,
+    /// Whose name theirs can be taken for; absent where it is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<NameWarning>,
 }
 
 /// The safety number with a contact; the same on both sides.

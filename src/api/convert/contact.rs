@@ -1,4 +1,5 @@
 use data_encoding::BASE64URL_NOPAD;
+use kinfolk_engine::lookalikes::NameWarning;
 use kinfolk_engine::query::{self, ContactView};
 use kinfolk_engine::store::{ContactState, Read};
 use kinfolk_rpc::contact as rpc;
@@ -21,7 +22,16 @@ pub(crate) fn contact(view: &ContactView) -> rpc::Contact {
         last_seen: view.last_seen.map(kinfolk_wire::time::Timestamp::as_millis),
         devices: view.devices.iter().map(ToString::to_string).collect(),
         unread: view.unread,
+        warning: view.warning.as_ref().map(warning),
     }
+}
+
+fn warning(warning: &NameWarning) -> rpc::NameWarning {
+    let (kind, contact) = match warning {
+        NameWarning::LikeContact(identity, _) => (rpc::NameWarningKind::LikeContact, Some(identity.to_string())),
+        NameWarning::LikeOwnName => (rpc::NameWarningKind::LikeOwnName, None),
+    };
+    rpc::NameWarning { kind, contact, message: warning.to_string() }
 }
 
 const fn state(state: ContactState) -> rpc::ContactState {
@@ -103,6 +113,7 @@ pub(crate) fn added(view: &ContactView, how_far: ContactState) -> rpc::Added {
         name: view.name.as_str().to_owned(),
         display_name: view.name.isolated(),
         state: state(how_far),
+        warning: view.warning.as_ref().map(warning),
     }
 }
 

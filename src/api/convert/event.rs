@@ -1,6 +1,9 @@
+use std::cell::OnceCell;
+
 use kinfolk_engine::Event;
-use kinfolk_engine::query;
+use kinfolk_engine::query::{self, People};
 use kinfolk_engine::store::{Read, ReadError};
+use kinfolk_rpc::contact as rpc_contact;
 use kinfolk_rpc::event as rpc;
 use kinfolk_wire::ids::IdentityId;
 
@@ -30,20 +33,41 @@ pub(crate) fn page(read: &dyn Read, since: u64, limit: usize) -> Result<Page, Re
         page.more = false;
         return Ok(page);
     }
-    let mut names = Names::of(read)?;
+    let (mut names, people) = (Names::of(read)?, OnceCell::new());
     for (number, event) in found.events {
         page.last = number;
-        page.events.extend(said(read, &mut names, &event)?.map(|what| rpc::Event { seq: Some(number), what }));
+        page.events.extend(said(read, &mut names, &people, &event)?.map(|what| rpc::Event { seq: Some(number), what }));
     }
     Ok(page)
 }
 
 /// An event for a face; nothing where what it tells of is gone by now, which a later event tells.
 pub(crate) fn what(read: &dyn Read, event: &Event) -> Result<Option<rpc::What>, ReadError> {
-    said(read, &mut Names::of(read)?, event)
+    said(read, &mut Names::of(read)?, &OnceCell::new(), event)
 }
 
-fn said(read: &dyn Read, names: &mut Names<'_>, event: &Event) -> Result<Option<rpc::What>, ReadError> {
+/// The contacts are read once for many events, and only where one of them is told of.
+fn person_as_known<'a>(
+    read: &'a dyn Read,
+    people: &OnceCell<People<'a>>,
+    identity: IdentityId,
+) -> Result<Option<rpc_contact::Contact>, ReadError> {
+    let people = match people.get() {
+        Some(people) => people,
+        None => {
+            let found = People::of(read)?;
+            people.get_or_init(|| found)
+        }
+    };
+    Ok(people.contact(identity)?.map(|view| contact(&view)))
+}
+
+fn said<'a>(
+    read: &'a dyn Read,
+    names: &mut Names<'_>,
+    people: &OnceCell<People<'a>>,
+    event: &Event,
+) -> Result<Option<rpc::What>, ReadError> {
     Ok(match event {
         Event::MessageAdded(place) => match query::line(read, *place) {
             Ok(line) => line.map(|line| message(&line, names)).transpose()?.map(rpc::What::MessageAdded),
@@ -57,12 +81,8 @@ fn said(read: &dyn Read, names: &mut Names<'_>, event: &Event) -> Result<Option<
             chat: place.conversation.to_string(),
             state: state(*how_far),
         }),
-        Event::ContactAdded(identity) => {
-            query::contact(read, *identity)?.map(|view| rpc::What::ContactAdded(contact(&view)))
-        }
-        Event::ContactChanged(identity) => {
-            query::contact(read, *identity)?.map(|view| rpc::What::ContactChanged(contact(&view)))
-        }
+        Event::ContactAdded(identity) => person_as_known(read, people, *identity)?.map(rpc::What::ContactAdded),
+        Event::ContactChanged(identity) => person_as_known(read, people, *identity)?.map(rpc::What::ContactChanged),
         Event::ContactRemoved(identity) => Some(rpc::What::ContactRemoved { contact: identity.to_string() }),
         Event::SessionReset(identity) => {
             let (contact, name, display_name) = person(names, *identity)?;

@@ -1,11 +1,9 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use kinfolk_engine::Refusal;
 use kinfolk_engine::event::MessagePlace;
 use kinfolk_engine::query::{self, Line};
-use kinfolk_engine::store::{ContactState, Key, MessageState, Read, ReadError, Row};
-use kinfolk_node::CommandError;
+use kinfolk_engine::store::{Key, MessageState, Read, ReadError, Row};
 use kinfolk_rpc::message as rpc;
 use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Text, TextError};
 use kinfolk_wire::ids::{ConversationId, IdentityId};
@@ -23,21 +21,6 @@ pub(crate) fn conversation(read: &dyn Read, text: &str) -> Result<ConversationId
         return Ok(id);
     }
     Ok(named(read, text)?.conversation)
-}
-
-/// The same to say or do something in. One with a contact who has not agreed is not there yet, and that is what is said.
-pub(crate) fn open_conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
-    let id = conversation(read, text)?;
-    if read.get(&Key::Conversation(id))?.is_none() {
-        let view = named(read, text)?;
-        let name = view.name.to_string();
-        let refusal = match view.state {
-            ContactState::Declined => Refusal::Declined(name),
-            _ => Refusal::NotAccepted(name),
-        };
-        return Err(CommandError::from(&refusal).into());
-    }
-    Ok(id)
 }
 
 /// Where the message with this id stands.

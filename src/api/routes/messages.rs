@@ -31,7 +31,7 @@ pub(crate) struct Which {
 }
 
 async fn find(room: &Room, chat: String) -> Result<ConversationId, Refused> {
-    ask(room, move |read| convert::message::open_conversation(read, &chat)).await
+    ask(room, move |read| convert::message::conversation(read, &chat)).await
 }
 
 /// The lines of a conversation, oldest first.

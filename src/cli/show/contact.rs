@@ -1,4 +1,4 @@
-use kinfolk_rpc::contact::{Contact, ContactState};
+use kinfolk_rpc::contact::{Contact, ContactState, NameWarning};
 
 use super::short;
 use super::time::moment;
@@ -25,7 +25,13 @@ fn line(contact: &Contact) -> String {
     if contact.unread > 0 {
         line.push_str(&format!("  ({} new)", contact.unread));
     }
+    line.push_str(&warning(contact.warning.as_ref()));
     line
+}
+
+/// What a person is to know of a name, in a line of its own; nothing where there is nothing to say.
+pub(crate) fn warning(warning: Option<&NameWarning>) -> String {
+    warning.map(|warning| format!("\n  Careful: {}", warning.message)).unwrap_or_default()
 }
 
 /// How it stands with a contact.

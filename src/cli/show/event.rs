@@ -1,6 +1,6 @@
 use kinfolk_rpc::event::{Event, What};
 
-use super::contact::standing;
+use super::contact::{standing, warning};
 use super::message::{line_in_chat, progress};
 use super::short;
 
@@ -14,7 +14,9 @@ pub(crate) fn line(event: &Event) -> String {
         }
         What::ContactAdded(contact) | What::ContactChanged(contact) => {
             let verified = if contact.verified { ", verified" } else { "" };
-            format!("  {} ({}): {}{verified}", contact.display_name, short(&contact.contact), standing(contact))
+            let warning = warning(contact.warning.as_ref());
+            let (name, id) = (&contact.display_name, short(&contact.contact));
+            format!("  {name} ({id}): {}{verified}{warning}", standing(contact))
         }
         What::ContactRemoved { contact } => format!("  {} is removed", short(contact)),
         What::SessionReset { display_name, .. } => {

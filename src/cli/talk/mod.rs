@@ -77,13 +77,14 @@ async fn add(link: &str, name: Option<&String>, client: &Client, screen: &mut Sc
     screen.tell(&added, || {
         use kinfolk_rpc::contact::ContactState::{Accepted, Asking, Declined, Removed, Requested};
         let name = &added.display_name;
-        match added.state {
+        let said = match added.state {
             Accepted => {
                 format!("{name} is your contact. Say hello: kinfolk send {} hello", show::short(&added.contact))
             }
             Requested | Asking => format!("{name} has been asked. When they have accepted, kinfolk contacts shows it."),
             Declined | Removed => format!("{name} has declined."),
-        }
+        };
+        said + &show::contact::warning(added.warning.as_ref())
     })
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use kinfolk_rpc::Done;
-use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, ContactState, SafetyNumber, SetVerified};
+use kinfolk_rpc::contact::{
+    AddContact, Added, Contact, ContactPage, ContactState, NameWarning, NameWarningKind, SafetyNumber, SetVerified,
+};
 use kinfolk_rpc::door::Door;
 use kinfolk_rpc::event::{Event, EventPage, What};
 use kinfolk_rpc::invite::{Admission, CreateInvite, Invite, Uses};
@@ -69,6 +71,7 @@ fn contact() -> Contact {
         last_seen: None,
         devices: vec!["d0".into()],
         unread: 2,
+        warning: None,
     }
 }
 
@@ -173,8 +176,15 @@ fn contacts() {
         "{\"link\":\"kinfolk:x\",\"name\":\"Bo\"}",
     );
     reads_and_writes(
-        &Added { contact: "b0".into(), name: "Bo".into(), display_name: "B".into(), state: ContactState::Requested },
-        "{\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\",\"state\":\"requested\"}",
+        &Added {
+            contact: "b0".into(),
+            name: "Bo".into(),
+            display_name: "B".into(),
+            state: ContactState::Requested,
+            warning: Some(NameWarning { kind: NameWarningKind::LikeOwnName, contact: None, message: "w".into() }),
+        },
+        "{\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\",\"state\":\"requested\",\
+         \"warning\":{\"kind\":\"like_own_name\",\"message\":\"w\"}}",
     );
     reads_and_writes(
         &SafetyNumber { safety_number: "12345 67890".into(), verified: false },

@@ -146,6 +146,34 @@ async fn two_contacts_of_one_name_are_told_apart_by_their_ids() {
 }
 
 #[tokio::test]
+async fn b01_a_name_that_can_be_taken_for_a_contacts_is_warned_about() {
+    let (house, bo) = House::with_a_contact().await;
+    assert_eq!(house.get("/v1/contacts/Bo").await.json().get("warning"), None);
+    let link = House::link_of_a_stranger().await;
+    let added = house.must("POST", "/v1/contacts", &format!("{{\"link\":\"{link}\",\"name\":\"B\u{43e}\"}}")).await;
+    let other = added["contact"].as_str().unwrap();
+    for (who, of) in [(other, &*bo), (&*bo, other)] {
+        let found = house.get(&format!("/v1/contacts/{who}")).await.json()["warning"].clone();
+        assert_eq!((found["kind"].as_str(), found["contact"].as_str()), (Some("like_contact"), Some(of)));
+        assert!(found["message"].as_str().unwrap().contains(&of[..8]), "{found}");
+        let page = house.get("/v1/contacts").await.json();
+        let listed = page["contacts"].as_array().unwrap().iter().find(|contact| contact["contact"] == who).unwrap();
+        assert_eq!(listed["warning"], found);
+    }
+    assert_eq!(added["warning"]["kind"], "like_contact");
+    let events = house.get("/v1/events?since=0&wait=0").await.json();
+    let told = events["events"].as_array().unwrap().iter().find(|event| event["contact"] == other).unwrap();
+    assert_eq!(told["warning"]["contact"], bo.as_str());
+    // Whose number was compared is not doubted for the sake of whose was not.
+    house.must("PUT", &format!("/v1/contacts/{bo}/verified"), "{\"verified\":true}").await;
+    assert_eq!(house.get(&format!("/v1/contacts/{bo}")).await.json().get("warning"), None);
+    house.must("PUT", &format!("/v1/contacts/{other}/name"), "{\"name\":\"AL\"}").await;
+    let found = house.get(&format!("/v1/contacts/{other}")).await.json()["warning"].clone();
+    assert_eq!((found["kind"].as_str(), found.get("contact")), (Some("like_own_name"), None));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn b06_a_contact_that_calls_itself_the_id_of_another_is_not_taken_for_them() {
     let (house, bo) = House::with_a_contact().await;
     let link = House::link_of_a_stranger().await;

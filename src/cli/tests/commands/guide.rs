@@ -24,6 +24,7 @@ fn door() -> Door {
         name: "Bo".into(),
         display_name: sample::isolated("Bo"),
         state: ContactState::Requested,
+        warning: None,
     };
     let number = "28471 90533 61208 74419 03957 55820 19364 80271 46605 93118 27740 50986";
     let stickers = vec![Sticker {

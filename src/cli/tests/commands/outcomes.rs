@@ -167,6 +167,42 @@ async fn what_a_person_saw_on_a_terminal_counts_as_seen_and_what_a_program_read_
 }
 
 #[tokio::test]
+async fn b01_a_name_that_can_be_taken_for_a_contacts_is_warned_about_wherever_it_is_shown() {
+    use kinfolk_rpc::contact::{Added, Contact, ContactPage, ContactState};
+    let warning = sample::like_bo();
+    let said = format!("Careful: {}", warning.message);
+    let imitator = Contact {
+        contact: sample::ANNA.into(),
+        name: "B\u{43e}".into(),
+        display_name: sample::isolated("B\u{43e}"),
+        warning: Some(warning.clone()),
+        ..sample::bo()
+    };
+    let added = Added {
+        contact: imitator.contact.clone(),
+        name: imitator.name.clone(),
+        display_name: imitator.display_name.clone(),
+        state: ContactState::Requested,
+        warning: Some(warning.clone()),
+    };
+    let page = ContactPage { contacts: vec![sample::bo(), imitator.clone()], next: None, seq: 1 };
+    let event = Event { seq: Some(1), what: What::ContactAdded(imitator) };
+    let door = Door::open()
+        .says("POST /v1/contacts", Says::ok(&added))
+        .says("GET /v1/contacts", Says::ok(&page))
+        .says("GET /v1/events", Says::events(&[event], After::End));
+    for line in [&format!("add {}", sample::LINK), "contacts", "watch"] {
+        let people = carry_out(line, &door, None).await.out;
+        assert_eq!(people.matches(&said).count(), 1, "{line}: {people}");
+        let json = carry_out(&format!("--json {line}"), &door, None).await.out;
+        let mut warnings = json.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let found = warnings.find_map(|value| value.get("warning").cloned()).unwrap();
+        assert_eq!(found["kind"], "like_contact", "{line}");
+        assert_eq!((found["contact"].as_str(), found["message"].as_str()), (Some(BO), Some(warning.message.as_str())));
+    }
+}
+
+#[tokio::test]
 async fn b06_what_others_wrote_cannot_steer_the_terminal() {
     let mut message = sample::text("a\u{1b}]0;owned\u{7}\nb\u{9b}2J\u{202e}c", MessageState::Received);
     message.from.display_name = sample::isolated("<U+202E>oB");
@@ -292,6 +328,7 @@ async fn every_act_on_a_contact_asks_for_that_act() {
         name: "Bo".into(),
         display_name: sample::isolated("Bo"),
         state: kinfolk_rpc::contact::ContactState::Requested,
+        warning: None,
     };
     let door = Door::open().says("POST /v1/contacts", Says::ok(&added));
     carry_out(&format!("add {} --name Bobby", sample::LINK), &door, None).await;

@@ -1,7 +1,7 @@
 //! People and messages for examples.
 
 use kinfolk_cli::{Initialised, Ready, UnlockedBy};
-use kinfolk_rpc::contact::{Contact, ContactState};
+use kinfolk_rpc::contact::{Contact, ContactState, NameWarning, NameWarningKind};
 use kinfolk_rpc::event::{Event, What};
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{Reach, Reachability, Status};
@@ -34,6 +34,16 @@ pub(crate) fn bo() -> Contact {
         last_seen: Some(NOON),
         devices: vec!["d4a17c903be25f68d4a17c903be25f68".into()],
         unread: 1,
+        warning: None,
+    }
+}
+
+/// What is said of somebody whose name can be taken for Bo's.
+pub(crate) fn like_bo() -> NameWarning {
+    NameWarning {
+        kind: NameWarningKind::LikeContact,
+        contact: Some(BO.into()),
+        message: format!("this name can be taken for that of another contact, {} ({:.8})", isolated("Bo"), BO),
     }
 }
 
