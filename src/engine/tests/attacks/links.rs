@@ -5,10 +5,11 @@ use kinfolk_engine::input::{Command, Report};
 use kinfolk_engine::store::{ContactState, Table};
 use kinfolk_engine::{Effect, Input, Refusal};
 use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::ids::MessageId;
 use kinfolk_wire::invite::{InviteLink, Uses};
 use kinfolk_wire::time::Span;
 
-use crate::town::{STRANGER, Town, peer, secret};
+use crate::town::{STRANGER, Town, peer, secret, text};
 
 fn try_ask(town: &mut Town, who: usize, link: &InviteLink) -> Result<(), Refusal> {
     let command = Command::AddContact { link: link.clone(), name: None };
@@ -35,6 +36,33 @@ fn b05_an_altered_link_makes_nobody_ask() {
     }
     assert!(read > 400, "only {read} were read as links at all");
     assert_eq!(town.kept(1), before);
+}
+
+#[test]
+fn whoever_has_not_agreed_is_written_to_by_nobody_and_that_is_what_is_said() {
+    let mut town = Town::of_strangers(3);
+    let link = town.link_for(0, Uses::Once, Span::from_hours(1));
+    town.sleep(0);
+    town.ask(1, &link);
+    let code = |town: &mut Town, other: usize| {
+        let conversation = town.conversation(1, other);
+        let before = town.kept(1);
+        let all = [
+            Command::SendMessage { id: None, conversation, body: text("hello?") },
+            Command::MarkRead(conversation, MessageId::new([1; 16])),
+            Command::AllowReadReceipts(conversation, true),
+        ];
+        let codes = all.map(|command| town.try_input(1, Input::Command(command)).unwrap_err().code());
+        assert_eq!(town.kept(1), before);
+        codes
+    };
+    assert_eq!(code(&mut town, 0), ["not_accepted"; 3]);
+    assert_eq!(code(&mut town, 2), ["unknown_chat"; 3]);
+    town.pass(Span::from_hours(2));
+    assert_eq!(code(&mut town, 0), ["declined"; 3]);
+    let anna = town.people[0].identity;
+    town.input(1, Input::Command(Command::RemoveContact(anna)));
+    assert_eq!(code(&mut town, 0), ["unknown_contact"; 3]);
 }
 
 #[test]
