@@ -4,12 +4,12 @@ use kinfolk_crypto::InviteSecret;
 use kinfolk_engine::input::{Command, Report};
 use kinfolk_engine::store::{ContactState, Table};
 use kinfolk_engine::{Effect, Input, Refusal};
-use kinfolk_wire::direct::{FrameKind, NackCode};
+use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::MessageId;
 use kinfolk_wire::invite::{InviteLink, Uses};
 use kinfolk_wire::time::Span;
 
-use crate::town::{STRANGER, Town, peer, secret, text};
+use crate::town::{STRANGER, Town, address, peer, secret, text};
 
 fn try_ask(town: &mut Town, who: usize, link: &InviteLink) -> Result<(), Refusal> {
     let command = Command::AddContact { link: link.clone(), name: None };
@@ -171,6 +171,15 @@ fn b05_a_chain_without_a_knock_on_its_own_connection_is_refused() {
         }
         assert!(town.step(end));
     };
+    // Its maker knocked, but on a stream that is gone.
+    let mut aside = town.clone();
+    aside.input(0, Input::Network(Report::Disconnected(peer(1))));
+    let report = Report::Connected { peer: peer(1), role: Role::Listener, address: address(1) };
+    aside.input(0, Input::Network(report));
+    let made = aside.receive(0, peer(1), FrameKind::Chain, chain.clone());
+    assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]));
+    assert!(aside.table(0, Table::Contact).is_empty());
+
     town.stranger_comes(0, STRANGER);
     let made = town.receive(0, STRANGER, FrameKind::Chain, chain.clone());
     assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]));

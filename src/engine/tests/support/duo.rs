@@ -156,7 +156,7 @@ impl Duo {
     /// Lets time pass: what is under way arrives, alarms ring.
     pub(crate) fn pass(&mut self, span: Span) {
         let end = self.now.after(span);
-        for _ in 0..200_000 {
+        for _ in 0..10_000 {
             if let Some((who, report)) = self.reports.pop_front() {
                 self.input(who, Input::Network(report));
                 continue;
