@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use kinfolk_cli::{Act, Failure, Parsed, Screen, parse};
 use program::{hardening, profile, running, talking};
 
+/// Rows and frames are made in one thread and given back in another, thousands a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     program::logs::begin();
     hardening::keep_memory_private();

@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::iter::FlatMap;
+use std::ops::Deref;
 
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
@@ -111,12 +113,12 @@ pub enum Alarm {
 }
 
 /// A part of a key as the store sees it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// A name, of which the store keeps `width` bytes of a keyed hash.
     Name {
         /// The name itself.
-        bytes: Vec<u8>,
+        bytes: NameBytes,
         /// How many bytes of its hash tell names apart.
         width: usize,
     },
@@ -124,8 +126,57 @@ pub enum Segment {
     Order(u64),
 }
 
-fn name(bytes: &[u8], width: usize) -> Segment {
-    Segment::Name { bytes: bytes.to_vec(), width }
+/// The longest name in a key, in bytes: an alarm with the peer it is for.
+const NAME: usize = 48;
+
+/// The bytes of a name, in place: keys are taken apart for every row that is read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameBytes {
+    bytes: [u8; NAME],
+    length: usize,
+}
+
+impl Deref for NameBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+}
+
+/// The parts of one key, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segments {
+    parts: [Segment; 4],
+    length: usize,
+}
+
+impl Segments {
+    fn of<const N: usize>(given: [Segment; N]) -> Self {
+        const { assert!(N <= 4) };
+        let mut parts = [Segment::Order(0); 4];
+        for (part, segment) in parts.iter_mut().zip(given) {
+            *part = segment;
+        }
+        Self { parts, length: N }
+    }
+}
+
+impl Deref for Segments {
+    type Target = [Segment];
+
+    fn deref(&self) -> &[Segment] {
+        self.parts.get(..self.length).unwrap_or(&self.parts)
+    }
+}
+
+fn name(from: &[u8], width: usize) -> Segment {
+    debug_assert!(from.len() <= NAME, "a name of {} bytes", from.len());
+    let mut bytes = [0; NAME];
+    for (to, byte) in bytes.iter_mut().zip(from) {
+        *to = *byte;
+    }
+    Segment::Name { bytes: NameBytes { bytes, length: from.len().min(NAME) }, width }
 }
 
 /// The tables: the first byte of every key in the store.
@@ -210,38 +261,38 @@ impl Key {
 
     /// Its parts after the table, as the store sees them.
     #[must_use]
-    pub fn segments(&self) -> Vec<Segment> {
+    pub fn segments(&self) -> Segments {
         match self {
-            Self::Profile | Self::Counters | Self::Listening | Self::Knocks => vec![],
-            Self::Prekey(kind, id) => vec![Segment::Order(*kind as u64), Segment::Order((*id).into())],
-            Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) => vec![name(id.as_bytes(), 16)],
-            Self::Device(id) | Self::LinkOf(id) => vec![name(id.as_bytes(), 16)],
-            Self::Peer(id) | Self::Link(id) => vec![name(id.as_bytes(), 16)],
-            Self::Invite(id) => vec![name(id.as_bytes(), 16)],
-            Self::Session(device, session) => vec![name(device.as_bytes(), 16), name(session.as_bytes(), 16)],
+            Self::Profile | Self::Counters | Self::Listening | Self::Knocks => Segments::of([]),
+            Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
+            Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Device(id) | Self::LinkOf(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Peer(id) | Self::Link(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Invite(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Session(device, session) => Segments::of([name(device.as_bytes(), 16), name(session.as_bytes(), 16)]),
             Self::SkippedKey(session, id) => {
-                vec![name(session.as_bytes(), 16), Segment::Order(u32::from_be_bytes(id.to_bytes()).into())]
+                Segments::of([name(session.as_bytes(), 16), Segment::Order(u32::from_be_bytes(id.to_bytes()).into())])
             }
-            Self::AcceptedInit(digest) => vec![name(digest, 16)],
-            Self::Conversation(id) => vec![name(id.as_bytes(), 16)],
-            Self::Message(conversation, lamport, sender, id) => vec![
+            Self::AcceptedInit(digest) => Segments::of([name(digest, 16)]),
+            Self::Conversation(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Message(conversation, lamport, sender, id) => Segments::of([
                 name(conversation.as_bytes(), 16),
                 Segment::Order(*lamport),
                 name(sender.as_bytes(), 8),
                 name(id.as_bytes(), 8),
-            ],
+            ]),
             Self::MessagePlace(conversation, sender, id) => {
-                vec![name(conversation.as_bytes(), 16), name(sender.as_bytes(), 8), name(id.as_bytes(), 16)]
+                Segments::of([name(conversation.as_bytes(), 16), name(sender.as_bytes(), 8), name(id.as_bytes(), 16)])
             }
-            Self::Outbox(device, number) => vec![name(device.as_bytes(), 16), Segment::Order(*number)],
-            Self::Unreceipted(device, id) => vec![name(device.as_bytes(), 16), name(id.as_bytes(), 16)],
+            Self::Outbox(device, number) => Segments::of([name(device.as_bytes(), 16), Segment::Order(*number)]),
+            Self::Unreceipted(device, id) => Segments::of([name(device.as_bytes(), 16), name(id.as_bytes(), 16)]),
             Self::Opened(day, device, digest) => {
-                vec![Segment::Order(*day), name(device.as_bytes(), 8), name(digest.as_bytes(), 16)]
+                Segments::of([Segment::Order(*day), name(device.as_bytes(), 8), name(digest.as_bytes(), 16)])
             }
             Self::Timer(due, alarm) => {
-                vec![Segment::Order(due.as_millis()), name(&codec::to_cbor(alarm), 16)]
+                Segments::of([Segment::Order(due.as_millis()), name(&codec::to_cbor(alarm), 16)])
             }
-            Self::Event(sequence) => vec![Segment::Order(*sequence)],
+            Self::Event(sequence) => Segments::of([Segment::Order(*sequence)]),
         }
     }
 }
@@ -392,52 +443,68 @@ pub enum Change {
 /// What a turn, or several, changed: committed as one batch or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    map: BTreeMap<Key, Change>,
+    tables: BTreeMap<Table, OfTable>,
 }
+
+type OfTable = BTreeMap<Key, Change>;
+
+/// The changes in the order of their keys.
+type InOrder<'a> = FlatMap<
+    btree_map::Values<'a, Table, OfTable>,
+    btree_map::Iter<'a, Key, Change>,
+    fn(&'a OfTable) -> btree_map::Iter<'a, Key, Change>,
+>;
 
 impl Changes {
     /// Sets a row.
     pub fn put(&mut self, key: Key, row: Row) {
-        self.map.insert(key, Change::Put(row));
+        self.tables.entry(key.table()).or_default().insert(key, Change::Put(row));
     }
 
     /// Takes a row away.
     pub fn delete(&mut self, key: Key) {
-        self.map.insert(key, Change::Delete);
+        self.tables.entry(key.table()).or_default().insert(key, Change::Delete);
     }
 
     /// What became of a key, if anything did.
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<&Change> {
-        self.map.get(key)
+        self.tables.get(&key.table())?.get(key)
+    }
+
+    /// What became of the keys of a table.
+    fn of_table(&self, table: Table) -> impl Iterator<Item = (&Key, &Change)> {
+        self.tables.get(&table).into_iter().flatten()
     }
 
     /// Lays later changes over these.
     pub fn extend(&mut self, later: Self) {
-        self.map.extend(later.map);
+        for (table, changes) in later.tables {
+            self.tables.entry(table).or_default().extend(changes);
+        }
     }
 
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.tables.values().all(BTreeMap::is_empty)
     }
 
     /// How many keys changed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.tables.values().map(BTreeMap::len).sum()
     }
 
     /// The changes in the order of their keys.
-    pub fn iter(&self) -> btree_map::Iter<'_, Key, Change> {
-        self.map.iter()
+    pub fn iter(&self) -> InOrder<'_> {
+        self.tables.values().flat_map(BTreeMap::iter)
     }
 }
 
 impl<'a> IntoIterator for &'a Changes {
     type Item = (&'a Key, &'a Change);
-    type IntoIter = btree_map::Iter<'a, Key, Change>;
+    type IntoIter = InOrder<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -464,13 +531,15 @@ impl Read for Overlay<'_> {
     fn scan(&self, scan: &Scan) -> Result<Scanned, ReadError> {
         let mut laid: Vec<(u64, Key, &Change)> = self
             .changes
-            .iter()
+            .of_table(scan.table)
             .filter_map(|(key, change)| scan.place(key).map(|order| (order, *key, change)))
             .collect();
         if laid.is_empty() {
             return self.base.scan(scan);
         }
-        let wider = Scan { limit: scan.limit.saturating_add(laid.len()), ..scan.clone() };
+        // What is put stands in for what it hides; only what is taken away makes room for more from under it.
+        let gone = laid.iter().filter(|(_, _, change)| matches!(change, Change::Delete)).count();
+        let wider = Scan { limit: scan.limit.saturating_add(gone), ..scan.clone() };
         let Scanned { rows, damaged } = self.base.scan(&wider)?;
         laid.sort_by_key(|(order, ..)| *order);
         let mut merged: Vec<(u64, Key, Row)> = rows
@@ -574,3 +643,6 @@ impl Key {
         rows::decode_key(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

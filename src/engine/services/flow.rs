@@ -31,17 +31,35 @@ pub(crate) fn flow(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
     for number in due_again(step, &link) {
         link.again.remove(&number);
         if let Some(item) = step.find::<OutboxItem>(&Key::Outbox(device, number))? {
-            send(step, peer, &mut link, number, item);
+            send(step, peer, &mut link, number, item.payload);
         }
     }
     let room = WINDOW.saturating_sub(link.in_flight.len());
-    if room > 0 {
-        for (key, row) in step.scan(&Scan::outbox_after(device, link.cursor, room))?.rows {
+    if room > 0 && link.behind {
+        let next = step.scan(&Scan::outbox_after(device, link.cursor, room))?;
+        link.behind = next.rows.len() >= room || next.damaged > 0;
+        for (key, row) in next.rows {
             let (Key::Outbox(_, number), Row::OutboxItem(item)) = (key, row) else { continue };
             link.cursor = number;
-            send(step, peer, &mut link, number, item);
+            send(step, peer, &mut link, number, item.payload);
         }
     }
+    watch(step, peer, &mut link);
+    step.put(Key::Link(peer), link);
+    Ok(())
+}
+
+/// Sends what was just put last into the outbox of a device, where nothing waits before it and its link has room.
+pub(crate) fn queued(step: &mut Step<'_>, device: DeviceId, number: u64, payload: Vec<u8>) -> Result<(), Refusal> {
+    let Some(peer) = step.find::<PeerId>(&Key::LinkOf(device))? else { return Ok(()) };
+    let Some(mut link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(()) };
+    if !link.greeted || link.behind || !link.again.is_empty() || link.in_flight.len() >= WINDOW {
+        link.behind = true;
+        step.put(Key::Link(peer), link);
+        return flow(step, device);
+    }
+    link.cursor = number;
+    send(step, peer, &mut link, number, payload);
     watch(step, peer, &mut link);
     step.put(Key::Link(peer), link);
     Ok(())
@@ -55,12 +73,12 @@ fn due_again(step: &Step<'_>, link: &Link) -> Vec<u64> {
     due.map(|(number, _)| *number).take(room).collect()
 }
 
-fn send(step: &mut Step<'_>, peer: PeerId, link: &mut Link, number: u64, item: OutboxItem) {
+fn send(step: &mut Step<'_>, peer: PeerId, link: &mut Link, number: u64, payload: Vec<u8>) {
     if link.in_flight.is_empty() {
         link.acknowledged_at = step.now;
     }
     link.in_flight.insert(number);
-    step.send(number, peer, FrameKind::Payload, item.payload);
+    step.send(number, peer, FrameKind::Payload, payload);
 }
 
 /// An item has an outcome: it is no longer under way on the link with a peer. Says whose device that is.

@@ -88,6 +88,7 @@ pub(crate) fn connected(step: &mut Step<'_>, peer: PeerId, role: Role, address: 
         greeted: false,
         knocked: None,
         cursor: 0,
+        behind: true,
         in_flight: BTreeSet::new(),
         acknowledged_at: step.now,
         look_at: None,

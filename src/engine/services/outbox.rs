@@ -46,14 +46,14 @@ pub(crate) fn queue(
     let payload = sessions::seal(step, device, content)?;
     let number = step.next_request()?;
     let item = OutboxItem {
-        payload,
+        payload: payload.clone(),
         // A line is found again where it stands.
         content: if line.is_some() { Vec::new() } else { content.encode() },
         line,
         expires_at: step.now.after(limits::OUTBOX_LIFETIME),
     };
     step.put(Key::Outbox(device, number), item);
-    flow::flow(step, device)
+    flow::queued(step, device, number, payload)
 }
 
 /// The other side has committed an item. Says which line it carried.

@@ -490,6 +490,9 @@ pub struct Link {
     /// The last outbox number that was sent on it.
     #[n(5)]
     pub cursor: u64,
+    /// Whether there may be more after it.
+    #[n(10)]
+    pub behind: bool,
     /// Outbox items under way on it.
     #[n(6)]
     pub in_flight: BTreeSet<u64>,
