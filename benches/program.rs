@@ -145,7 +145,7 @@ fn pages(dir: &Path, conversation: ConversationId) {
     let mut through = Vec::new();
     runtime.block_on(async {
         let client = Client::open(dir).await.unwrap();
-        let chat = client.contacts().await.unwrap()[0].chat.clone().unwrap();
+        let chat = client.contacts().await.unwrap()[0].chat.clone();
         for _ in 0..ROUNDS {
             let mut times = Vec::new();
             let mut before: Option<String> = None;

@@ -8,8 +8,8 @@ use kinfolk_wire::time::Timestamp;
 use crate::event::{Event, MessagePlace};
 use crate::lookalikes::{Lookalikes, NameWarning};
 use crate::store::{
-    Contact, ContactState, Conversation, Counters, Key, Listening, Message, MessageState, Profile, Read, ReadError,
-    Record, Row, Scan, Table,
+    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, Profile, Read,
+    ReadError, Record, Row, Scan, Table,
 };
 
 /// How many contacts there may be.
@@ -325,10 +325,10 @@ pub fn events_after(read: &dyn Read, sequence: u64, limit: usize) -> Result<Even
         .scan(&Scan::events_after(sequence, limit))?
         .rows
         .into_iter()
-        .filter_map(|(key, row)| match (key, row) {
-            (Key::Event(sequence), Row::Event(event)) => Some((sequence, event)),
-            _ => None,
-        })
+        .filter_map(|(_, row)| Events::of(row))
+        .flat_map(Events::numbered)
+        .filter(|(number, _)| *number > sequence)
+        .take(limit)
         .collect();
     let first_wanted = sequence.saturating_add(1);
     let gap = match events.first() {

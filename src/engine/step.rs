@@ -10,10 +10,10 @@ use crate::event::{Event, Notice};
 use crate::input::Delivery;
 use crate::refusal::Refusal;
 use crate::store::{
-    Alarm, Changes, Counters, Key, Nothing, Overlay, Profile, Read, ReadError, Record, Row, Scan, Scanned,
+    Alarm, Changes, Counters, Events, Key, Nothing, Overlay, Profile, Read, ReadError, Record, Row, Scan, Scanned,
 };
 
-/// How many events the log keeps; older ones are gone and a face that wants them starts anew.
+/// How many events the log keeps at least; older ones are gone and a face that wants them starts anew.
 pub(crate) const EVENTS_KEPT: u64 = 20_000;
 
 /// Something from outside that was thrown away, for the counters: never a sign of what was inside.
@@ -166,11 +166,26 @@ impl<'a> Step<'a> {
         counters.last_event += 1;
         let sequence = counters.last_event;
         self.put(Key::Counters, counters);
-        self.put(Key::Event(sequence), event.clone());
-        if let Some(old) = sequence.checked_sub(EVENTS_KEPT) {
-            self.delete(Key::Event(old));
-        }
+        self.log(sequence, event.clone())?;
         self.effects.push(Effect::Notify(Notice { sequence: Some(sequence), event }));
+        Ok(())
+    }
+
+    fn log(&mut self, sequence: u64, event: Event) -> Result<(), Refusal> {
+        let number = Events::row_of(sequence);
+        let mut row = match self.find::<Events>(&Key::Events(number)) {
+            Ok(Some(row)) => row,
+            // A log that cannot be read must not keep anything else from happening: it goes on behind a gap.
+            Ok(None) | Err(Refusal::Store(ReadError::Damaged { .. })) => Events { first: sequence, events: Vec::new() },
+            Err(refusal) => return Err(refusal),
+        };
+        if row.events.is_empty()
+            && let Some(old) = number.checked_sub(Events::row_of(EVENTS_KEPT).saturating_add(1))
+        {
+            self.delete(Key::Events(old));
+        }
+        row.events.push(event);
+        self.put(Key::Events(number), row);
         Ok(())
     }
 
@@ -205,5 +220,100 @@ impl<'a> Step<'a> {
         if let Some(due) = due {
             self.delete(Key::Timer(due, alarm));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kinfolk_wire::ids::IdentityId;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::query;
+    use crate::store::{MemoryStore, Table};
+
+    /// A store in which one row of the log cannot be read.
+    struct Damaged {
+        store: MemoryStore,
+        at: Option<u64>,
+    }
+
+    impl Read for Damaged {
+        fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
+            match key {
+                Key::Events(number) if Some(*number) == self.at => {
+                    Err(ReadError::Damaged { table: Table::Event, reason: "a flipped bit".to_owned() })
+                }
+                key => self.store.get(key),
+            }
+        }
+
+        fn scan(&self, scan: &Scan) -> Result<Scanned, ReadError> {
+            let mut scanned = self.store.scan(scan)?;
+            scanned.rows.retain(|(key, _)| self.at.is_none_or(|at| *key != Key::Events(at)));
+            Ok(scanned)
+        }
+    }
+
+    fn event(number: u64) -> Event {
+        Event::ContactChanged(IdentityId::new([u8::try_from(number % 251).unwrap(); 32]))
+    }
+
+    impl Damaged {
+        fn emit(&mut self, numbers: std::ops::RangeInclusive<u64>) {
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            for number in numbers {
+                let mut step = Step::new(Timestamp::from_millis(1), &mut rng, self);
+                step.emit(event(number)).unwrap();
+                let (changes, ..) = step.finish();
+                self.store.commit(&changes);
+            }
+        }
+
+        fn after(&self, sequence: u64, limit: usize) -> (Vec<u64>, bool) {
+            let page = query::events_after(self, sequence, limit).unwrap();
+            assert!(page.events.iter().all(|(number, told)| *told == event(*number)));
+            (page.events.into_iter().map(|(number, _)| number).collect(), page.gap)
+        }
+    }
+
+    #[test]
+    fn the_log_is_read_from_any_number_in_pages_of_any_length() {
+        let mut log = Damaged { store: MemoryStore::default(), at: None };
+        assert_eq!(log.after(0, 10), (vec![], false));
+        log.emit(1..=100);
+        for sequence in 0..=100 {
+            for limit in [1, 2, 15, 16, 17, 200] {
+                let until = (sequence + limit as u64).min(100);
+                assert_eq!(log.after(sequence, limit), ((sequence + 1..=until).collect(), false), "{sequence} {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_keeps_the_newest_events_and_says_where_older_ones_are_gone() {
+        let mut log = Damaged { store: MemoryStore::default(), at: None };
+        let last = EVENTS_KEPT + 500;
+        log.emit(1..=last);
+        let (kept, gap) = log.after(0, usize::MAX);
+        assert!(gap);
+        assert_eq!(kept.last(), Some(&last));
+        let held = u64::try_from(kept.len()).unwrap();
+        assert!((EVENTS_KEPT..EVENTS_KEPT + 2 * Events::IN_A_ROW as u64).contains(&held), "{held}");
+        assert_eq!(log.after(last - EVENTS_KEPT, 1), (vec![last - EVENTS_KEPT + 1], false));
+    }
+
+    #[test]
+    fn g03_a_damaged_stretch_of_the_log_is_a_gap_and_nothing_else() {
+        let mut log = Damaged { store: MemoryStore::default(), at: None };
+        log.emit(1..=20);
+        log.at = Some(Events::row_of(20));
+        log.emit(21..=21);
+        // What was put stands where the damage was.
+        log.at = None;
+        log.emit(22..=22);
+        assert_eq!(log.after(20, 9), (vec![21, 22], false));
+        assert_eq!(log.after(15, 9), (vec![21, 22], true));
     }
 }

@@ -65,8 +65,8 @@ pub enum Key {
     PendingReceipts(IdentityId),
     /// Something to do at a time.
     Timer(Timestamp, Alarm),
-    /// An event of the log.
-    Event(u64),
+    /// A stretch of the event log.
+    Events(u64),
     /// Volatile: a stream with a peer.
     Link(PeerId),
     /// Volatile: the peer that a device is connected as.
@@ -242,7 +242,7 @@ impl Key {
             Self::Opened(..) => Table::Opened,
             Self::PendingReceipts(_) => Table::PendingReceipts,
             Self::Timer(..) => Table::Timer,
-            Self::Event(_) => Table::Event,
+            Self::Events(_) => Table::Event,
             Self::Link(_) => Table::Link,
             Self::LinkOf(_) => Table::LinkOf,
             Self::Listening => Table::Listening,
@@ -292,7 +292,7 @@ impl Key {
             Self::Timer(due, alarm) => {
                 Segments::of([Segment::Order(due.as_millis()), name(&codec::to_cbor(alarm), 16)])
             }
-            Self::Event(sequence) => Segments::of([Segment::Order(*sequence)]),
+            Self::Events(number) => Segments::of([Segment::Order(*number)]),
         }
     }
 }
@@ -347,10 +347,11 @@ impl Scan {
         Self { table: Table::Timer, prefix: Vec::new(), from: 0, until: due.as_millis(), backwards: false, limit }
     }
 
-    /// Events after a number, in order.
+    /// The rows of the log in which events after a number stand, in order; rows for at least `limit` of them.
     #[must_use]
     pub const fn events_after(sequence: u64, limit: usize) -> Self {
-        let from = sequence.saturating_add(1);
+        let from = Events::row_of(sequence.saturating_add(1));
+        let limit = (limit / Events::IN_A_ROW).saturating_add(2);
         Self { table: Table::Event, prefix: Vec::new(), from, until: u64::MAX, backwards: false, limit }
     }
 

@@ -80,7 +80,7 @@ mod tests {
             Key::Opened(19_000, device, PayloadDigest::new([1; 16])),
             Key::PendingReceipts(identity),
             Key::Timer(Timestamp::from_millis(8), Alarm::Housekeeping),
-            Key::Event(3),
+            Key::Events(3),
         ]
     }
 

@@ -614,8 +614,8 @@ rows! {
     PendingReceipts(PendingReceipts) = PendingReceipts,
     /// A timer has nothing but its key.
     Nothing(Nothing) = Timer,
-    /// An event.
-    Event(Event) = Event,
+    /// A stretch of the event log.
+    Events(Events) = Event,
     /// A stream.
     Link(Link) = Link,
     /// A peer.
@@ -630,6 +630,35 @@ rows! {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Nothing {}
+
+/// A stretch of the event log. Several share a row, because a burst of messages is a burst of events, and a row each
+/// would cost as much as the message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Events {
+    /// The number of the first.
+    #[n(0)]
+    pub first: u64,
+    /// They and those after it, in order.
+    #[n(1)]
+    pub events: Vec<Event>,
+}
+
+impl Events {
+    /// How many share a row.
+    pub const IN_A_ROW: usize = 16;
+
+    /// The number of the row in which an event stands.
+    #[must_use]
+    pub const fn row_of(sequence: u64) -> u64 {
+        sequence / Self::IN_A_ROW as u64
+    }
+
+    /// The events with their numbers.
+    pub fn numbered(self) -> impl Iterator<Item = (u64, Event)> {
+        (self.first..).zip(self.events)
+    }
+}
 
 /// Where this node can be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -690,7 +719,7 @@ enum KeyBytes {
     #[n(19)]
     Timer(#[n(0)] Timestamp, #[n(1)] Alarm),
     #[n(20)]
-    Event(#[n(0)] u64),
+    Events(#[n(0)] u64),
     #[n(21)]
     Link(#[n(0)] PeerId),
     #[n(22)]
@@ -722,7 +751,7 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
         Key::Opened(day, device, digest) => KeyBytes::Opened(day, device, digest),
         Key::PendingReceipts(id) => KeyBytes::PendingReceipts(id),
         Key::Timer(due, alarm) => KeyBytes::Timer(due, alarm),
-        Key::Event(sequence) => KeyBytes::Event(sequence),
+        Key::Events(number) => KeyBytes::Events(number),
         Key::Link(peer) => KeyBytes::Link(peer),
         Key::LinkOf(device) => KeyBytes::LinkOf(device),
         Key::Listening => KeyBytes::Listening,
@@ -751,7 +780,7 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Opened(day, device, digest) => Key::Opened(day, device, digest),
         KeyBytes::PendingReceipts(id) => Key::PendingReceipts(id),
         KeyBytes::Timer(due, alarm) => Key::Timer(due, alarm),
-        KeyBytes::Event(sequence) => Key::Event(sequence),
+        KeyBytes::Events(number) => Key::Events(number),
         KeyBytes::Link(peer) => Key::Link(peer),
         KeyBytes::LinkOf(device) => Key::LinkOf(device),
         KeyBytes::Listening => Key::Listening,

@@ -15,7 +15,7 @@ fn row(number: u64) -> Row {
 fn changes() -> impl Strategy<Value = Vec<(Key, Option<u64>)>> {
     let key = prop_oneof![
         (0..3u8, 0..12u64).prop_map(|(who, number)| Key::Outbox(device(who), number)),
-        (0..12u64).prop_map(Key::Event),
+        (0..12u64).prop_map(Key::Events),
         Just(Key::Counters),
     ];
     prop::collection::vec((key, prop::option::weighted(0.6, 0..100u64)), 0..40)
