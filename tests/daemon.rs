@@ -16,5 +16,7 @@ mod contract;
 mod home;
 #[path = "daemon/killed.rs"]
 mod killed;
+#[path = "daemon/logs.rs"]
+mod logs;
 #[path = "support/skip.rs"]
 mod skip;
