@@ -9,6 +9,7 @@
 //! | `store` | [`Store`]: get, scan, commit |
 //! | `profile` | [`create`], [`open`], the vault of keys, the passphrase, the lock, the marker |
 //! | `seal`, `place` | how a row is sealed, and where it stands: names blinded, orders kept |
+//! | `recent` | the rows that nearly every turn reads, open in memory |
 //! | `backend` | [`Backend`]: sled and redb behind one small port, and the space they are sure to have |
 //! | `migrate` | schema versions, each one short function |
 //! | `export` | everything out, everything in, and the rescue of what a damaged profile still holds |
@@ -23,6 +24,7 @@ mod meta;
 mod migrate;
 mod place;
 mod profile;
+mod recent;
 mod seal;
 mod store;
 

@@ -12,7 +12,15 @@ use crate::meta::Meta;
 use crate::place::{self, PIECES};
 use crate::profile::layout::Layout;
 use crate::profile::lock::Lock;
+use crate::recent::Recent;
 use crate::seal::{self, Head, Keys, LONGEST_ROW, Parts, SealError, piece_at};
+
+/// A batch, what takes it back, and the store's own row after it.
+struct Prepared {
+    batch: Batch,
+    undo: Batch,
+    meta: Meta,
+}
 
 /// How long it took to open a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +31,8 @@ pub struct Timings {
     pub open: Duration,
 }
 
-/// Why a batch was not committed. Nothing of it is to be seen then, unless the disk took it before it failed: a batch
-/// is whole or absent in any case.
+/// Why a batch was not committed. Nothing of it is to be seen then; only where the disk took it and fails on is it to
+/// be seen, whole, until the next commit that succeeds, which takes it back first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// The disk is full. The store goes on reading, and commits again when there is space.
@@ -43,8 +51,19 @@ pub enum CommitError {
     /// The system gives no randomness for the seals.
     #[error("the system gives no randomness, nothing can be sealed")]
     NoRandomness,
+    /// The database has lost commits that were on the disk. Nothing more is written to it; it can be read.
+    #[error(
+        "the database has gone back from commit {expected} to {found}: its disk does not keep what is written; stop \
+         the node and rescue the rows into a profile on another disk"
+    )]
+    Lost {
+        /// The last commit that was acknowledged.
+        expected: u64,
+        /// The last commit in the database.
+        found: u64,
+    },
     /// The disk or the back-end failed.
-    #[error("the store could not be written: {0}")]
+    #[error("the store could not be written: {0}; check the disk and try again")]
     Disk(String),
 }
 
@@ -69,7 +88,10 @@ pub struct Store {
     keys: Keys,
     meta: Meta,
     anchor: Anchor,
+    /// What takes back a batch that failed, where it is not known whether the database took it.
+    doubt: Option<Batch>,
     volatile: MemoryStore,
+    recent: Recent,
     backend: Backend,
     layout: Layout,
     timings: Timings,
@@ -94,8 +116,8 @@ impl Store {
         anchor: Anchor,
         timings: Timings,
     ) -> Self {
-        let volatile = MemoryStore::default();
-        Self { disk, keys, meta, anchor, volatile, backend, layout, timings, _lock: lock }
+        let (volatile, recent) = (MemoryStore::default(), Recent::default());
+        Self { disk, keys, meta, anchor, doubt: None, volatile, recent, backend, layout, timings, _lock: lock }
     }
 
     /// Writes changes, all of them or none. When this returns `Ok` they are on the disk and outlast a loss of power;
@@ -104,9 +126,13 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; the changes must not be acknowledged to anyone then.
     pub fn commit(&mut self, changes: &Changes) -> Result<(), CommitError> {
-        let (batch, meta) = self.prepare(changes)?;
-        if let Some(meta) = meta {
-            self.write(&batch, meta)?;
+        self.end_doubt()?;
+        if let Some(prepared) = self.prepare(changes)? {
+            if let Err(error) = self.write(prepared) {
+                self.recent.forget();
+                return Err(error);
+            }
+            self.recent.committed(changes);
         }
         let mut volatile = Changes::default();
         for (key, change) in changes.iter().filter(|(key, _)| key.is_volatile()) {
@@ -119,14 +145,14 @@ impl Store {
         Ok(())
     }
 
-    /// What is to be written, and the store's own row after it; none where nothing is for the disk.
-    fn prepare(&self, changes: &Changes) -> Result<(Batch, Option<Meta>), CommitError> {
-        let mut batch = Batch::default();
+    /// What is to be written; none where nothing is for the disk.
+    fn prepare(&self, changes: &Changes) -> Result<Option<Prepared>, CommitError> {
+        let (mut batch, mut undo) = (Batch::default(), Batch::default());
         let mut meta = self.meta.clone();
         meta.commits = meta.commits.saturating_add(1);
         for (key, change) in changes.iter().filter(|(key, _)| !key.is_volatile()) {
             let at = place::of(&self.keys.names, key);
-            let before = self.pieces_at(&at)?;
+            let before = self.pieces_at(&at, &mut undo)?;
             let after = match change {
                 Change::Put(row) => self.put(key, row, &at, meta.commits, &mut batch)?,
                 Change::Delete => 0,
@@ -137,6 +163,9 @@ impl Store {
             for index in after.max(1)..before {
                 batch.delete(piece_at(&at, index));
             }
+            for index in before.max(1)..after {
+                undo.delete(piece_at(&at, index));
+            }
             match (before, after) {
                 (0, 1..) => meta.rows = meta.rows.saturating_add(1),
                 (1.., 0) => meta.rows = meta.rows.saturating_sub(1),
@@ -144,10 +173,11 @@ impl Store {
             }
         }
         if batch.writes.is_empty() {
-            return Ok((batch, None));
+            return Ok(None);
         }
         meta.put(&self.keys, &mut batch)?;
-        Ok((batch, Some(meta)))
+        self.meta.put(&self.keys, &mut undo)?;
+        Ok(Some(Prepared { batch, undo, meta }))
     }
 
     fn put(&self, key: &Key, row: &Row, at: &[u8], version: u64, batch: &mut Batch) -> Result<u8, CommitError> {
@@ -164,28 +194,65 @@ impl Store {
         Ok(count)
     }
 
-    /// How many pieces the row at a place has now. Where its head cannot be read, as many as it might have.
-    fn pieces_at(&self, at: &[u8]) -> Result<u8, CommitError> {
-        match self.disk.get(at) {
-            Ok(None) => Ok(0),
-            Ok(Some(head)) => Ok(Head::read(&head).map_or(u8::MAX, |head| head.count)),
-            Err(Fault::Damaged(_)) => Ok(u8::MAX),
-            Err(fault) => Err(fault.into()),
+    /// How many pieces the row at a place has now, which are noted. Where its head cannot be read, as many as it might
+    /// have.
+    fn pieces_at(&self, at: &[u8], undo: &mut Batch) -> Result<u8, CommitError> {
+        let head = match self.disk.get(at) {
+            Err(Fault::Damaged(_)) => return Ok(u8::MAX),
+            other => other?,
+        };
+        let Some(head) = head else {
+            undo.delete(at.to_vec());
+            return Ok(0);
+        };
+        let count = Head::read(&head).map_or(u8::MAX, |head| head.count);
+        undo.put(at.to_vec(), head);
+        for index in 1..count {
+            match self.disk.get(&piece_at(at, index)) {
+                Ok(Some(piece)) => undo.put(piece_at(at, index), piece),
+                Ok(None) | Err(Fault::Damaged(_)) => {}
+                Err(fault) => return Err(fault.into()),
+            }
         }
+        Ok(count)
     }
 
-    fn write(&mut self, batch: &Batch, meta: Meta) -> Result<(), CommitError> {
-        if let Err(fault) = self.disk.apply(batch) {
-            // The disk may have taken the batch and failed after it. Then it is there, and later commits count on it.
-            if let Ok(Some(there)) = Meta::get(&self.keys, &*self.disk) {
-                self.meta = there;
+    fn write(&mut self, prepared: Prepared) -> Result<(), CommitError> {
+        let Prepared { batch, undo, meta } = prepared;
+        if let Err(fault) = self.disk.apply(&batch) {
+            match self.took_it() {
+                Ok(false) => return Err(fault.into()),
+                // The database took the batch and failed after it: it is committed, once it is sure to stay.
+                Ok(true) if self.disk.confirm().is_ok() => tracing::warn!(%fault, "the disk failed, and kept a batch"),
+                _ => {
+                    self.doubt = Some(undo);
+                    return Err(fault.into());
+                }
             }
-            return Err(fault.into());
         }
         self.meta = meta;
         if let Err(error) = self.anchor.set(&self.keys, self.meta.commits) {
             // The rows are safe; what suffers is how early a rollback would be noticed.
             tracing::warn!(%error, "the anchor of the store could not be written");
+        }
+        Ok(())
+    }
+
+    /// Whether the database took a batch and failed after it.
+    fn took_it(&self) -> Result<bool, CommitError> {
+        let there = Meta::get(&self.keys, &*self.disk).map_err(|error| CommitError::Disk(error.to_string()))?;
+        let (expected, found) = (self.meta.commits, there.map_or(0, |meta| meta.commits));
+        if found < expected { Err(CommitError::Lost { expected, found }) } else { Ok(found > expected) }
+    }
+
+    /// Takes a batch back that was refused and is there all the same.
+    fn end_doubt(&mut self) -> Result<(), CommitError> {
+        if let Some(undo) = &self.doubt {
+            if self.took_it()? {
+                self.disk.apply(undo)?;
+                self.recent.forget();
+            }
+            self.doubt = None;
         }
         Ok(())
     }
@@ -278,12 +345,18 @@ impl Read for Store {
         if key.is_volatile() {
             return self.volatile.get(key);
         }
+        if let Some(row) = self.recent.get(key) {
+            return Ok(Some(row));
+        }
         let table = key.table();
         let at = place::of(&self.keys.names, key);
         let head = self.disk.get(&at).map_err(|fault| Failed::from(fault).into_read_error(table))?;
         let Some(head) = head else { return Ok(None) };
         match self.open_row(&at, &head) {
-            Ok((found, row)) if found == *key => Ok(Some(row)),
+            Ok((found, row)) if found == *key => {
+                self.recent.read(key, &row);
+                Ok(Some(row))
+            }
             Ok(_) => Err(Failed::from(SealError::Misplaced).into_read_error(table)),
             Err(failed) => Err(failed.into_read_error(table)),
         }

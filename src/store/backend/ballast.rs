@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use super::{Backend, Batch, Disk, Fault, KeyRange, Visit};
 use crate::profile::layout;
 
-const BYTES: u64 = 2 << 20;
+/// What opening takes at the most: a copy of the end of sled's log, and a snapshot.
+const BYTES: u64 = 5 << 20;
 
 /// Takes the space, if it is not taken.
 pub(crate) fn load(path: &Path) -> Result<(), Fault> {
@@ -97,6 +98,10 @@ impl Disk for Ballasted {
 
     fn settle(&self) -> Result<(), Fault> {
         self.inner.settle()
+    }
+
+    fn confirm(&self) -> Result<(), Fault> {
+        self.inner.confirm()
     }
 
     fn close(self: Box<Self>) -> Result<(), Fault> {

@@ -14,10 +14,12 @@ use std::str::FromStr;
 
 pub(crate) mod ballast;
 mod between;
+mod held;
 mod redb;
 mod sled;
 mod space;
 mod tail;
+mod walk;
 
 pub(crate) use ballast::open as open_with_ballast;
 
@@ -143,16 +145,32 @@ pub(crate) trait Disk: Send + Sync {
     /// Throws away what is kept for a rescue, once it is known that no row is missing.
     fn settle(&self) -> Result<(), Fault>;
 
+    /// Makes sure that everything which can be read is on the disk.
+    fn confirm(&self) -> Result<(), Fault>;
+
     /// Leaves the files so that the next opening is quick.
     fn close(self: Box<Self>) -> Result<(), Fault>;
 }
 
-/// Opens the database of a directory, which must be there; makes it where it is empty.
+/// Opens the database of a directory. One whose files are gone is damaged: no other is made in its place.
 pub(crate) fn open(backend: Backend, dir: &Path) -> Result<Box<dyn Disk>, Fault> {
     Ok(match backend {
         Backend::Sled => Box::new(sled::SledDisk::open(dir)?),
         Backend::Redb => Box::new(redb::RedbDisk::open(dir)?),
     })
+}
+
+/// Makes a database in an empty directory, and opens it.
+pub(crate) fn make(backend: Backend, dir: &Path) -> Result<Box<dyn Disk>, Fault> {
+    Ok(match backend {
+        Backend::Sled => Box::new(sled::SledDisk::make(dir)?),
+        Backend::Redb => Box::new(redb::RedbDisk::make(dir)?),
+    })
+}
+
+/// That a file of a database which there was is gone, or empty.
+fn gone(name: &str) -> Fault {
+    Fault::Damaged(format!("the file {name} of the database is gone or empty"))
 }
 
 thread_local! {

@@ -2,15 +2,18 @@
 //!
 //! It does by itself what sled has to be helped with. After an error of the disk it refuses everything until it is
 //! opened again, which is done here; and it trusts its pages after a clean stop, so that a damaged one may make it
-//! panic, which is caught.
+//! panic, which is caught. What it writes while it opens is held back until the store knows that nothing is missing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
-use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space};
+use super::held::{HeldFile, Shared};
+use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, walk};
+use crate::profile::layout;
 
 const FILE: &str = "redb";
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -23,7 +26,7 @@ pub(super) struct RedbDisk {
 
 struct Handle {
     db: Database,
-    file: File,
+    file: Arc<HeldFile>,
 }
 
 impl From<redb::Error> for Fault {
@@ -34,6 +37,7 @@ impl From<redb::Error> for Fault {
             }
             redb::Error::Io(error) => error.into(),
             redb::Error::Corrupted(what) => Self::Damaged(format!("redb: {what}")),
+            redb::Error::TableDoesNotExist(_) => Self::Damaged("redb: the table of rows is not there".to_owned()),
             other => Self::Disk(other.to_string()),
         }
     }
@@ -53,13 +57,30 @@ faults!(DatabaseError, StorageError, redb::TransactionError, redb::TableError, r
 
 impl RedbDisk {
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        let handle = Handle::open(dir)?;
-        Ok(Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))) })
+        Ok(Self::of(dir, Handle::open(dir)?))
+    }
+
+    pub(super) fn make(dir: &Path) -> Result<Self, Fault> {
+        Ok(Self::of(dir, Handle::make(dir)?))
+    }
+
+    fn of(dir: &Path, handle: Handle) -> Self {
+        Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))) }
     }
 
     fn with<T>(&self, what: &str, run: impl FnOnce(&Handle) -> Result<T, Fault>) -> Result<T, Fault> {
         let handle = self.handle()?;
-        guarded(what, || run(&handle))
+        let outcome = guarded(what, || run(&handle));
+        drop(handle);
+        self.unless_refused(outcome)
+    }
+
+    /// Once a call of the system has failed, redb refuses everything: it is opened again when it is needed next.
+    fn unless_refused<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        if matches!(outcome, Err(Fault::Disk(_) | Fault::Full)) {
+            self.give_up_handle()?;
+        }
+        outcome
     }
 
     fn handle(&self) -> Result<Arc<Handle>, Fault> {
@@ -83,24 +104,37 @@ impl RedbDisk {
 
 impl Handle {
     fn open(dir: &Path) -> Result<Self, Fault> {
-        let path = dir.join(FILE);
-        let fresh = !path.exists();
+        let file = match OpenOptions::new().read(true).write(true).open(dir.join(FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(super::gone(FILE)),
+            other => other?,
+        };
+        // redb makes a new database of an empty file, whoever emptied it.
+        if file.metadata()?.len() == 0 {
+            return Err(super::gone(FILE));
+        }
+        Self::of(HeldFile::new(file, true))
+    }
+
+    fn make(dir: &Path) -> Result<Self, Fault> {
+        let handle = Self::of(HeldFile::new(layout::private_file(&dir.join(FILE))?, false))?;
+        guarded("making", || {
+            let write = handle.db.begin_write()?;
+            write.open_table(ROWS)?;
+            write.commit()?;
+            Ok(())
+        })?;
+        handle.file.file().sync_all()?;
+        layout::sync_dir(dir)?;
+        Ok(handle)
+    }
+
+    fn of(file: HeldFile) -> Result<Self, Fault> {
+        let file = Arc::new(file);
         let db = guarded("opening", || {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_BYTES);
-            let db = if fresh { builder.create(&path)? } else { builder.open(&path)? };
-            if fresh {
-                let write = db.begin_write()?;
-                write.open_table(ROWS)?;
-                write.commit()?;
-            }
-            Ok(db)
+            Ok(builder.create_with_backend(Shared(Arc::clone(&file)))?)
         })?;
-        let file = OpenOptions::new().write(true).open(&path)?;
-        if fresh {
-            file.sync_all()?;
-            File::open(dir)?.sync_all()?;
-        }
         Ok(Self { db, file })
     }
 }
@@ -114,26 +148,21 @@ impl Disk for RedbDisk {
     }
 
     fn walk(&self, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> Result<usize, Fault> {
-        self.with("reading", |handle| {
-            let table = handle.db.begin_read()?.open_table(ROWS)?;
-            let mut pairs = match &range.until {
-                Some(until) if *until <= range.from => return Ok(0),
-                Some(until) => table.range(range.from.as_slice()..until.as_slice())?,
-                None => table.range(range.from.as_slice()..)?,
-            };
-            while let Some(pair) = if backwards { pairs.next_back() } else { pairs.next() } {
-                let (key, value) = pair?;
-                if visit(key.value(), value.value()).is_break() {
-                    break;
-                }
-            }
-            Ok(0)
-        })
+        let handle = self.handle()?;
+        let walked = walk::past_damage(
+            &|range, backwards, visit| guarded("reading", || pass(&handle.db, range, backwards, visit)),
+            range,
+            backwards,
+            visit,
+        );
+        drop(handle);
+        self.unless_refused(walked)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
-        self.with("reserving", |handle| space::reserve(&handle.file, batch.bytes()))?;
+        space::reserve(self.handle()?.file.file(), batch.bytes())?;
         let applied = self.with("writing", |handle| {
+            handle.file.release()?;
             let write = handle.db.begin_write()?;
             {
                 let mut table = write.open_table(ROWS)?;
@@ -149,15 +178,40 @@ impl Disk for RedbDisk {
         });
         if applied.is_err() {
             self.give_up_handle()?;
+            space::forget_cached(&self.dir.join(FILE))?;
         }
         applied
     }
 
     fn settle(&self) -> Result<(), Fault> {
-        Ok(())
+        self.with("settling", |handle| Ok(handle.file.release()?))
+    }
+
+    fn confirm(&self) -> Result<(), Fault> {
+        self.with("syncing", |handle| {
+            handle.file.release()?;
+            Ok(handle.file.file().sync_data()?)
+        })
     }
 
     fn close(self: Box<Self>) -> Result<(), Fault> {
+        self.settle()?;
         self.give_up_handle()
     }
+}
+
+fn pass(db: &Database, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> Result<(), Fault> {
+    let table = db.begin_read()?.open_table(ROWS)?;
+    let mut pairs = match &range.until {
+        Some(until) if *until <= range.from => return Ok(()),
+        Some(until) => table.range(range.from.as_slice()..until.as_slice())?,
+        None => table.range(range.from.as_slice()..)?,
+    };
+    while let Some(pair) = if backwards { pairs.next_back() } else { pairs.next() } {
+        let (key, value) = pair?;
+        if visit(key.value(), value.value()).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -22,8 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::between::Number;
-use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail};
+use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail, walk};
 use crate::profile::layout;
 
 const LOG: &str = "db";
@@ -60,9 +59,15 @@ impl From<sled::Error> for Fault {
 
 impl SledDisk {
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        let handle = Handle::open(dir)?;
-        let written = AtomicU64::new(0);
-        Ok(Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))), written })
+        Ok(Self::of(dir, Handle::open(dir)?))
+    }
+
+    pub(super) fn make(dir: &Path) -> Result<Self, Fault> {
+        Ok(Self::of(dir, Handle::make(dir)?))
+    }
+
+    fn of(dir: &Path, handle: Handle) -> Self {
+        Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))), written: AtomicU64::new(0) }
     }
 
     fn with<T>(&self, what: &str, run: impl FnOnce(&Handle) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -100,25 +105,33 @@ impl SledDisk {
 
 impl Handle {
     fn open(dir: &Path) -> Result<Self, Fault> {
-        let fresh = !dir.join(LOG).exists();
         remove_unfinished_snapshots(dir)?;
-        if !fresh {
-            let log = OpenOptions::new().read(true).write(true).open(dir.join(LOG))?;
-            tail::keep(dir, &log)?;
-            space::reserve(&log, 0).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
+        let log = match OpenOptions::new().read(true).write(true).open(dir.join(LOG)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(super::gone(LOG)),
+            other => other?,
+        };
+        // sled makes a new database of an empty file, whoever emptied it.
+        if log.metadata()?.len() == 0 {
+            return Err(super::gone(LOG));
         }
+        tail::keep(dir, &log)?;
+        space::reserve(&log, 0).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
         let db = match open_db(dir) {
             Err(Fault::Damaged(_)) if set_snapshots_aside(dir)? > 0 => open_db(dir)?,
             other => other?,
         };
+        layout::sync_dir(dir)?;
+        Ok(Self { db, log })
+    }
+
+    fn make(dir: &Path) -> Result<Self, Fault> {
+        let db = open_db(dir)?;
+        File::open(dir.join("conf"))?.sync_all()?;
+        File::open(dir.join("blobs"))?.sync_all()?;
+        db.flush()?;
         let log = OpenOptions::new().write(true).open(dir.join(LOG))?;
-        if fresh {
-            File::open(dir.join("conf"))?.sync_all()?;
-            File::open(dir.join("blobs"))?.sync_all()?;
-            db.flush()?;
-            log.sync_all()?;
-        }
-        File::open(dir)?.sync_all()?;
+        log.sync_all()?;
+        layout::sync_dir(dir)?;
         Ok(Self { db, log })
     }
 }
@@ -170,16 +183,18 @@ impl Disk for SledDisk {
     }
 
     fn walk(&self, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> Result<usize, Fault> {
-        self.with("reading", |handle| {
-            let mut walk = Walk { db: &handle.db, visit, unreadable: 0 };
-            if backwards { walk.down(range) } else { walk.up(range) }?;
-            Ok(walk.unreadable)
-        })
+        let handle = self.handle()?;
+        walk::past_damage(
+            &|range, backwards, visit| guarded("reading", || pass(&handle.db, range, backwards, visit)),
+            range,
+            backwards,
+            visit,
+        )
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
         let bytes = batch.bytes();
-        self.with("reserving", |handle| reserve(&handle.log, bytes))?;
+        self.with("reserving", |handle| space::reserve(&handle.log, bytes))?;
         let applied = self.with("writing", |handle| {
             let mut writes = sled::Batch::default();
             for (key, value) in &batch.writes {
@@ -200,6 +215,7 @@ impl Disk for SledDisk {
             }
             Err(fault) => {
                 self.give_up_handle()?;
+                space::forget_cached(&self.dir.join(LOG))?;
                 Err(fault)
             }
         }
@@ -207,6 +223,13 @@ impl Disk for SledDisk {
 
     fn settle(&self) -> Result<(), Fault> {
         Ok(tail::forget(&self.dir)?)
+    }
+
+    fn confirm(&self) -> Result<(), Fault> {
+        self.with("syncing", |handle| {
+            handle.db.flush()?;
+            Ok(sync(&handle.log)?)
+        })
     }
 
     fn close(self: Box<Self>) -> Result<(), Fault> {
@@ -225,150 +248,23 @@ fn sync(log: &File) -> io::Result<()> {
     log.sync_data()
 }
 
-#[cfg(not(test))]
-fn reserve(log: &File, bytes: u64) -> Result<(), Fault> {
-    space::reserve(log, bytes)
-}
-
 /// In tests of this crate, a store that only flushes can be had, for the harness of power losses to catch.
 #[cfg(test)]
 fn sync(log: &File) -> io::Result<()> {
     if std::env::var_os("KINFOLK_STORE_ONLY_FLUSHES").is_some() { Ok(()) } else { log.sync_data() }
 }
 
-/// In tests of this crate, a store that does not reserve space can be had, so that sled itself meets the full disk.
-#[cfg(test)]
-fn reserve(log: &File, bytes: u64) -> Result<(), Fault> {
-    if std::env::var_os("KINFOLK_STORE_RESERVES_NOTHING").is_some() { Ok(()) } else { space::reserve(log, bytes) }
-}
-
-/// A walk that goes on behind leaves that cannot be read.
-struct Walk<'a> {
-    db: &'a sled::Db,
-    visit: Visit<'a>,
-    unreadable: usize,
-}
-
-impl Walk<'_> {
-    fn up(&mut self, range: &KeyRange) -> Result<(), Fault> {
-        let mut from = range.from.clone();
-        loop {
-            let Some(stuck) = self.up_until_stuck(&from, range.until.as_deref())? else { return Ok(()) };
-            self.unreadable = self.unreadable.saturating_add(1);
-            match readable_above(self.db, &stuck, range.until.as_deref()) {
-                Some(next) => from = next,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Where the walk could not go on, if it could not.
-    fn up_until_stuck(&mut self, from: &[u8], until: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
-        let mut next = from.to_vec();
-        let pairs = match until {
-            Some(until) if until <= from => return Ok(None),
-            Some(until) => self.db.range(from..until),
-            None => self.db.range(from..),
-        };
-        for pair in pairs {
-            match pair {
-                Ok((key, value)) => {
-                    if (self.visit)(&key, &value).is_break() {
-                        return Ok(None);
-                    }
-                    next = [key.as_ref(), &[0]].concat();
-                }
-                Err(sled::Error::Corruption { .. }) => return Ok(Some(next)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(None)
-    }
-
-    fn down(&mut self, range: &KeyRange) -> Result<(), Fault> {
-        let mut until = range.until.clone();
-        loop {
-            let Some(stuck) = self.down_until_stuck(&range.from, until.as_deref())? else { return Ok(()) };
-            self.unreadable = self.unreadable.saturating_add(1);
-            match readable_below(self.db, stuck.as_deref(), &range.from) {
-                Some(next) => until = Some(next),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    #[allow(clippy::option_option, reason = "not stuck, or stuck below a key, or stuck below everything")]
-    fn down_until_stuck(&mut self, from: &[u8], until: Option<&[u8]>) -> Result<Option<Option<Vec<u8>>>, Fault> {
-        let mut next = until.map(<[u8]>::to_vec);
-        let pairs = match until {
-            Some(until) if until <= from => return Ok(None),
-            Some(until) => self.db.range(from..until),
-            None => self.db.range(from..),
-        };
-        for pair in pairs.rev() {
-            match pair {
-                Ok((key, value)) => {
-                    if (self.visit)(&key, &value).is_break() {
-                        return Ok(None);
-                    }
-                    next = Some(key.to_vec());
-                }
-                Err(sled::Error::Corruption { .. }) => return Ok(Some(next)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Whether a walk upwards gets anywhere from here. It does not from the end of the leaf before a damaged one either.
-fn goes_up(db: &sled::Db, from: Number, until: Number) -> bool {
-    guarded("probing", || Ok(db.range(from.key()..until.key()).next().transpose()?)).is_ok()
-}
-
-/// Whether a walk downwards does.
-fn goes_down(db: &sled::Db, until: Number, from: Number) -> bool {
-    guarded("probing", || Ok(db.range(from.key()..until.key()).next_back().transpose()?)).is_ok()
-}
-
-/// A place above `stuck` from which the walk goes on: growing steps until it does, then back towards `stuck`.
-fn readable_above(db: &sled::Db, stuck: &[u8], until: Option<&[u8]>) -> Option<Vec<u8>> {
-    let start = Number::of(stuck);
-    let end = until.map_or(Number::GREATEST, Number::of);
-    let (mut low, mut high) = (start, None);
-    for bit in 0..Number::BITS {
-        let probe = start.up(bit).filter(|probe| *probe < end)?;
-        if goes_up(db, probe, end) {
-            high = Some(probe);
+fn pass(db: &sled::Db, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> Result<(), Fault> {
+    let mut pairs = match &range.until {
+        Some(until) if *until <= range.from => return Ok(()),
+        Some(until) => db.range(range.from.as_slice()..until.as_slice()),
+        None => db.range(range.from.as_slice()..),
+    };
+    while let Some(pair) = if backwards { pairs.next_back() } else { pairs.next() } {
+        let (key, value) = pair?;
+        if visit(&key, &value).is_break() {
             break;
         }
-        low = probe;
     }
-    let mut high = high?;
-    while low.middle(high) > low {
-        let middle = low.middle(high);
-        if goes_up(db, middle, end) { high = middle } else { low = middle }
-    }
-    Some(high.key())
-}
-
-/// The same downwards: a place below which the walk goes on.
-fn readable_below(db: &sled::Db, stuck: Option<&[u8]>, from: &[u8]) -> Option<Vec<u8>> {
-    let start = stuck.map_or(Number::GREATEST, Number::of);
-    let floor = Number::of(from);
-    let (mut high, mut low) = (start, None);
-    for bit in 0..Number::BITS {
-        let probe = start.down(bit).filter(|probe| *probe > floor)?;
-        if goes_down(db, probe, floor) {
-            low = Some(probe);
-            break;
-        }
-        high = probe;
-    }
-    let mut low = low?;
-    while low.middle(high) > low {
-        let middle = low.middle(high);
-        if goes_down(db, middle, floor) { low = middle } else { high = middle }
-    }
-    Some(low.key())
+    Ok(())
 }

@@ -1,12 +1,14 @@
-//! Space that is taken before it is needed.
+//! Space that is taken before it is needed, and what is left in memory of a failed write.
 //!
 //! A database that meets a full disk in the middle of a write is spoiled until it is opened again. So blocks are
 //! reserved behind the end of its file before each batch: a full disk is then met here, where nothing has begun.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::Errno;
 
 use super::Fault;
@@ -16,6 +18,17 @@ pub(crate) const HEADROOM: u64 = 4 << 20;
 /// How many bytes a database may write for one byte of a batch, whole pages being written anew.
 const AMPLIFICATION: u64 = 8;
 const BLOCK: u64 = 512;
+
+/// After a sync that failed, the system may go on showing what never reached the disk, until it is asked to read it
+/// again. So that is asked for before a spoiled database is opened anew.
+pub(super) fn forget_cached(path: &Path) -> Result<(), Fault> {
+    let file = File::open(path)?;
+    match fadvise(&file, 0, None, Advice::DontNeed) {
+        // A file system that keeps nothing cached has nothing to forget.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+        Err(errno) => Err(io::Error::from(errno).into()),
+    }
+}
 
 /// Makes sure that the file can grow for a batch of this many bytes.
 pub(super) fn reserve(file: &File, batch: u64) -> Result<(), Fault> {
@@ -30,10 +43,10 @@ pub(super) fn reserve(file: &File, batch: u64) -> Result<(), Fault> {
         Ok(()) => Ok(()),
         // A file system that cannot reserve: the free space it reports is the next best thing to know.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-            let free = rustix::fs::fstatvfs(file).map_err(std::io::Error::from)?;
+            let free = rustix::fs::fstatvfs(file).map_err(io::Error::from)?;
             let free = free.f_bavail.saturating_mul(free.f_frsize);
             if free < needed.saturating_add(HEADROOM) { Err(Fault::Full) } else { Ok(()) }
         }
-        Err(errno) => Err(std::io::Error::from(errno).into()),
+        Err(errno) => Err(io::Error::from(errno).into()),
     }
 }

@@ -39,6 +39,10 @@ impl Disk for Dying<'_> {
         Ok(())
     }
 
+    fn confirm(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         Ok(())
     }

@@ -330,7 +330,7 @@ fn fill(
     layout::replace(&layout.vault(), &vault.write()).map_err(failed)?;
     let keys = Keys::of(&data_key);
     backend::ballast::load(&layout.ballast()).map_err(broken)?;
-    let disk = backend::open(backend, &layout.rows()).map_err(broken)?;
+    let disk = backend::make(backend, &layout.rows()).map_err(broken)?;
     let mut batch = Batch::default();
     Meta::new(SCHEMA).put(&keys, &mut batch).map_err(|_| CreateError::NoRandomness)?;
     disk.apply(&batch).and_then(|()| disk.close()).map_err(broken)?;

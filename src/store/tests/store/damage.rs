@@ -1,1 +1,351 @@
-//! To come.
+//! Damage to the files of the database: bits flipped, blocks exchanged, ends cut off, files gone.
+//!
+//! Whatever was done to them, a profile that opens shows each row as it was last written or says that it is damaged or
+//! missing, and counts what it could give out. One that does not open is left as it is for a rescue, which gives out
+//! only rows that were written.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use kinfolk_engine::store::{Key, Read, ReadError, Row};
+use kinfolk_store::{Backend, OpenError, Unlock, rescue};
+
+use super::profile::copy_dir;
+use super::rows::*;
+
+/// Offsets at which a bit is flipped.
+const OFFSETS: usize = 100;
+/// Lines that are written once, and lines that every round writes again.
+const LINES: u64 = 600;
+const ROUNDS: u64 = 4;
+const REWRITTEN: u64 = 50;
+
+/// Every version of every row that a profile of these tests has held, the newest last.
+fn versions() -> BTreeMap<Key, Vec<Row>> {
+    let mut versions: BTreeMap<Key, Vec<Row>> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for (key, row) in rows_of(round) {
+            versions.entry(key).or_default().push(row);
+        }
+    }
+    versions
+}
+
+fn rows_of(round: u64) -> Vec<(Key, Row)> {
+    let share = LINES / ROUNDS;
+    let new = (round * share..(round + 1) * share).map(|number| {
+        let length = if number % 40 == 0 { 9_000 } else { 300 };
+        (line(1, number), message(&bytes(length, number)))
+    });
+    let again = (0..REWRITTEN).map(|number| (line(2, number), message(&bytes(300, 1_000_000 * round + number))));
+    let session = (Key::Session(device(3), session(3)), secret(&bytes(2_000, 7_000_000 + round)));
+    new.chain(again).chain([session]).collect()
+}
+
+/// Writes all rounds, in commits of ten rows.
+fn fill(dir: &Path, backend: Backend) -> kinfolk_store::Store {
+    let mut store = create(dir, backend);
+    for round in 0..ROUNDS {
+        for rows in rows_of(round).chunks(10) {
+            put(&mut store, rows.to_vec());
+        }
+    }
+    store
+}
+
+/// A profile after a clean stop.
+fn stopped(dir: &Path, backend: Backend) {
+    fill(dir, backend).close().unwrap();
+}
+
+/// A profile as a process that was killed leaves it.
+fn killed(dir: &Path, backend: Backend) {
+    let work = dir.join("work");
+    let store = fill(&work, backend);
+    copy_dir(&work, dir);
+    drop(store);
+    fs::remove_dir_all(work).unwrap();
+}
+
+/// What a look at a profile gave.
+#[derive(Debug, Default, Clone, Copy)]
+struct Outcome {
+    opened: bool,
+    rows: usize,
+}
+
+/// The files of the database, one behind the other.
+struct Files {
+    files: Vec<(PathBuf, u64)>,
+}
+
+impl Files {
+    fn of(profile: &Path) -> Self {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(profile.join("store/rows")).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                files.push((entry.path(), entry.metadata().unwrap().len()));
+            }
+        }
+        files.sort();
+        Self { files }
+    }
+
+    fn length(&self) -> u64 {
+        self.files.iter().map(|(_, length)| length).sum()
+    }
+
+    fn largest(&self) -> (PathBuf, u64) {
+        self.files.iter().max_by_key(|(_, length)| *length).unwrap().clone()
+    }
+
+    /// Flips one bit.
+    fn flip(&self, mut offset: u64, bit: u8) {
+        for (path, length) in &self.files {
+            if offset < *length {
+                let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, offset).unwrap();
+                file.write_all_at(&[byte[0] ^ 1 << bit], offset).unwrap();
+                return;
+            }
+            offset -= length;
+        }
+        panic!("no byte there");
+    }
+
+    fn contents(&self) -> Vec<Vec<u8>> {
+        self.files.iter().map(|(path, _)| fs::read(path).unwrap()).collect()
+    }
+}
+
+/// Random places, from a seed that is shown.
+fn chances(seed: u64, count: usize) -> impl Iterator<Item = (u64, u8)> {
+    let bytes = bytes(count * 9, seed);
+    let numbers: Vec<(u64, u8)> =
+        bytes.chunks_exact(9).map(|chunk| (u64::from_be_bytes(chunk[..8].try_into().unwrap()), chunk[8] % 8)).collect();
+    numbers.into_iter()
+}
+
+/// Opens a damaged profile and holds it to what is promised.
+fn look(profile: &Path, versions: &BTreeMap<Key, Vec<Row>>, what: &str) -> Outcome {
+    match kinfolk_store::open(profile, Unlock::KeyFile) {
+        Ok(store) => {
+            let mut given = BTreeMap::new();
+            let report = store.export(|key, row| {
+                assert!(given.insert(key, row).is_none(), "{what}: a row was given out twice");
+                Ok::<_, Infallible>(())
+            });
+            let report = report.unwrap();
+            for (key, row) in &given {
+                assert_eq!(versions.get(key).and_then(|rows| rows.last()), Some(row), "{what}: an altered row");
+            }
+            assert_eq!(report.rows, given.len() as u64, "{what}");
+            let lost = versions.len() - given.len();
+            assert_eq!(lost > 0, report.damaged + report.missing > 0, "{what}: {lost} rows lost, and {report:?}");
+            for (key, rows) in versions {
+                match store.get(key) {
+                    Ok(Some(row)) => assert_eq!(Some(&row), rows.last(), "{what}: an altered row"),
+                    // redb trusts its pages after a clean stop: one that leads to others and is damaged may hide rows.
+                    Ok(None) => {
+                        assert!(what.starts_with("redb") || !given.contains_key(key), "{what}: a row is hidden")
+                    }
+                    Err(ReadError::Damaged { .. }) => {}
+                    Err(error) => panic!("{what}: {error}"),
+                }
+            }
+            for (talk, scanned) in [(1, lines(&store, 1)), (2, lines(&store, 2))] {
+                assert!(scanned.is_sorted_by(|one, two| number_of(one.0) < number_of(two.0)), "{what}");
+                for (key, row) in &scanned {
+                    assert_eq!(versions[key].last(), Some(row), "{what}: an altered row in conversation {talk}");
+                }
+            }
+            Outcome { opened: true, rows: given.len() }
+        }
+        Err(OpenError::Damaged { .. } | OpenError::LostCommits { .. }) => {
+            Outcome { opened: false, rows: rescued(profile, versions, what) }
+        }
+        Err(error) => panic!("{what}: {error}"),
+    }
+}
+
+fn number_of(key: Key) -> u64 {
+    match key {
+        Key::Message(_, number, ..) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rescues what can be, and counts it: nothing but rows that were written, each once.
+fn rescued(profile: &Path, versions: &BTreeMap<Key, Vec<Row>>, what: &str) -> usize {
+    let mut given = BTreeMap::new();
+    let report = rescue(profile, Unlock::KeyFile, |key, row, _| {
+        assert!(given.insert(key, row).is_none(), "{what}: a row was rescued twice");
+        Ok::<_, Infallible>(())
+    });
+    let report = report.unwrap();
+    for (key, row) in &given {
+        assert!(versions[key].contains(row), "{what}: a row was rescued that nobody wrote");
+    }
+    assert_eq!(report.listed + report.raw, given.len() as u64, "{what}");
+    given.len()
+}
+
+/// A database that gives up on damage panics, and that is caught: no word of it is for whoever runs the tests.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !kinfolk_store::contains_panics() {
+                loud(panic);
+            }
+        }));
+    });
+}
+
+/// Damages copies of a profile in as many ways as told, and looks at each; at least this share of rows must come out.
+fn trials(made: fn(&Path, Backend), ways: u64, least: f64, damage: impl Fn(&Files, u64)) {
+    quiet();
+    for backend in Backend::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let whole = place.path().join("whole");
+        made(&whole, backend);
+        let versions = versions();
+        let (mut opened, mut fewest) = (0, usize::MAX);
+        for way in 0..ways {
+            let copy = whole_copy(&whole, place.path());
+            damage(&Files::of(&copy), way);
+            let outcome = look(&copy, &versions, &format!("{backend}, way {way}"));
+            opened += usize::from(outcome.opened);
+            fewest = fewest.min(outcome.rows);
+        }
+        let share = fewest as f64 / versions.len() as f64;
+        println!("{backend}: {opened} of {ways} opened, at worst {fewest} of {} rows came out", versions.len());
+        assert!(share >= least, "{backend}: {fewest} of {} rows", versions.len());
+    }
+}
+
+fn whole_copy(whole: &Path, place: &Path) -> PathBuf {
+    let copy = place.join("copy");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).unwrap();
+    }
+    copy_dir(whole, &copy);
+    copy
+}
+
+fn flip_one(files: &Files, way: u64) {
+    let (offset, bit) = chances(0x3b17_0000 + way, 1).next().unwrap();
+    files.flip(offset % files.length(), bit);
+}
+
+#[test]
+fn g03_a_bit_flipped_at_any_of_a_hundred_offsets_alters_no_row_and_the_others_come_out() {
+    trials(stopped, OFFSETS as u64, 0.9, flip_one);
+}
+
+#[test]
+fn g03_a_bit_flipped_after_a_kill_alters_no_row_and_the_others_come_out() {
+    trials(killed, OFFSETS as u64, 0.9, flip_one);
+}
+
+#[test]
+fn g03_bits_flipped_at_a_hundred_offsets_at_once_alter_nothing_and_most_rows_come_out() {
+    trials(stopped, 5, 0.5, |files, way| {
+        for (offset, bit) in chances(0x3b18_0000 + way, OFFSETS) {
+            files.flip(offset % files.length(), bit);
+        }
+    });
+}
+
+#[test]
+fn g03_blocks_that_change_places_alter_no_row() {
+    const BLOCK: u64 = 4_096;
+    trials(stopped, 20, 0.5, |files, way| {
+        let (path, length) = files.largest();
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let mut places = chances(0x3b19_0000 + way, 2).map(|(place, _)| place % (length / BLOCK) * BLOCK);
+        let (one, two) = (places.next().unwrap(), places.next().unwrap());
+        let block = |at| {
+            let mut block = [0; BLOCK as usize];
+            file.read_exact_at(&mut block, at).unwrap();
+            block
+        };
+        let (first, second) = (block(one), block(two));
+        file.write_all_at(&second, one).unwrap();
+        file.write_all_at(&first, two).unwrap();
+    });
+}
+
+#[test]
+fn g03_an_end_that_is_cut_off_alters_no_row() {
+    trials(killed, 20, 0.0, |files, way| {
+        let (path, length) = files.largest();
+        let (place, _) = chances(0x3b1a_0000 + way, 1).next().unwrap();
+        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(place % length).unwrap();
+    });
+}
+
+#[test]
+fn g03_a_database_file_that_is_gone_or_empty_is_damage_and_no_new_one_is_made() {
+    for backend in Backend::ALL {
+        let place = tempfile::tempdir().unwrap();
+        stopped(place.path(), backend);
+        let (file, _) = Files::of(place.path()).largest();
+        for emptied in [true, false] {
+            if emptied {
+                fs::write(&file, b"").unwrap();
+            } else {
+                fs::remove_file(&file).unwrap();
+            }
+            for _ in 0..2 {
+                let error = kinfolk_store::open(place.path(), Unlock::KeyFile).unwrap_err();
+                assert!(matches!(error, OpenError::Damaged { .. }), "{backend}: {error}");
+                assert!(error.to_string().contains("is gone or empty"), "{backend}: {error}");
+            }
+            assert_eq!(fs::metadata(&file).map(|metadata| metadata.len()).ok(), emptied.then_some(0), "{backend}");
+            assert_eq!(rescued(place.path(), &versions(), "gone"), 0);
+        }
+    }
+}
+
+#[test]
+fn g03_a_database_that_is_refused_keeps_for_a_rescue_what_it_had() {
+    let versions = versions();
+    quiet();
+    for backend in Backend::ALL {
+        let place = tempfile::tempdir().unwrap();
+        let whole = place.path().join("whole");
+        killed(&whole, backend);
+        let mut refused = 0;
+        for way in 0..60 {
+            let copy = whole_copy(&whole, place.path());
+            let files = Files::of(&copy);
+            for (offset, bit) in chances(0x3b1b_0000 + way, 4) {
+                files.flip(offset % files.length(), bit);
+            }
+            let what = format!("{backend}, way {way}");
+            let before = files.contents();
+            if kinfolk_store::open(&copy, Unlock::KeyFile).is_ok() {
+                continue;
+            }
+            refused += 1;
+            if backend == Backend::Redb {
+                assert!(files.contents() == before, "{what}: the file was changed");
+            }
+            let after = rescued(&copy, &versions, &what);
+            for ((path, _), bytes) in files.files.iter().zip(before) {
+                fs::write(path, bytes).unwrap();
+            }
+            let untouched = rescued(&copy, &versions, &what);
+            assert!(after >= untouched, "{what}: {after} rows after it was opened, {untouched} before");
+        }
+        println!("{backend}: {refused} of 60 refused");
+        assert!(refused > 0, "{backend}: none was refused, so nothing is shown");
+    }
+}

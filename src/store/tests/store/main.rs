@@ -9,7 +9,12 @@
 
 mod damage;
 mod export;
+mod faults;
 mod laws;
 mod process;
 mod profile;
 mod rows;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
+#[path = "../../../../tests/support/small_disk.rs"]
+mod small_disk;
