@@ -18,7 +18,8 @@ pub(crate) fn report(event: Event) -> Option<Report> {
     Some(match event {
         Event::Listening { address } => Report::Listening(address),
         Event::ListenFailed { address, reason } => {
-            tracing::warn!(?address, reason, "cannot be reached here");
+            tracing::warn!("one of the addresses to listen at cannot be had");
+            tracing::debug!(?address, reason, "not listening");
             return None;
         }
         Event::Connected { peer, role, address } => Report::Connected { peer, role, address },

@@ -196,6 +196,11 @@ fn g05_logs_at_their_most_talkative_hold_no_word_name_key_or_id() {
     for said in [" TRACE ", " DEBUG ", "kinfolk_net", "libp2p"] {
         assert!(logged.contains(said), "nothing was logged by {said}: {} bytes", logged.len());
     }
+    let loud =
+        |line: &&str| [" INFO kinfolk", " WARN kinfolk", "ERROR kinfolk"].iter().any(|level| line.contains(level));
+    for line in logged.lines().filter(loud) {
+        assert!(!["/ip4/", "/ip6/", "12D3KooW", "PeerId("].iter().any(|place| line.contains(place)), "{line}");
+    }
     assert!(secrets.iter().all(|secret| secret.len() >= 7), "too short to be looked for");
     let found: Vec<&String> = secrets.iter().filter(|secret| logged.contains(secret.as_str())).collect();
     let told: Vec<String> = found
