@@ -131,7 +131,7 @@ fn migrate_row(
     };
     remove(at, head, batch);
     let to = place::of(&keys.names, &key);
-    let text = crate::seal::text_of(&key, meta.commits, &record);
+    let text = crate::seal::text(&key, meta.commits, &record);
     for (index, value) in (0u8..).zip(keys.seal(&to, &text).map_err(|_| MigrateError::NoRandomness)?) {
         batch.put(if index == 0 { to.clone() } else { piece_at(&to, index) }, value);
     }

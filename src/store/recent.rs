@@ -1,55 +1,82 @@
-//! Rows that nearly every turn reads, kept open in memory: who we are, whom we talk to, and the sessions. They are what
-//! is on the disk; whatever makes that doubtful empties the memory. Key material in them is wiped when it goes.
+//! Rows that are about to be read again, kept open in memory: who we are, whom we talk to and the sessions, which nearly
+//! every turn reads; and what was just written about messages under way. They are what is on the disk; whatever makes
+//! that doubtful empties the memory. Key material in them is wiped when it goes.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use kinfolk_engine::store::{Change, Changes, Key, Row, Table};
 
-/// Rows at most; more than that many conversations are rarely under way at once.
-const ROWS: usize = 512;
+/// Rows of each sort at most: more than that many conversations, or messages, are rarely under way at once.
+const STANDING: usize = 512;
+const PASSING: usize = 4_096;
 
 #[derive(Default)]
 pub(crate) struct Recent {
-    rows: RefCell<BTreeMap<Key, Row>>,
+    standing: RefCell<Shelf>,
+    passing: RefCell<Shelf>,
+}
+
+/// Rows in the order in which they came; the oldest gives way.
+#[derive(Default)]
+struct Shelf {
+    rows: BTreeMap<Key, Row>,
+    order: VecDeque<Key>,
+}
+
+impl Shelf {
+    fn keep(&mut self, most: usize, key: &Key, row: &Row) {
+        if self.rows.insert(*key, row.clone()).is_none() {
+            self.order.push_back(*key);
+        }
+        while self.order.len() > most {
+            if let Some(oldest) = self.order.pop_front() {
+                self.rows.remove(&oldest);
+            }
+        }
+    }
 }
 
 impl Recent {
     pub(crate) fn get(&self, key: &Key) -> Option<Row> {
-        self.rows.borrow().get(key).cloned()
+        let (shelf, _) = self.shelf(key.table())?;
+        shelf.borrow().rows.get(key).cloned()
     }
 
     /// A row was read from the disk.
     pub(crate) fn read(&self, key: &Key, row: &Row) {
-        if is_kept(key.table()) {
-            self.keep(key, row);
+        if is_standing(key.table()) {
+            self.standing.borrow_mut().keep(STANDING, key, row);
         }
     }
 
     /// Changes are on the disk.
     pub(crate) fn committed(&self, changes: &Changes) {
-        for (key, change) in changes.iter().filter(|(key, _)| is_kept(key.table())) {
+        for (key, change) in changes {
+            let Some((shelf, most)) = self.shelf(key.table()) else { continue };
             match change {
-                Change::Put(row) => self.keep(key, row),
-                Change::Delete => drop(self.rows.borrow_mut().remove(key)),
+                Change::Put(row) => shelf.borrow_mut().keep(most, key, row),
+                // Its place in the order goes when it comes to be the oldest.
+                Change::Delete => drop(shelf.borrow_mut().rows.remove(key)),
             }
         }
     }
 
     pub(crate) fn forget(&self) {
-        self.rows.borrow_mut().clear();
+        self.standing.take();
+        self.passing.take();
     }
 
-    fn keep(&self, key: &Key, row: &Row) {
-        let mut rows = self.rows.borrow_mut();
-        if rows.len() >= ROWS && !rows.contains_key(key) {
-            rows.clear();
+    const fn shelf(&self, table: Table) -> Option<(&RefCell<Shelf>, usize)> {
+        match table {
+            Table::Outbox | Table::Message | Table::MessagePlace => Some((&self.passing, PASSING)),
+            table if is_standing(table) => Some((&self.standing, STANDING)),
+            _ => None,
         }
-        rows.insert(*key, row.clone());
     }
 }
 
-const fn is_kept(table: Table) -> bool {
+const fn is_standing(table: Table) -> bool {
     matches!(
         table,
         Table::Profile
@@ -94,13 +121,21 @@ mod tests {
     #[test]
     fn it_holds_so_many_rows_and_no_more() {
         let recent = Recent::default();
-        for number in 0..2 * u64::try_from(ROWS).unwrap() {
+        for number in 0..2 * u64::try_from(PASSING).unwrap() {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            recent.read(&Key::Device(DeviceId::new(id)), &counters(number));
-            assert!(recent.rows.borrow().len() <= ROWS);
+            let device = DeviceId::new(id);
+            recent.read(&Key::Device(device), &counters(number));
+            let mut changes = Changes::default();
+            changes.put(Key::Outbox(device, number), counters(number));
+            recent.committed(&changes);
+            for (shelf, most) in [(&recent.standing, STANDING), (&recent.passing, PASSING)] {
+                let held = usize::try_from(number + 1).unwrap().min(most);
+                assert_eq!((shelf.borrow().rows.len(), shelf.borrow().order.len()), (held, held));
+            }
+            assert_eq!(recent.get(&Key::Device(device)), Some(counters(number)), "the newest is there");
         }
         recent.forget();
-        assert!(recent.rows.borrow().is_empty());
+        assert!(recent.standing.borrow().rows.is_empty() && recent.passing.borrow().rows.is_empty());
     }
 }

@@ -195,13 +195,8 @@ pub(crate) fn piece_at(at: &[u8], index: u8) -> Vec<u8> {
     [&[PIECES], at, &[index]].concat()
 }
 
-/// A key, a version and a record as they are sealed together.
-pub(crate) fn text(key: &Key, version: u64, row: &Row) -> Zeroizing<Vec<u8>> {
-    text_of(key, version, &row.encode())
-}
-
-/// The same from a record's bytes.
-pub(crate) fn text_of(key: &Key, version: u64, record: &[u8]) -> Zeroizing<Vec<u8>> {
+/// A key, a version and a record's bytes as they are sealed together.
+pub(crate) fn text(key: &Key, version: u64, record: &[u8]) -> Zeroizing<Vec<u8>> {
     let key = key.encode();
     let length = u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes();
     let mut text = Zeroizing::new(Vec::with_capacity(key.len().saturating_add(record.len()).saturating_add(10)));

@@ -181,11 +181,11 @@ impl Store {
     }
 
     fn put(&self, key: &Key, row: &Row, at: &[u8], version: u64, batch: &mut Batch) -> Result<u8, CommitError> {
-        let text = seal::text(key, version, row);
-        let found = row.encode().len();
-        if found > LONGEST_ROW {
-            return Err(CommitError::TooLong { table: key.table(), limit: LONGEST_ROW, found });
+        let record = row.encode();
+        if record.len() > LONGEST_ROW {
+            return Err(CommitError::TooLong { table: key.table(), limit: LONGEST_ROW, found: record.len() });
         }
+        let text = seal::text(key, version, &record);
         let mut count = 0;
         for (index, value) in (0u8..).zip(self.keys.seal(at, &text)?) {
             batch.put(if index == 0 { at.to_vec() } else { piece_at(at, index) }, value);
