@@ -12,6 +12,8 @@
 mod bad_input;
 #[path = "daemon/contract.rs"]
 mod contract;
+#[path = "daemon/disk.rs"]
+mod disk;
 #[path = "daemon/home.rs"]
 mod home;
 #[path = "daemon/killed.rs"]
@@ -20,3 +22,5 @@ mod killed;
 mod logs;
 #[path = "support/skip.rs"]
 mod skip;
+#[path = "support/small_disk.rs"]
+mod small_disk;

@@ -170,7 +170,9 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             tracing::error!(%failed, "the driver stops");
         }
         let stopping = self.stopping.take();
-        drop(self);
+        if let Err(error) = self.store.close() {
+            tracing::warn!(%error, "the store was not put in order; nothing is lost, the next start takes longer");
+        }
         if let Some(reply) = stopping
             && reply.send(()).is_err()
         {
@@ -184,7 +186,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         self.step(&mut batch, Input::Started, None, None);
         self.commit(&mut batch)?;
         loop {
-            let woken = self.wait().await?;
+            let woken = self.wait().await;
             match woken {
                 Woken::Request(None) => return Ok(()),
                 Woken::Request(Some(request)) => self.take(&mut batch, request),
@@ -213,8 +215,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         }
     }
 
-    async fn wait(&mut self) -> Result<Woken, Failed> {
-        let sleep = tokio::time::sleep(self.sleep()?);
+    async fn wait(&mut self) -> Woken {
+        let sleep = tokio::time::sleep(self.sleep());
         let events = self.network.as_mut().map(|network| &mut network.events);
         let event = async {
             match events {
@@ -222,22 +224,29 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 None => std::future::pending().await,
             }
         };
-        Ok(tokio::select! {
+        tokio::select! {
             request = self.queue.recv() => Woken::Request(request),
             event = event => Woken::Network(event),
             () = sleep => Woken::Alarm,
-        })
+        }
     }
 
-    fn sleep(&self) -> Result<Duration, Failed> {
-        let next = next_wakeup(&self.store).map_err(|error| Failed(error.to_string()))?;
+    fn sleep(&self) -> Duration {
+        let next = match next_wakeup(&self.store) {
+            Ok(next) => next,
+            // A disk that cannot be read now may be read later.
+            Err(error) => {
+                tracing::warn!(%error, "the store does not say what is due");
+                return AFTER_FAILURE;
+            }
+        };
         let now = self.clock.now();
         let next = match (next, self.wake_not_before) {
             (Some(next), Some(not_before)) => Some(next.max(not_before)),
             (None, Some(not_before)) if !self.heard_in_vain.is_empty() => Some(not_before),
             (next, _) => next,
         };
-        Ok(next.map_or(NAP, |next| Duration::from_millis(next.since(now).as_millis()).min(NAP)))
+        next.map_or(NAP, |next| Duration::from_millis(next.since(now).as_millis()).min(NAP))
     }
 
     /// Takes what else waits, in turns from both sides, so that neither starves the other.

@@ -6,7 +6,7 @@ use kinfolk_cli::{Failure, Init, Initialised, Parsed, PassphrasePurpose, Screen,
 use kinfolk_crypto::RecoveryPhrase;
 use kinfolk_node::clock::SystemClock;
 use kinfolk_node::entropy::SystemEntropy;
-use kinfolk_store::{Backend, OpenError, Options, Store, Unlock};
+use kinfolk_store::{Backend, CreateError, OpenError, Options, Store, Unlock};
 use kinfolk_wire::name::Name;
 use zeroize::Zeroizing;
 
@@ -31,8 +31,10 @@ pub(crate) fn make(parsed: &Parsed, init: &Init, backend: Backend) -> Result<(St
     let phrase = init.restore_phrase.as_deref().map(read_phrase).transpose()?;
     let passphrase = parsed.passphrase.read(PassphrasePurpose::Choose)?;
     let unlock = passphrase.as_ref().map_or(Unlock::KeyFile, |text| Unlock::Passphrase(text));
-    let mut store = kinfolk_store::create(dir, backend, unlock, Options::default())
-        .map_err(|error| failed("not_created", error.to_string()))?;
+    let mut store = kinfolk_store::create(dir, backend, unlock, Options::default()).map_err(|error| {
+        let code = if matches!(error, CreateError::Full { .. }) { "disk_full" } else { "not_created" };
+        failed(code, error.to_string())
+    })?;
     let created = kinfolk_node::create_profile(&mut store, &SystemClock, &mut SystemEntropy, name, phrase)
         .map_err(|error| failed("not_created", error.to_string()))?;
     let made = Initialised {
@@ -76,7 +78,8 @@ fn not_opened(error: &OpenError) -> Failure {
         OpenError::AlreadyOpen { .. } => "already_running",
         OpenError::NeedsPassphrase | OpenError::NoPassphrase | OpenError::WrongPassphrase => "wrong_passphrase",
         OpenError::NewerSchema { .. } => "newer_profile",
-        OpenError::Damaged { .. } => "store_damaged",
+        OpenError::Damaged { .. } | OpenError::LostCommits { .. } => "store_damaged",
+        OpenError::Full => "disk_full",
         _ => "store_failed",
     };
     failed(code, error.to_string())

@@ -16,7 +16,7 @@ use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
 use super::settings::Settings;
-use super::{failed, profile};
+use super::{failed, no_door, profile};
 
 /// How long the first line waits for the addresses of all listeners.
 const ADDRESSES_WITHIN: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub(crate) async fn run(parsed: &Parsed, run: &Run, screen: &mut Screen) -> Resu
         Ok(door) => door,
         Err(error) => {
             stop(node).await?;
-            return Err(failed("api", error.to_string()));
+            return Err(no_door(&error));
         }
     };
     let ready = Ready {

@@ -8,7 +8,7 @@ use kinfolk_node::NodeConfig;
 use kinfolk_node::clock::SystemClock;
 use kinfolk_node::entropy::SystemEntropy;
 
-use super::{failed, profile, running};
+use super::{failed, no_door, profile, running};
 
 /// Carries out a command.
 pub(crate) async fn talk(parsed: &Parsed, talk: &Talk, screen: &mut Screen) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ async fn offline(parsed: &Parsed, talk: &Talk, screen: &mut Screen) -> Result<()
             door.close().await;
             told
         }
-        Err(error) => Err(failed("api", error.to_string())),
+        Err(error) => Err(no_door(&error)),
     };
     running::stop(node).await?;
     told

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 pub(crate) struct Home {
-    _place: tempfile::TempDir,
+    _place: Option<tempfile::TempDir>,
     pub(crate) dir: PathBuf,
 }
 
@@ -26,8 +26,14 @@ impl Drop for Running {
 }
 
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kinfolk"));
-    command.env_remove("KINFOLK_DATA").env_remove("KINFOLK_PASSPHRASE").stdin(Stdio::null());
+    binary_under(&[])
+}
+
+/// The binary as another program starts it.
+fn binary_under(wrapper: &[&str]) -> Command {
+    let words = [wrapper, &[env!("CARGO_BIN_EXE_kinfolk")]].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).env_remove("KINFOLK_DATA").env_remove("KINFOLK_PASSPHRASE").stdin(Stdio::null());
     command
 }
 
@@ -35,7 +41,14 @@ impl Home {
     /// A directory with no profile yet.
     pub(crate) fn empty() -> Self {
         let place = tempfile::tempdir().unwrap();
-        Self { dir: place.path().join("profile"), _place: place }
+        Self { dir: place.path().join("profile"), _place: Some(place) }
+    }
+
+    /// A profile in a place of the test's choice.
+    pub(crate) fn at(dir: PathBuf, name: &str) -> Self {
+        let home = Self { dir, _place: None };
+        home.json(&["init", "--name", name]);
+        home
     }
 
     /// A profile.
@@ -69,8 +82,13 @@ impl Home {
 
     /// Starts the node on loopback, at `port` or any.
     pub(crate) fn start(&self, port: u16) -> Running {
+        self.start_under(&[], port)
+    }
+
+    /// The same, with another program to start it.
+    pub(crate) fn start_under(&self, wrapper: &[&str], port: u16) -> Running {
         let listen = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
-        start(&self.dir, &["--listen", &listen])
+        start_under(wrapper, &self.dir, &["--listen", &listen])
     }
 }
 
@@ -85,7 +103,11 @@ pub(crate) fn lines(bytes: &[u8]) -> Vec<Value> {
 }
 
 pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Running {
-    let mut command = binary();
+    start_under(&[], dir, arguments)
+}
+
+fn start_under(wrapper: &[&str], dir: &Path, arguments: &[&str]) -> Running {
+    let mut command = binary_under(wrapper);
     command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns"]).args(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -125,12 +147,17 @@ impl Running {
 pub(crate) fn friends() -> ((Home, Running), (Home, Running)) {
     let (anna, ben) = (Home::new("Anna"), Home::new("Ben"));
     let (anna_runs, ben_runs) = (anna.start(0), ben.start(0));
+    befriend(&anna, &ben);
+    ((anna, anna_runs), (ben, ben_runs))
+}
+
+/// Makes two people contacts, whose nodes run.
+pub(crate) fn befriend(anna: &Home, ben: &Home) {
     let link = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
     ben.json(&["add", &link]);
     // A first word waits for the contact: it can be sent once both have agreed.
-    wait_for(&ben, "contact_changed", accepted);
-    wait_for(&anna, "contact_added", accepted);
-    ((anna, anna_runs), (ben, ben_runs))
+    wait_for(ben, "contact_changed", accepted);
+    wait_for(anna, "contact_added", accepted);
 }
 
 fn accepted(home: &Home) -> bool {

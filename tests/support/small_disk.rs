@@ -55,6 +55,7 @@ pub(crate) fn on_small_disk(test: &str, options: &str) -> Result<(), String> {
 }
 
 /// Runs a test again with at most so many open files in a process.
+#[allow(dead_code, reason = "not everybody who takes this in limits files")]
 pub(crate) fn with_open_files(test: &str, most: u32) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("few");
