@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use allocator_api2::alloc::System;
+use allocator_api2::vec::Vec as VecOf;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use kinfolk_wire::codec::{DecodeError, Reader};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub(crate) const SALT: usize = 32;
 
@@ -91,16 +93,21 @@ impl Cost {
     }
 
     pub(crate) fn derive(self, passphrase: &[u8], salt: &[u8; SALT]) -> Result<Zeroizing<[u8; 32]>, DeriveError> {
+        let failed = || DeriveError { cost: self };
         let mut key = Zeroizing::new([0; 32]);
-        Params::new(self.kib, self.passes, self.lanes, Some(key.len()))
-            .and_then(|params| {
-                Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(
-                    passphrase,
-                    salt,
-                    key.as_mut_slice(),
-                )
-            })
-            .map_err(|_| DeriveError { cost: self })?;
+        let params = Params::new(self.kib, self.passes, self.lanes, Some(key.len())).map_err(|_| failed())?;
+        // From the system itself: an allocator may keep a hundred megabytes for a node that never needs them again.
+        let mut memory = VecOf::new_in(System);
+        memory.try_reserve_exact(params.block_count()).map_err(|_| failed())?;
+        memory.resize(params.block_count(), Block::new());
+        let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+            passphrase,
+            salt,
+            key.as_mut_slice(),
+            memory.as_mut_slice(),
+        );
+        memory.iter_mut().for_each(Zeroize::zeroize);
+        derived.map_err(|_| failed())?;
         Ok(key)
     }
 }
