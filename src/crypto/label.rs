@@ -21,6 +21,8 @@ pub enum Label {
     Invite,
     /// Signs a hello on a stream.
     Hello,
+    /// Names a device by its keys.
+    DeviceId,
     /// Derives the recovery signing key from the phrase.
     RecoverySign,
     /// Derives the nonce of the genesis from the phrase.
@@ -47,7 +49,7 @@ pub enum Label {
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -55,6 +57,7 @@ impl Label {
         Self::OneTimePrekey,
         Self::Invite,
         Self::Hello,
+        Self::DeviceId,
         Self::RecoverySign,
         Self::RecoveryNonce,
         Self::Handshake,
@@ -83,6 +86,7 @@ impl Label {
             Self::OneTimePrekey => b"kinfolk/1 otk",
             Self::Invite => b"kinfolk/1 invite",
             Self::Hello => b"kinfolk/1 hello",
+            Self::DeviceId => b"kinfolk/1 dev id",
             Self::RecoverySign => b"kinfolk/1 recovery sign",
             Self::RecoveryNonce => b"kinfolk/1 recovery nonce",
             Self::Handshake => b"kinfolk/1 pqxdh",

@@ -49,7 +49,7 @@ pub use handshake::{
 pub use hello::{sign_hello, verify_hello};
 pub use identity::{
     DeviceKeys, KeyError, PhraseError, RecoveryKey, RecoveryPhrase, SafetyNumber, Sigchain, SigchainError,
-    conversation_id, safety_number,
+    conversation_id, device_id, safety_number,
 };
 pub use invite::{InviteError, InviteSecret, OpenedInvite, open_invite, sign_invite};
 pub use prekeys::{

@@ -4,14 +4,13 @@
 //! to do; the node lives on, and sends again when the fault is over.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::home::{Home, Running, befriend, lines, wait_for};
 use crate::skip::skip;
-use crate::small_disk::{has, on_small_disk, place};
+use crate::small_disk::{fill_up, has, on_small_disk, place};
 
 /// How often each text is shown in a conversation.
 fn shown(home: &Home, with: &str) -> BTreeMap<String, u32> {
@@ -52,16 +51,6 @@ fn send_until_refused(home: &Home, said: &mut Vec<String>) -> (String, String) {
 
 fn lives(running: &mut Running) {
     assert!(running.child.try_wait().unwrap().is_none(), "the node has ended");
-}
-
-/// Takes all the space there is.
-fn fill_up(place: &Path) -> PathBuf {
-    let path = place.join("filler");
-    let mut file = File::create(&path).unwrap();
-    for size in [1 << 20, 4_096, 1] {
-        while file.write_all(&vec![1; size]).is_ok() {}
-    }
-    path
 }
 
 #[test]

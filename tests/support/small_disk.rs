@@ -1,6 +1,7 @@
 //! Tests on a small disk of their own, or under other limits of the system: the test runs again, alone, in a process
 //! that has them. Taken in as `skip.rs` is, beside it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -52,6 +53,16 @@ pub(crate) fn on_small_disk(test: &str, options: &str) -> Result<(), String> {
         }
     }
     Err("no file system can be mounted here, neither in a user namespace nor as root".to_owned())
+}
+
+/// Takes all the space there is in a place, with a file whose path it returns.
+pub(crate) fn fill_up(place: &Path) -> PathBuf {
+    let path = place.join("filler");
+    let mut file = std::fs::File::create(&path).unwrap();
+    for size in [1 << 20, 4_096, 1] {
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+    path
 }
 
 /// Runs a test again with at most so many open files in a process.

@@ -248,7 +248,7 @@ class Person:
         nonce = hkdf(ZEROS, entropy, b"kinfolk/1 recovery nonce", 32)
         self.dsk, self.dik = h(secrets["dsk_private"]), h(secrets["dik_private"])
         self.dsk_public, self.dik_public = ed25519_public(self.dsk), x25519_public(self.dik)
-        self.device = h(secrets["device"])
+        self.device = sha256(b"kinfolk/1 dev id" + self.dsk_public + self.dik_public)[:16]
 
         payload = cbor({0: 1, 1: ed25519_public(recovery), 2: nonce})
         self.genesis = {0: payload, 1: sign(recovery, b"kinfolk/1 genesis", payload)}

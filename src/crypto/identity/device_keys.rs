@@ -1,4 +1,5 @@
-//! The two long-term keys of a device: one signs, one agrees. They are separate keys, never one used twice.
+//! The two long-term keys of a device: one signs, one agrees. They are separate keys, never one used twice. The
+//! device's id follows from both, so that nobody can certify a device under the id of another.
 
 use ed25519_dalek::SigningKey;
 use rand_core::CryptoRng;
@@ -7,6 +8,7 @@ use zeroize::Zeroizing;
 use kinfolk_wire::ids::DeviceId;
 
 use crate::dh::KeyPair;
+use crate::kdf::sha256;
 use crate::label::Label;
 use crate::secret::SecretBytes;
 use crate::sign::sign;
@@ -32,20 +34,19 @@ pub struct KeyError {
 
 impl DeviceKeys {
     const VERSION: u8 = 1;
-    const LENGTH: usize = 1 + 16 + 32 + 32;
+    const LENGTH: usize = 1 + 32 + 32;
 
-    /// Keys of a new device, with a random id.
+    /// Keys of a new device.
     #[must_use]
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        let mut device = [0; 16];
-        rng.fill_bytes(&mut device);
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut_slice());
-        Self {
-            device: DeviceId::new(device),
-            signing_key: SigningKey::from_bytes(&seed),
-            identity_key: KeyPair::generate(rng),
-        }
+        Self::of(SigningKey::from_bytes(&seed), KeyPair::generate(rng))
+    }
+
+    fn of(signing_key: SigningKey, identity_key: KeyPair) -> Self {
+        let device = device_id(signing_key.verifying_key().as_bytes(), identity_key.public());
+        Self { device, signing_key, identity_key }
     }
 
     /// The device.
@@ -74,12 +75,11 @@ impl DeviceKeys {
         sign(&self.signing_key, label, parts)
     }
 
-    /// The stored form: `version u8 | device 16 | DSK seed 32 | DIK secret 32`.
+    /// The stored form: `version u8 | DSK seed 32 | DIK secret 32`.
     #[must_use]
     pub fn to_bytes(&self) -> SecretBytes {
         let mut out = Vec::with_capacity(Self::LENGTH);
         out.push(Self::VERSION);
-        out.extend_from_slice(self.device.as_bytes());
         out.extend_from_slice(self.signing_key.as_bytes());
         out.extend_from_slice(self.identity_key.secret());
         SecretBytes::new(out)
@@ -94,13 +94,18 @@ impl DeviceKeys {
         let ([Self::VERSION], rest) = bytes.split_first_chunk().ok_or(error)? else {
             return Err(error);
         };
-        let (device, rest) = rest.split_first_chunk().ok_or(error)?;
         let (seed, rest) = rest.split_first_chunk().ok_or(error)?;
         let secret = <[u8; 32]>::try_from(rest).map_err(|_| error)?;
-        Ok(Self {
-            device: DeviceId::new(*device),
-            signing_key: SigningKey::from_bytes(seed),
-            identity_key: KeyPair::from_secret(secret),
-        })
+        Ok(Self::of(SigningKey::from_bytes(seed), KeyPair::from_secret(secret)))
     }
+}
+
+/// The id of the device that has these public keys, `SHA256("kinfolk/1 dev id" | DSK | DIK)[..16]` (docs/protocol/02,
+/// section 2.4).
+#[must_use]
+pub fn device_id(signing_key: &[u8; 32], identity_key: &[u8; 32]) -> DeviceId {
+    let mut halves = [[0; 16]; 2];
+    halves.as_flattened_mut().copy_from_slice(&sha256(&[Label::DeviceId.as_bytes(), signing_key, identity_key]));
+    let [id, _] = halves;
+    DeviceId::new(id)
 }

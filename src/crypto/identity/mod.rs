@@ -13,7 +13,7 @@ mod safety_number;
 mod sigchain;
 
 pub use conversation::conversation_id;
-pub use device_keys::{DeviceKeys, KeyError};
+pub use device_keys::{DeviceKeys, KeyError, device_id};
 pub use phrase::{PhraseError, RecoveryPhrase};
 pub use recovery::RecoveryKey;
 pub use safety_number::{SafetyNumber, safety_number};

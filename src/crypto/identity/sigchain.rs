@@ -11,7 +11,7 @@ use kinfolk_wire::limits;
 use kinfolk_wire::sigchain::{Change, DeviceCertificate, DeviceRole, Entry, Genesis, SigchainBytes, Signed, VERSION};
 use kinfolk_wire::time::Timestamp;
 
-use super::{DeviceKeys, RecoveryKey};
+use super::{DeviceKeys, RecoveryKey, device_id};
 use crate::dh::is_low_order;
 use crate::kdf::sha256;
 use crate::label::Label;
@@ -45,6 +45,12 @@ pub enum SigchainError {
         /// Which entry.
         entry: usize,
     },
+    /// A device under an id that is not its own.
+    #[error("sigchain entry {entry}: the device's id is not that of its keys")]
+    DeviceId {
+        /// Which entry.
+        entry: usize,
+    },
     /// An entry of another chain, or not the next of this one.
     #[error("sigchain entry {entry} does not continue the chain before it")]
     OutOfOrder {
@@ -57,7 +63,7 @@ pub enum SigchainError {
         /// Which entry.
         entry: usize,
     },
-    /// A device or a key that the chain has already.
+    /// A key that the chain has already.
     #[error("sigchain entry {entry}: the device or its key is there already")]
     Repeated {
         /// Which entry.
@@ -184,12 +190,13 @@ impl Sigchain {
         }
         let repeated = certificate.signing_key == self.recovery_key
             || self.devices.iter().any(|known| {
-                known.device == certificate.device
-                    || known.signing_key == certificate.signing_key
-                    || known.identity_key == certificate.identity_key
+                known.signing_key == certificate.signing_key || known.identity_key == certificate.identity_key
             });
         if repeated {
             return Err(SigchainError::Repeated { entry });
+        }
+        if certificate.device != device_id(&certificate.signing_key, &certificate.identity_key) {
+            return Err(SigchainError::DeviceId { entry });
         }
         if self.devices.len() >= limits::DEVICES {
             return Err(SigchainError::Devices { found: self.devices.len().saturating_add(1) });

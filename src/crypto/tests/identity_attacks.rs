@@ -15,8 +15,8 @@ use kinfolk_crypto::sign::{is_admissible, sign, verify_strict, verify_zip215};
 use kinfolk_crypto::{
     BundleError, DecryptError, DeviceKeys, HandshakeError, InviteError, InviteSecret, LastResortSecret, LocalDevice,
     OneTimePrekeySecret, PairRoot, ResponderPrekeys, SecretBytes, Sigchain, SigchainError, SignatureError,
-    SignedPrekeySecret, VerifiedBundle, VerifiedOneTimePrekey, initiate, open_invite, respond, sign_hello, sign_invite,
-    verify_hello,
+    SignedPrekeySecret, VerifiedBundle, VerifiedOneTimePrekey, device_id, initiate, open_invite, respond, sign_hello,
+    sign_invite, verify_hello,
 };
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle, PrekeyId};
 use kinfolk_wire::codec::{DecodeError, to_cbor};
@@ -65,7 +65,7 @@ impl Forger {
             made_at: NOW,
             author: None,
             change: Change::AddDevice(DeviceCertificate {
-                device: DeviceId::new([0x66; 16]),
+                device: device_id(self.device.verifying_key().as_bytes(), &identity_key),
                 signing_key: self.device.verifying_key().to_bytes(),
                 identity_key,
                 role: DeviceRole::Full,

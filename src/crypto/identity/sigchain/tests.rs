@@ -197,16 +197,38 @@ fn no_device_and_no_key_enters_twice() {
     let refused = |alter: &dyn Fn(&mut DeviceCertificate), signer: &DeviceKeys| {
         let mut certificate = certificate(&device, DeviceRole::Full);
         alter(&mut certificate);
+        certificate.device = device_id(&certificate.signing_key, &certificate.identity_key);
         let add = entry(&chain, None, certificate);
         with(&chain, signed(&add, &Author::Recovery(&recovery), signer)).map(|_| ())
     };
     assert_eq!(refused(&|_| {}, &device), Ok(()));
     let repeated = Err(SigchainError::Repeated { entry: 2 });
-    assert_eq!(refused(&|certificate| certificate.device = first.device(), &device), repeated);
     assert_eq!(refused(&|certificate| certificate.signing_key = first.signing_key(), &first), repeated);
     assert_eq!(refused(&|certificate| certificate.identity_key = first.identity_key(), &device), repeated);
     let recovery_key = recovery.genesis().recovery_key;
     assert_eq!(refused(&|certificate| certificate.signing_key = recovery_key, &device), repeated);
+}
+
+#[test]
+fn b07_a_device_enters_no_chain_under_an_id_that_is_not_of_its_keys() {
+    let Owner { recovery, first, chain } = owner(21);
+    let (device, others) = (DeviceKeys::generate(&mut rng(22)), owner(23).first);
+    assert_eq!(device.device(), device_id(&device.signing_key(), &device.identity_key()));
+    let refused = |id: DeviceId| {
+        let certificate = DeviceCertificate { device: id, ..certificate(&device, DeviceRole::Full) };
+        let add = entry(&chain, None, certificate);
+        with(&chain, signed(&add, &Author::Recovery(&recovery), &device)).map(|_| ())
+    };
+    assert_eq!(refused(device.device()), Ok(()));
+    let misnamed = Err(SigchainError::DeviceId { entry: 2 });
+    assert_eq!(refused(others.device()), misnamed);
+    assert_eq!(refused(first.device()), misnamed);
+    assert_eq!(refused(device_id(&device.signing_key(), &others.identity_key())), misnamed);
+    assert_eq!(refused(device_id(&others.signing_key(), &device.identity_key())), misnamed);
+    // Nor is the id of somebody else's keys had by naming the keys: their owner does not sign for it.
+    let stolen = entry(&chain, None, super::tests::certificate(&others, DeviceRole::Full));
+    let stolen = with(&chain, signed(&stolen, &Author::Recovery(&recovery), &device));
+    assert_eq!(stolen, Err(SigchainError::Signature { entry: 2 }));
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Intermediate {
         let (signed, last, one) = (b.signed.to_bytes(), b.last_resort.to_bytes(), b.one_time.to_bytes());
         let device = b.person.keys.to_bytes();
         let pair = |stored: &[u8], at: usize| KeyPair::from_secret(stored[at..at + 32].try_into().unwrap());
-        let (spk, dik) = (pair(signed.as_slice(), 5), pair(device.as_slice(), 49));
+        let (spk, dik) = (pair(signed.as_slice(), 5), pair(device.as_slice(), 33));
         let otk = pair(one.as_slice(), 5);
         let seed = if one_time { &one.as_slice()[69..] } else { &last.as_slice()[5..] };
         let kem = MlKem768::expand(seed.try_into().unwrap());

@@ -90,14 +90,13 @@ impl Person {
 
     /// Their secrets, from which everything else about them follows.
     pub(crate) fn secrets(&self) -> Value {
-        // The stored form is version u8, device id 16, DSK seed 32, DIK private key 32.
+        // The stored form is version u8, DSK seed 32, DIK private key 32.
         let stored = self.keys.to_bytes();
         let stored = stored.as_slice();
         json!({
             "entropy": self.entropy,
-            "device": hex(&stored[1..17]),
-            "dsk_private": hex(&stored[17..49]),
-            "dik_private": hex(&stored[49..81]),
+            "dsk_private": hex(&stored[1..33]),
+            "dik_private": hex(&stored[33..65]),
             "sealed_name": hex(&self.sealed_name),
             "made_at": BEGINNING.as_millis(),
         })

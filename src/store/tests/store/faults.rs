@@ -4,7 +4,6 @@
 //! reading; and it commits again without being opened anew once the fault is over.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use kinfolk_store::{Backend, CommitError, CreateError, OpenError, Store, Unlock}
 
 use super::rows::*;
 use super::skip::skip;
-use super::small_disk::{PLACE, has, on_small_disk, place, with_open_files};
+use super::small_disk::{PLACE, fill_up, has, on_small_disk, place, with_open_files};
 
 /// A batch: two short rows, a long one, and one that every batch writes.
 fn batch(number: u64) -> Changes {
@@ -61,16 +60,6 @@ impl Kept {
         assert_eq!(lines(store, 3), last.into_iter().collect::<Vec<_>>());
         assert_eq!(store.rows(), 2 * self.acknowledged.len() as u64 + u64::from(!self.acknowledged.is_empty()));
     }
-}
-
-/// Takes all the space there is.
-fn fill_up(place: &Path) -> PathBuf {
-    let path = place.join("filler");
-    let mut file = File::create(&path).unwrap();
-    for size in [1 << 20, 4_096, 1] {
-        while file.write_all(&vec![1; size]).is_ok() {}
-    }
-    path
 }
 
 #[test]
