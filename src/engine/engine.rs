@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::effect::Effect;
-use crate::event::{Event, MessagePlace};
+use crate::event::MessagePlace;
 use crate::features::contacts::{self, answering, asking};
 use crate::features::conversations;
 use crate::input::{Command, Delivery, Input, Report};
@@ -205,7 +205,8 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
         Report::Refused(peer, request, code) => match (Request::of(request.0), code) {
             (Request::Outbox(number), code) => outbox::not_taken(step, peer, number, code),
             (Request::Knock | Request::Chain, code) => asking::refused(step, peer, code),
-            (Request::Hello | Request::Prekeys(_), _) => Ok(()),
+            (Request::Hello, _) => links::hello_refused(step, peer),
+            (Request::Prekeys(_), _) => Ok(()),
         },
         Report::Lost(peer, request) => match Request::of(request.0) {
             Request::Outbox(number) => outbox::not_taken(step, peer, number, NackCode::Later),
@@ -267,7 +268,7 @@ fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), R
     }
     match sessions::open(step, device, body)? {
         Opening::Content(content, digest) => {
-            opened(step, device, from, *content, digest)?;
+            opened(step, delivery.peer, device, from, *content, digest)?;
             step.acknowledge(delivery);
         }
         Opening::Malformed => {
@@ -289,6 +290,7 @@ fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), R
 
 fn opened(
     step: &mut Step<'_>,
+    peer: PeerId,
     device: DeviceId,
     from: IdentityId,
     content: Content,
@@ -296,11 +298,8 @@ fn opened(
 ) -> Result<(), Refusal> {
     match content.body {
         Body::Receipt(receipt) => conversations::receipt(step, device, from, content.conversation, &receipt),
-        Body::NeedReinit(need) => {
-            outbox::reseal(step, device, &need)?;
-            step.emit(Event::SessionReset(from))
-        }
-        Body::Reach(reach) => contacts::reached(step, device, reach),
+        Body::NeedReinit(need) => healing::asked(step, device, &need),
+        Body::Reach(reach) => contacts::reached(step, peer, device, reach),
         Body::Request(_) | Body::Accept(_) | Body::Decline => contacts::heard(step, from, content.body),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
@@ -327,15 +326,23 @@ fn wake(step: &mut Step<'_>) -> Result<(), Refusal> {
     notice_clock_set_back(step)
 }
 
+/// An alarm rings. Where a record that it needs is damaged it rings again later, and the others ring now.
 fn ring(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
-    let Key::Timer(due, alarm) = key else { return Ok(()) };
+    let Key::Timer(_, alarm) = key else { return Ok(()) };
     step.delete(key);
+    if !step.contain(|step| carry_out(step, alarm))? {
+        step.set_alarm(alarm, None, step.now.after(longest_wait(alarm)));
+    }
+    Ok(())
+}
+
+fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
     match alarm {
         Alarm::Dial(device) => links::dial(step, device),
         Alarm::Ask(identity) => asking::try_now(step, identity),
         Alarm::Receipts(contact) => conversations::send_receipts(step, contact),
         Alarm::LinkStalled(peer) => flow::look_after(step, peer),
-        Alarm::Housekeeping => housekeeping(step, due),
+        Alarm::Housekeeping => housekeeping(step),
     }
 }
 
@@ -368,23 +375,29 @@ fn notice_clock_set_back(step: &mut Step<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn housekeeping(step: &mut Step<'_>, due: Timestamp) -> Result<(), Refusal> {
-    if prekeys::housekeeping(step)? {
+/// What is to be done every hour.
+///
+/// How old a thing is that is to be forgotten is told by the clock of the time before: a clock that is set ahead for less
+/// than an hour destroys nothing, and what waited while the node was not there has an hour to be taken.
+fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let by = step.note_housekeeping()?;
+    if prekeys::housekeeping(step, by)? {
         sessions::forget_answered(step)?;
     }
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
-            links::offer_prekeys(step, device)?;
-            outbox::repeat_unreceipted(step, device)?;
+            if step.has(&Key::LinkOf(device))? {
+                step.contain(|step| {
+                    links::offer_prekeys(step, device)?;
+                    outbox::repeat_unreceipted(step, device, by)
+                })?;
+            }
         }
     }
-    sessions::housekeeping(step)?;
-    answering::housekeeping(step)?;
-    // So late, the node was not there or the clock was set ahead: what waits has until the next time to be taken.
-    if step.now.since(due) < HOUSEKEEPING {
-        let gone = outbox::housekeeping(step)?;
-        settle(step, &gone)?;
-    }
+    sessions::housekeeping(step, by)?;
+    answering::housekeeping(step, by)?;
+    let gone = outbox::housekeeping(step, by)?;
+    settle(step, &gone)?;
     step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));
     Ok(())
 }

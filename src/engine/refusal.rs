@@ -42,6 +42,15 @@ pub enum Refusal {
     /// The link's time has run out.
     #[error("this invite has expired; ask for a new one")]
     InviteExpired,
+    /// No more people can be contacts.
+    #[error("you have {limit} contacts, which is the limit; remove some with `kinfolk remove`")]
+    TooManyContacts {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The link names a device that another contact has.
+    #[error("this invite names a device that belongs to another of your contacts; ask for a new one")]
+    DeviceOfAnother,
     /// They are a contact already.
     #[error("{0} is already your contact")]
     AlreadyContact(String),
@@ -77,6 +86,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it comes of records that are damaged, and not of a disk that answers nothing.
+    pub(crate) const fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(ReadError::Damaged { .. }) | Self::Inconsistent(_))
+    }
+
     /// A name for programs, in snake_case.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -92,6 +106,8 @@ impl Refusal {
             Self::NotAsking(_) => "not_asking",
             Self::OwnInvite => "own_invite",
             Self::InviteExpired => "invite_expired",
+            Self::TooManyContacts { .. } => "too_many_contacts",
+            Self::DeviceOfAnother => "invalid_invite",
             Self::AlreadyContact(_) => "already_contact",
             Self::Invite(_) => "invalid_invite",
             Self::IdTaken => "id_taken",

@@ -16,7 +16,7 @@ use crate::store::{
 /// How many events the log keeps at least; older ones are gone and a face that wants them starts anew.
 pub(crate) const EVENTS_KEPT: u64 = 20_000;
 
-/// Something from outside that was thrown away, for the counters: never a sign of what was inside.
+/// Something that was thrown away or put off, for the counters: never a sign of what was inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rejection {
     /// Somebody claimed to be a device and did not prove it, or is not welcome.
@@ -39,6 +39,8 @@ pub enum Rejection {
     Misplaced,
     /// Its order number is impossible.
     Order,
+    /// It was due, and a record that it needs cannot be read.
+    Damaged,
 }
 
 impl Rejection {
@@ -56,6 +58,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::Misplaced => "misplaced",
             Self::Order => "order",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -74,6 +77,7 @@ pub(crate) struct Step<'a> {
 pub(crate) struct Checkpoint {
     changes: Changes,
     effects: usize,
+    rejections: usize,
 }
 
 impl<'a> Step<'a> {
@@ -87,13 +91,29 @@ impl<'a> Step<'a> {
 
     /// What the turn has asked for so far, to come back to with [`roll_back`](Self::roll_back).
     pub(crate) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { changes: self.changes.clone(), effects: self.effects.len() }
+        Checkpoint { changes: self.changes.clone(), effects: self.effects.len(), rejections: self.rejections.len() }
     }
 
     /// Forgets what was asked for since a checkpoint.
     pub(crate) fn roll_back(&mut self, checkpoint: Checkpoint) {
         self.changes = checkpoint.changes;
         self.effects.truncate(checkpoint.effects);
+        self.rejections.truncate(checkpoint.rejections);
+    }
+
+    /// Does something that must not keep the rest of the turn from being done: where a record that it needs is damaged,
+    /// it leaves no trace but the count. Says whether it was done.
+    pub(crate) fn contain(&mut self, act: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<bool, Refusal> {
+        let untouched = self.checkpoint();
+        match act(self) {
+            Ok(()) => Ok(true),
+            Err(refusal) if refusal.is_damage() => {
+                self.roll_back(untouched);
+                self.reject(Rejection::Damaged);
+                Ok(false)
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     pub(crate) fn reject(&mut self, rejection: Rejection) {
@@ -158,6 +178,15 @@ impl<'a> Step<'a> {
         let id = counters.last_prekey;
         self.put(Key::Counters, counters);
         Ok(id)
+    }
+
+    /// Notes that housekeeping is done now. Says when it was done before: at the beginning of time where it never was, and
+    /// now where that time is still to come.
+    pub(crate) fn note_housekeeping(&mut self) -> Result<Timestamp, Refusal> {
+        let counters = self.counters()?;
+        let before = counters.housekept_at.unwrap_or(Timestamp::from_millis(0)).min(self.now);
+        self.put(Key::Counters, Counters { housekept_at: Some(self.now), ..counters });
+        Ok(before)
     }
 
     /// Tells the faces, and keeps it in the log.

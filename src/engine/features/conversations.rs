@@ -203,22 +203,11 @@ pub(crate) fn send_receipts(step: &mut Step<'_>, to: IdentityId) -> Result<(), R
     }
     let own = step.profile()?.identity;
     let receipt = Receipt { delivered: pending.delivered, read: pending.read };
-    let content = aside(step, own, to, Body::Receipt(receipt));
+    let content = outbox::aside(step, own, to, Body::Receipt(receipt));
     for device in contact.devices {
         outbox::queue(step, device, &content, None)?;
     }
     Ok(())
-}
-
-/// A content that is no line.
-fn aside(step: &mut Step<'_>, own: IdentityId, to: IdentityId, body: Body) -> Content {
-    Content {
-        id: MessageId::new(step.random()),
-        conversation: conversation_id(&own, &to),
-        sent_at: step.now,
-        lamport: 0,
-        body,
-    }
 }
 
 /// A contact's device tells what has come and what was read.

@@ -31,8 +31,45 @@ pub(crate) fn device(step: &Step<'_>, device: DeviceId) -> Result<Device, Refusa
     step.find(&Key::Device(device))?.ok_or(Refusal::Inconsistent("a contact's device has no row"))
 }
 
+/// The device with this id, where its row is there and can be read. One that cannot must not stop what has to be done
+/// for others too.
+pub(crate) fn readable_device(step: &Step<'_>, id: DeviceId) -> Result<Option<Device>, Refusal> {
+    match device(step, id) {
+        Ok(device) => Ok(Some(device)),
+        Err(refusal) if refusal.is_damage() => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Takes a device in as a person's, unless it is another's. Says whether it is theirs now.
+pub(crate) fn take_device(step: &mut Step<'_>, id: DeviceId, whose: IdentityId) -> Result<bool, Refusal> {
+    if let Some(known) = step.find::<Device>(&Key::Device(id))? {
+        return Ok(known.identity == whose);
+    }
+    step.put(Key::Device(id), new_device(id, whose));
+    Ok(true)
+}
+
+/// The devices of a person with which this one talks, with one more: those that introduced themselves, which are not
+/// all that the sigchain certifies.
+pub(crate) fn devices_with(step: &Step<'_>, before: Option<&Contact>, id: DeviceId) -> Result<Vec<DeviceId>, Refusal> {
+    let mut devices = Vec::new();
+    for known in before.map_or(&[][..], |before| &before.devices) {
+        if *known != id && step.has(&Key::Device(*known))? {
+            devices.push(*known);
+        }
+    }
+    devices.push(id);
+    Ok(devices)
+}
+
+/// Whether there are as many contacts as there may be, the removed ones with them.
+pub(crate) fn is_full(step: &Step<'_>) -> Result<bool, Refusal> {
+    Ok(step.scan(&Scan::all(Table::Contact, crate::query::CONTACTS))?.rows.len() >= crate::query::CONTACTS)
+}
+
 /// A device of which nothing is known yet but whose it is.
-pub(crate) const fn new_device(device: DeviceId, identity: IdentityId) -> Device {
+const fn new_device(device: DeviceId, identity: IdentityId) -> Device {
     Device {
         device,
         identity,
@@ -48,14 +85,14 @@ pub(crate) const fn new_device(device: DeviceId, identity: IdentityId) -> Device
         knows_prekey: 0,
         dial_at: None,
         knows_addresses: Vec::new(),
-        failed_opens: 0,
+        reset_told_at: None,
     }
 }
 
-/// The device that a peer last proved to be.
+/// The device that a peer last proved to be, where its row can be read.
 pub(crate) fn device_of(step: &Step<'_>, peer: PeerId) -> Result<Option<Device>, Refusal> {
     match step.find::<DeviceId>(&Key::Peer(peer))? {
-        Some(id) => step.find(&Key::Device(id)),
+        Some(id) => readable_device(step, id),
         None => Ok(None),
     }
 }

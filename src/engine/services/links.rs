@@ -134,9 +134,20 @@ pub(crate) fn disconnected(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
         step.put(Key::Contact(identity), Contact { last_seen: Some(step.now), ..contact.clone() });
     }
     if directory::is_open(&contact) {
-        let wait = backoff(step, 0);
+        let wait = backoff(step, device.failed_dials);
         dial_after(step, &mut device, wait);
         step.put(Key::Device(device.device), device);
+    }
+    Ok(())
+}
+
+/// Somebody was told who is at this end and did not want to know: dialling them again waits as if nobody had answered.
+pub(crate) fn hello_refused(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    if let Some(device) = directory::device_of(step, peer)?
+        && !step.has(&Key::LinkOf(device.device))?
+    {
+        let failed_dials = device.failed_dials.saturating_add(1);
+        step.put(Key::Device(device.device), Device { failed_dials, ..device });
     }
     Ok(())
 }
@@ -151,13 +162,15 @@ pub(crate) fn dial_after(step: &mut Step<'_>, device: &mut Device, wait: Span) {
 /// It is time to reach a device.
 pub(crate) fn dial(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
     let Some(mut device) = step.find::<Device>(&Key::Device(device_id))? else { return Ok(()) };
-    device.dial_at = None;
+    step.clear_alarm(Alarm::Dial(device_id), device.dial_at.take());
     let open = directory::find(step, device.identity)?.is_some_and(|contact| directory::is_open(&contact));
     let linked = step.has(&Key::LinkOf(device_id))?;
     match device.peer {
         Some(peer) if open && !linked => {
             if step.has(&Key::Link(peer))? {
                 press(step, peer)?;
+                // Where that gave the link up, the next dial is planned already.
+                device = directory::device(step, device_id)?;
             } else if !device.addresses.is_empty() {
                 step.effect(Effect::Dial { peer, addresses: device.addresses.clone() });
             }
@@ -187,7 +200,7 @@ pub(crate) fn dial_failed(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refus
 pub(crate) fn dial_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
     for contact in directory::connected_contacts(step)? {
         for id in contact.devices {
-            let mut device = directory::device(step, id)?;
+            let Some(mut device) = directory::readable_device(step, id)? else { continue };
             device.failed_dials = 0;
             dial_after(step, &mut device, Span::ZERO);
             step.put(Key::Device(id), device);
@@ -344,6 +357,10 @@ fn check_hello(step: &Step<'_>, peer: PeerId, body: &[u8]) -> Result<Option<Devi
     }
     let Some(chain) = contact.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok()) else { return Ok(None) };
     let Some(certificate) = chain.device(hello.device) else { return Ok(None) };
+    let known = directory::readable_device(step, hello.device)?;
+    if known.is_none_or(|device| device.identity != hello.identity) {
+        return Ok(None);
+    }
     let profile = step.profile()?;
     let (dialer, listener) = ends(&profile, peer, link.role());
     let said = verify_hello(&hello, certificate, &dialer, &listener, link.role().other());
@@ -408,9 +425,7 @@ fn take_prekeys(step: &mut Step<'_>, device_id: DeviceId, body: &[u8]) -> Result
     }
     step.put(Key::Device(device_id), Device { bundle: offered.bundle.encode(), ..device });
     if chain.head() != contact.head {
-        let devices = chain.devices().iter().map(|certificate| certificate.device).collect();
-        let sigchain = Some(offered.sigchain);
-        directory::save(step, Contact { sigchain, devices, head: chain.head(), ..contact })?;
+        directory::save(step, Contact { sigchain: Some(offered.sigchain), head: chain.head(), ..contact })?;
     }
     healing::ask(step, device_id)?;
     Ok(true)

@@ -4,11 +4,12 @@
 //! was not taken, and the other side drops what it knows.
 
 use kinfolk_crypto::handshake::payload_digest;
+use kinfolk_crypto::identity::conversation_id;
 use kinfolk_wire::content::{Body, Content, NeedReinit};
 use kinfolk_wire::direct::NackCode;
-use kinfolk_wire::ids::{DeviceId, PeerId};
+use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::limits;
-use kinfolk_wire::time::Span;
+use kinfolk_wire::time::{Span, Timestamp};
 
 use super::{flow, links, sessions};
 use crate::event::MessagePlace;
@@ -34,6 +35,17 @@ pub(crate) enum Departure {
     Taken(MessagePlace),
     /// It was given up.
     GivenUp(MessagePlace),
+}
+
+/// A content that is no line: of first contact, of upkeep, or a receipt.
+pub(crate) fn aside(step: &mut Step<'_>, own: IdentityId, to: IdentityId, body: Body) -> Content {
+    Content {
+        id: MessageId::new(step.random()),
+        conversation: conversation_id(&own, &to),
+        sent_at: step.now,
+        lamport: 0,
+        body,
+    }
 }
 
 /// Seals a content to a device and puts it into the outbox; sends it at once where a link is free.
@@ -146,13 +158,13 @@ pub(crate) fn drop_all(step: &mut Step<'_>, device: DeviceId) -> Result<Vec<Depa
     Ok(gone)
 }
 
-/// Gives up what has waited too long.
-pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<Vec<Departure>, Refusal> {
+/// Gives up what had waited too long by then.
+pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<Vec<Departure>, Refusal> {
     let mut gone = Vec::new();
     for (key, row) in step.scan(&Scan::all(Table::Outbox, usize::MAX))?.rows {
         let Row::OutboxItem(item) = row else { continue };
         let latest = step.now.after(limits::OUTBOX_LIFETIME);
-        if item.expires_at <= step.now {
+        if item.expires_at <= by {
             remove(step, key)?;
             gone.extend(item.line.map(Departure::GivenUp));
         } else if item.expires_at > latest {
@@ -165,8 +177,8 @@ pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<Vec<Departure>, Refusa
 
 /// Sends a linked device again what it took hours ago and never receipted: where an older copy of a profile was put
 /// back, here or there, a receipt came to what is gone, and whoever has a line receipts it again. Called every hour; a
-/// line is repeated when it is 1, 2, 4, 8 ... hours old.
-pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+/// line is repeated when it is 1, 2, 4, 8 ... hours old. What was too old by then is no longer waited for.
+pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Timestamp) -> Result<(), Refusal> {
     if !step.has(&Key::LinkOf(device))? || is_waiting(step, device)? {
         return Ok(());
     }
@@ -174,10 +186,12 @@ pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId) -> Resul
     for (key, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
         let Row::Unreceipted(Unreceipted { line, .. }) = row else { continue };
         let written = Key::Message(line.conversation, line.lamport, line.sender, line.id);
-        let Some(age) = step.find::<Message>(&written)?.map(|message| step.now.since(message.at)) else { continue };
-        if age > AWAIT_RECEIPT {
+        let Some(at) = step.find::<Message>(&written)?.map(|message| message.at) else { continue };
+        let age = step.now.since(at);
+        if by.since(at) > AWAIT_RECEIPT {
             step.delete(key);
-        } else if (age.as_millis() / Span::from_hours(1).as_millis()).is_power_of_two()
+        } else if age <= AWAIT_RECEIPT
+            && (age.as_millis() / Span::from_hours(1).as_millis()).is_power_of_two()
             && again.len() < REPEATED_AT_ONCE
         {
             again.extend(content_of(step, line)?.map(|content| (content, line)));

@@ -5,7 +5,7 @@ use kinfolk_crypto::prekeys::{
     LastResortSecret, OneTimePrekeySecret, SignedPrekeySecret, sign_bundle, sign_one_time_prekey,
 };
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyId};
-use kinfolk_wire::time::Span;
+use kinfolk_wire::time::{Span, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -79,8 +79,8 @@ pub(crate) fn find(step: &Step<'_>, kind: PrekeyKind, id: PrekeyId) -> Result<Op
     step.find(&Key::Prekey(kind, id.0))
 }
 
-/// Rotates when it is time and forgets what was kept long enough. Says whether a signed prekey was wiped.
-pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<bool, Refusal> {
+/// Rotates when it is time and forgets what had been kept long enough by then. Says whether a signed prekey was wiped.
+pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<bool, Refusal> {
     let mut profile = step.profile()?;
     let latest = step.now.after(AHEAD);
     // Others refuse a bundle of a time that has not come.
@@ -96,8 +96,8 @@ pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<bool, Refusal> {
             continue;
         }
         let spent = match (kind, prekey.replaced_at) {
-            (PrekeyKind::OneTime, _) => step.now.since(prekey.made_at) > ONE_TIME_LIFETIME,
-            (_, Some(replaced_at)) => step.now.since(replaced_at) > KEEP_REPLACED,
+            (PrekeyKind::OneTime, _) => by.since(prekey.made_at) > ONE_TIME_LIFETIME,
+            (_, Some(replaced_at)) => by.since(replaced_at) > KEEP_REPLACED,
             (_, None) => false,
         };
         if spent {

@@ -16,7 +16,7 @@ use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::content::{Content, Plaintext};
 use kinfolk_wire::ids::{DeviceId, InviteId, SessionId};
 use kinfolk_wire::limits;
-use kinfolk_wire::time::Span;
+use kinfolk_wire::time::{Span, Timestamp};
 
 use super::{directory, prekeys};
 use crate::refusal::Refusal;
@@ -103,7 +103,7 @@ fn start(
     let keys = prekeys::device_keys(profile)?;
     let ours = LocalDevice { identity: profile.identity, keys: &keys };
     let made = initiate(step.rng, step.now, ours, &theirs, one_time.as_ref(), invite)?;
-    adopt(step, device, &made.session, &made.pair_root, true);
+    adopt(step, device, &made.session, &made.pair_root, true)?;
     Ok(made.session)
 }
 
@@ -142,59 +142,66 @@ fn store(step: &mut Step<'_>, device: DeviceId, session: &Session) {
 }
 
 /// Lists a new session first, keeps the pair root, and lets go of the oldest sessions beyond the limit.
-fn adopt(step: &mut Step<'_>, device: &mut Device, session: &Session, root: &PairRoot, initiated: bool) {
+fn adopt(
+    step: &mut Step<'_>,
+    device: &mut Device,
+    session: &Session,
+    root: &PairRoot,
+    initiated: bool,
+) -> Result<(), Refusal> {
     let id = session.id();
     let crossed = !initiated && device.sessions.first().is_some_and(|active| active.initiated && !active.confirmed);
     if let Some(active) = device.sessions.first_mut() {
         active.crossed |= crossed;
+        active.active_until = step.now;
     }
     let smaller = crossed && device.pair_session.is_some_and(|pair| id < pair);
     if device.pair_root.is_none() || smaller {
         device.pair_root = Some(KeyMaterial::new(root.to_bytes().as_slice()));
         device.pair_session = Some(id);
     }
-    let place = SessionPlace { session: id, initiated, confirmed: !initiated, made_at: step.now, crossed };
+    let place = SessionPlace { session: id, initiated, confirmed: !initiated, active_until: step.now, crossed };
     device.sessions.insert(0, place);
     while device.sessions.len() > SESSIONS {
         if let Some(old) = device.sessions.pop() {
-            forget(step, device.device, old.session);
+            forget(step, device.device, old.session)?;
         }
     }
     step.put(Key::Device(device.device), device.clone());
+    Ok(())
 }
 
 /// Wipes a session and the keys that were skipped on it.
-pub(crate) fn forget(step: &mut Step<'_>, device: DeviceId, session: SessionId) {
+pub(crate) fn forget(step: &mut Step<'_>, device: DeviceId, session: SessionId) -> Result<(), Refusal> {
     step.delete(Key::Session(device, session));
-    if let Ok(skipped) = step.scan(&Scan::skipped_keys(session, usize::MAX)) {
-        for (key, _) in skipped.rows {
-            step.delete(key);
-        }
+    for (key, _) in step.scan(&Scan::skipped_keys(session, usize::MAX))?.rows {
+        step.delete(key);
     }
+    Ok(())
 }
 
-/// Drops sessions that have not been the active one for long, and what is kept in mind of what opened long ago.
-pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
+/// Drops sessions that have not been the active one for long before `by`, and what is kept in mind of what opened long
+/// before it.
+pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<(), Refusal> {
     for contact in directory::connected_contacts(step)? {
         for device_id in contact.devices {
-            let mut device = directory::device(step, device_id)?;
-            let now = step.now;
+            let Some(mut device) = directory::readable_device(step, device_id)? else { continue };
             let (keep, old): (Vec<_>, Vec<_>) = device
                 .sessions
                 .iter()
                 .enumerate()
-                .partition(|(index, place)| *index == 0 || now.since(place.made_at) < IDLE_SESSION);
+                .partition(|(index, place)| *index == 0 || by.since(place.active_until) < IDLE_SESSION);
             let old: Vec<SessionId> = old.into_iter().map(|(_, place)| place.session).collect();
             if old.is_empty() {
                 continue;
             }
             let keep = keep.into_iter().map(|(_, place)| *place).collect();
             for session in old {
-                forget(step, device_id, session);
+                forget(step, device_id, session)?;
             }
             device.sessions = keep;
             step.put(Key::Device(device_id), device);
         }
     }
-    memory::housekeeping(step)
+    memory::housekeeping(step, by)
 }

@@ -119,6 +119,9 @@ pub struct Counters {
     /// The last prekey id given out.
     #[n(2)]
     pub last_prekey: u32,
+    /// When housekeeping was last done, by the clock of then, where it has been.
+    #[n(3)]
+    pub housekept_at: Option<Timestamp>,
 }
 
 /// The private half of a prekey.
@@ -161,10 +164,10 @@ pub struct Contact {
     /// Their sigchain, once it is known.
     #[n(6)]
     pub sigchain: Option<SigchainBytes>,
-    /// Its devices.
+    /// Their devices that introduced themselves here, each with a row of its own: not all that the sigchain certifies.
     #[n(7)]
     pub devices: Vec<DeviceId>,
-    /// Since when they are known.
+    /// Since when they are known; of a removed one, since when they are removed.
     #[n(8)]
     pub added_at: Timestamp,
     /// When a device of theirs was last connected.
@@ -246,9 +249,9 @@ pub struct Device {
     /// Our addresses that it was last told.
     #[n(13)]
     pub knows_addresses: Vec<Address>,
-    /// How many payloads did not open since one last did.
+    /// When the person was last told that the device asked to start anew.
     #[n(14)]
-    pub failed_opens: u32,
+    pub reset_told_at: Option<Timestamp>,
 }
 
 /// A session in the list of its device.
@@ -264,9 +267,9 @@ pub struct SessionPlace {
     /// Whether anything of the other side has opened on it.
     #[n(2)]
     pub confirmed: bool,
-    /// When it was made.
+    /// Until when it was the active one; of the active one, since when it is there.
     #[n(3)]
-    pub made_at: Timestamp,
+    pub active_until: Timestamp,
     /// Whether the other side was starting one at the same time.
     #[n(4)]
     pub crossed: bool,

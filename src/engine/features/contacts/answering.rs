@@ -7,9 +7,9 @@ use kinfolk_wire::content::{Accept, Body, Request};
 use kinfolk_wire::direct::{Chain, FrameKind, Knock, NackCode, Prekeys};
 use kinfolk_wire::ids::{IdentityId, InviteId, PeerId};
 use kinfolk_wire::invite::{Invite, InviteLink, NETWORK, Uses, VERSION};
-use kinfolk_wire::time::Span;
+use kinfolk_wire::time::{Span, Timestamp};
 
-use super::{aside, open_conversation, reach};
+use super::{open_conversation, reach};
 use crate::input::{Admission, Delivery};
 use crate::refusal::Refusal;
 use crate::services::sessions::Opening;
@@ -112,6 +112,12 @@ fn check_knock(step: &Step<'_>, peer: PeerId, body: &[u8]) -> Result<Option<(Inv
     let (Ok(knock), Some(link)) = (Knock::decode(body), step.find::<Link>(&Key::Link(peer))?) else { return Ok(None) };
     let Some(invite) = step.find::<InviteRow>(&Key::Invite(knock.invite))? else { return Ok(None) };
     let Ok(secret) = <[u8; 16]>::try_from(invite.secret.as_slice()) else { return Ok(None) };
+    // Whoever is blocked is told what a stranger is told.
+    if let Some(device) = directory::device_of(step, peer)?
+        && directory::find(step, device.identity)?.is_some_and(|contact| contact.blocked)
+    {
+        return Ok(None);
+    }
     let profile = step.profile()?;
     let (dialer, listener) = links::ends(&profile, peer, link.role());
     let genuine = InviteSecret::new(secret).check_knock(&knock, &dialer, &listener);
@@ -161,9 +167,12 @@ fn take_chain(step: &mut Step<'_>, peer: PeerId, chain: Chain) -> Result<bool, R
             return Ok(false);
         }
     }
+    if before.is_none() && directory::is_full(step)? {
+        return Ok(false);
+    }
     let untouched = step.checkpoint();
-    if step.find::<Device>(&Key::Device(chain.device))?.is_none() {
-        step.put(Key::Device(chain.device), directory::new_device(chain.device, identity));
+    if !directory::take_device(step, chain.device, identity)? {
+        return Ok(false);
     }
     match sessions::open_first(step, chain.device, &sigchain, chain.invite, &chain.init)? {
         Opening::Content(content, _) => {
@@ -177,8 +186,8 @@ fn take_chain(step: &mut Step<'_>, peer: PeerId, chain: Chain) -> Result<bool, R
             }
         }
         // The same first message again: our answer was lost, and the outbox still has it.
-        Opening::Again(_) => return Ok(true),
-        Opening::Malformed | Opening::Failed(_) => {}
+        Opening::Again(_) if directory::contact(step, identity).is_ok() => return Ok(true),
+        Opening::Again(_) | Opening::Malformed | Opening::Failed(_) => {}
     }
     step.roll_back(untouched);
     Ok(false)
@@ -207,11 +216,15 @@ fn admit(
     if invite.uses == Uses::Once {
         step.put(Key::Invite(chain.invite), InviteRow { spent_by: Some((identity, peer)), ..invite.clone() });
     }
+    let devices = directory::devices_with(step, before.as_ref(), chain.device)?;
+    // A link of before they were removed does not bring them back unasked.
+    let was_removed = |before: &Contact| before.state == ContactState::Removed && invite.made_at <= before.added_at;
+    let ask = invite.ask || before.as_ref().is_some_and(was_removed);
     let known = before.filter(|before| before.state != ContactState::Removed);
     let state = match known.as_ref().map(|before| before.state) {
         // Somebody who is a contact stays one; somebody we asked ourselves needs no asking.
         Some(ContactState::Accepted | ContactState::Requested) => ContactState::Accepted,
-        _ if invite.ask => ContactState::Asking,
+        _ if ask => ContactState::Asking,
         _ => ContactState::Accepted,
     };
     let contact = Contact {
@@ -222,7 +235,7 @@ fn admit(
         blocked: false,
         verified: known.as_ref().is_some_and(|before| before.verified),
         sigchain: Some(chain.sigchain),
-        devices: sigchain.devices().iter().map(|certificate| certificate.device).collect(),
+        devices,
         added_at: known.as_ref().map_or(step.now, |before| before.added_at),
         last_seen: Some(step.now),
         invite: Some(chain.invite),
@@ -264,7 +277,7 @@ pub(crate) fn decline(step: &mut Step<'_>, identity: IdentityId) -> Result<(), R
 }
 
 fn answer(step: &mut Step<'_>, profile: &Profile, contact: &Contact, body: Body) -> Result<(), Refusal> {
-    let content = aside(step, profile.identity, contact.identity, body);
+    let content = outbox::aside(step, profile.identity, contact.identity, body);
     for device in &contact.devices {
         outbox::queue(step, *device, &content, None)?;
         if let Some(peer) = directory::device(step, *device)?.peer {
@@ -275,11 +288,11 @@ fn answer(step: &mut Step<'_>, profile: &Profile, contact: &Contact, body: Body)
     Ok(())
 }
 
-/// Forgets invites that have expired.
-pub(crate) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
+/// Forgets invites that had expired by then.
+pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<(), Refusal> {
     for (key, row) in step.scan(&Scan::all(Table::Invite, 10_000))?.rows {
         if let Row::Invite(invite) = row
-            && invite.expires_at.after(FORGET_AFTER) <= step.now
+            && invite.expires_at.after(FORGET_AFTER) <= by
         {
             step.delete(key);
         }

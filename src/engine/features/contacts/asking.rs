@@ -10,11 +10,11 @@ use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
-use super::{aside, asking_row, open_conversation, reach};
+use super::{asking_row, open_conversation, reach};
 use crate::effect::Effect;
 use crate::input::Delivery;
 use crate::refusal::Refusal;
-use crate::services::{directory, links, sessions};
+use crate::services::{directory, links, outbox, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, KeyMaterial, Link};
 
@@ -41,7 +41,13 @@ pub(crate) fn ask(
             return Err(Refusal::AlreadyContact(before.name.to_string()));
         }
     }
+    if before.is_none() && directory::is_full(step)? {
+        return Err(Refusal::TooManyContacts { limit: crate::query::CONTACTS });
+    }
     let device = opened.device.device;
+    if !directory::take_device(step, device, opened.identity)? {
+        return Err(Refusal::DeviceOfAnother);
+    }
     let contact = Contact {
         identity: opened.identity,
         name: name.clone().unwrap_or_else(|| opened.invite.name.clone()),
@@ -50,15 +56,12 @@ pub(crate) fn ask(
         blocked: false,
         verified: false,
         sigchain: before.as_ref().and_then(|before| before.sigchain.clone()),
-        devices: vec![device],
+        devices: directory::devices_with(step, before.as_ref(), device)?,
         added_at: step.now,
         last_seen: before.as_ref().and_then(|before| before.last_seen),
         invite: None,
         head: before.map_or(kinfolk_wire::ids::SigchainHead::new([0; 32]), |before| before.head),
     };
-    if step.find::<Device>(&Key::Device(device))?.is_none() {
-        step.put(Key::Device(device), directory::new_device(device, opened.identity));
-    }
     give_up(step, opened.identity)?;
     let mut asking = Asking {
         identity: opened.identity,
@@ -218,7 +221,7 @@ fn make_chain(step: &mut Step<'_>, asking: &Asking, body: &[u8]) -> Result<Optio
     let profile = step.profile()?;
     let reach = reach(step, &profile)?;
     let request = Request { name: profile.name.clone(), invite, reach };
-    let content = aside(step, profile.identity, asking.identity, Body::Request(request));
+    let content = outbox::aside(step, profile.identity, asking.identity, Body::Request(request));
     let one_time = offered.one_time.as_ref();
     let init = sessions::seal_first(step, asking.device, &chain, &offered.bundle, one_time, invite, &content)?;
     let chain = Chain { invite, sigchain: profile.sigchain, device: profile.device, init };

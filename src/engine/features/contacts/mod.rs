@@ -6,9 +6,8 @@
 pub(crate) mod answering;
 pub(crate) mod asking;
 
-use kinfolk_crypto::identity::conversation_id;
-use kinfolk_wire::content::{Accept, Body, Content, Reach};
-use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId};
+use kinfolk_wire::content::{Accept, Body, Reach};
+use kinfolk_wire::ids::{DeviceId, IdentityId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
@@ -19,17 +18,6 @@ use crate::services::outbox::Departure;
 use crate::services::{directory, links, outbox};
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, Listening, Profile};
-
-/// A content of first contact or upkeep, which is no line.
-fn aside(step: &mut Step<'_>, own: IdentityId, to: IdentityId, body: Body) -> Content {
-    Content {
-        id: MessageId::new(step.random()),
-        conversation: conversation_id(&own, &to),
-        sent_at: step.now,
-        lamport: 0,
-        body,
-    }
-}
 
 /// Where this node can be reached.
 fn reach(step: &Step<'_>, profile: &Profile) -> Result<Reach, Refusal> {
@@ -68,15 +56,20 @@ pub(crate) fn linked(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Ref
         return Ok(());
     }
     step.put(Key::Device(device_id), Device { knows_addresses: reach.addresses.clone(), ..device });
-    let content = aside(step, profile.identity, contact.identity, Body::Reach(reach));
+    let content = outbox::aside(step, profile.identity, contact.identity, Body::Reach(reach));
     outbox::queue(step, device_id, &content, None)
 }
 
 /// A contact's device tells where it can be reached from now on.
-pub(crate) fn reached(step: &mut Step<'_>, device_id: DeviceId, reach: Reach) -> Result<(), Refusal> {
+pub(crate) fn reached(step: &mut Step<'_>, peer: PeerId, device_id: DeviceId, reach: Reach) -> Result<(), Refusal> {
     let device = directory::device(step, device_id)?;
-    step.put(Key::Peer(reach.peer), device_id);
-    step.put(Key::Device(device_id), Device { peer: Some(reach.peer), addresses: reach.addresses, ..device });
+    let contact = directory::contact(step, device.identity)?;
+    // Nobody speaks for another's node: a device says where the one is at which it is.
+    if reach.peer != peer || !directory::is_open(&contact) {
+        step.reject(Rejection::Misplaced);
+        return Ok(());
+    }
+    step.put(Key::Device(device_id), Device { addresses: reach.addresses, ..device });
     Ok(())
 }
 
@@ -110,9 +103,8 @@ pub(crate) fn block(step: &mut Step<'_>, identity: IdentityId, blocked: bool) ->
 
 fn hang_up(step: &mut Step<'_>, contact: &Contact) -> Result<(), Refusal> {
     for id in &contact.devices {
-        let mut device = directory::device(step, *id)?;
-        step.clear_alarm(Alarm::Dial(*id), device.dial_at);
-        device.dial_at = None;
+        let Some(mut device) = directory::readable_device(step, *id)? else { continue };
+        step.clear_alarm(Alarm::Dial(*id), device.dial_at.take());
         let peer = device.peer;
         step.put(Key::Device(*id), device);
         if let Some(peer) = peer
@@ -128,7 +120,8 @@ fn hang_up(step: &mut Step<'_>, contact: &Contact) -> Result<(), Refusal> {
 /// Forgets a contact: sessions, keys, what waits for them. What was said stays. Says which lines were given up.
 pub(crate) fn remove(step: &mut Step<'_>, identity: IdentityId) -> Result<Vec<Departure>, Refusal> {
     let contact = directory::contact(step, identity)?;
-    let removed = Contact { state: ContactState::Removed, verified: false, ..contact.clone() };
+    let added_at = step.now;
+    let removed = Contact { state: ContactState::Removed, verified: false, added_at, ..contact.clone() };
     step.put(Key::Contact(identity), removed);
     hang_up(step, &contact)?;
     step.emit(crate::event::Event::ContactRemoved(identity))?;
@@ -142,14 +135,15 @@ pub(crate) fn remove(step: &mut Step<'_>, identity: IdentityId) -> Result<Vec<De
 }
 
 fn forget_device(step: &mut Step<'_>, id: DeviceId) -> Result<(), Refusal> {
-    let device = directory::device(step, id)?;
-    for place in &device.sessions {
-        crate::services::sessions::forget(step, id, place.session);
+    if let Some(device) = directory::readable_device(step, id)? {
+        for place in &device.sessions {
+            crate::services::sessions::forget(step, id, place.session)?;
+        }
+        if let Some(peer) = device.peer {
+            step.delete(Key::Peer(peer));
+        }
+        step.clear_alarm(Alarm::Dial(id), device.dial_at);
     }
-    if let Some(peer) = device.peer {
-        step.delete(Key::Peer(peer));
-    }
-    step.clear_alarm(Alarm::Dial(id), device.dial_at);
     step.delete(Key::Device(id));
     Ok(())
 }

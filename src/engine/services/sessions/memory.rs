@@ -12,6 +12,9 @@ use crate::store::{Key, Opened, PrekeyKind, Row, Scan, Table};
 /// For how many days: as long as a mailbox keeps mail.
 const REMEMBER_OPENED_DAYS: u64 = 31;
 
+/// How many are forgotten in one turn of every hour: more than a device is sent in it.
+const FORGET_AT_ONCE: usize = 32_768;
+
 /// Days since the epoch.
 const fn day(now: Timestamp) -> u64 {
     now.as_millis() / Span::from_days(1).as_millis()
@@ -44,18 +47,17 @@ pub(crate) fn forget_answered(step: &mut Step<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Forgets what opened long ago.
-pub(super) fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
-    let today = day(step.now);
-    if let Some(until) = today.checked_sub(REMEMBER_OPENED_DAYS + 1) {
+/// Forgets what opened long before `by`.
+pub(super) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<(), Refusal> {
+    if let Some(until) = day(by).checked_sub(REMEMBER_OPENED_DAYS + 1) {
         forget_opened(step, 0, until)?;
     }
     // Of days so far ahead, before the clock was set back, that they are not looked at.
-    forget_opened(step, today.saturating_add(REMEMBER_OPENED_DAYS + 1), u64::MAX)
+    forget_opened(step, day(step.now).saturating_add(REMEMBER_OPENED_DAYS + 1), u64::MAX)
 }
 
 fn forget_opened(step: &mut Step<'_>, from: u64, until: u64) -> Result<(), Refusal> {
-    for (key, _) in step.scan(&Scan::opened_between(from, until, 4_096))?.rows {
+    for (key, _) in step.scan(&Scan::opened_between(from, until, FORGET_AT_ONCE))?.rows {
         step.delete(key);
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Opening what a device sent: on a session that there is, or on one that a first message begins.
 
+use std::cell::RefCell;
+
 use kinfolk_crypto::handshake::{LocalDevice, ResponderPrekeys, init_digest, payload_digest, respond};
 use kinfolk_crypto::identity::Sigchain;
 use kinfolk_crypto::prekeys::{LastResortSecret, OneTimePrekeySecret, SignedPrekeySecret};
@@ -8,6 +10,7 @@ use kinfolk_crypto::{SkippedKeyId, SkippedKeys};
 use kinfolk_wire::content::{Content, Plaintext};
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage};
 use kinfolk_wire::ids::{DeviceId, InviteId, PayloadDigest, SessionId};
+use kinfolk_wire::time::Timestamp;
 
 use super::memory::{again, remember};
 use super::{adopt, load, store};
@@ -31,16 +34,26 @@ pub(crate) enum Opening {
 struct Skipped<'a, 'b> {
     step: &'a Step<'b>,
     session: SessionId,
+    failure: RefCell<Option<Refusal>>,
+}
+
+impl Skipped<'_, '_> {
+    fn noted<T: Default>(&self, read: Result<T, Refusal>) -> T {
+        read.unwrap_or_else(|refusal| {
+            self.failure.borrow_mut().get_or_insert(refusal);
+            T::default()
+        })
+    }
 }
 
 impl SkippedKeys for Skipped<'_, '_> {
     fn find(&self, id: &SkippedKeyId) -> Option<SecretBytes> {
-        let row: KeyMaterial = self.step.find(&Key::SkippedKey(self.session, *id)).ok()??;
+        let row: KeyMaterial = self.noted(self.step.find(&Key::SkippedKey(self.session, *id)))?;
         Some(SecretBytes::new(row.as_slice().to_vec()))
     }
 
     fn oldest(&self, count: usize) -> Vec<SkippedKeyId> {
-        let found = self.step.scan(&Scan::skipped_keys(self.session, count)).unwrap_or_default();
+        let found = self.noted(self.step.scan(&Scan::skipped_keys(self.session, count)).map_err(Refusal::from));
         found
             .rows
             .into_iter()
@@ -120,8 +133,13 @@ fn open_on_any(
             continue;
         }
         let session = load(step, device_id, place.session)?;
-        let skipped = Skipped { step, session: place.session };
-        let Ok(opened) = session.decrypt(step.now, message, &skipped) else { continue };
+        let skipped = Skipped { step, session: place.session, failure: RefCell::new(None) };
+        let opened = session.decrypt(step.now, message, &skipped);
+        // A key that could not be read is not one that is not there.
+        if let Some(refusal) = skipped.failure.into_inner() {
+            return Err(refusal);
+        }
+        let Ok(opened) = opened else { continue };
         store(step, device_id, &opened.session);
         for key in opened.remove {
             step.delete(Key::SkippedKey(place.session, key));
@@ -130,12 +148,11 @@ fn open_on_any(
             step.put(Key::SkippedKey(place.session, key.id), KeyMaterial::new(key.key.as_slice()));
         }
         let mut after = device.clone();
-        activate(&mut after, place.session);
+        activate(&mut after, place.session, step.now);
         if let Some(place) = after.sessions.iter_mut().find(|p| p.session == place.session) {
             place.confirmed = true;
         }
         after.unopened.clear();
-        after.failed_opens = 0;
         if after != device {
             step.put(Key::Device(device_id), after);
         }
@@ -195,11 +212,10 @@ fn open_init(
     for key in accepted.store {
         step.put(Key::SkippedKey(id, key.id), KeyMaterial::new(key.key.as_slice()));
     }
-    adopt(step, &mut device, &accepted.session, &accepted.pair_root, false);
+    adopt(step, &mut device, &accepted.session, &accepted.pair_root, false)?;
     let before = device.clone();
     activate_new(&mut device, id);
     device.unopened.clear();
-    device.failed_opens = 0;
     if device != before {
         step.put(Key::Device(device_id), device);
     }
@@ -219,7 +235,7 @@ fn activate_new(device: &mut Device, session: SessionId) {
 }
 
 /// Which session to send on after `session` has opened something: that one, but of two that crossed the smaller id.
-fn activate(device: &mut Device, session: SessionId) {
+fn activate(device: &mut Device, session: SessionId, now: Timestamp) {
     let Some(index) = device.sessions.iter().position(|place| place.session == session) else { return };
     if let [active, ..] = device.sessions.as_slice()
         && let Some(place) = device.sessions.get(index)
@@ -229,6 +245,12 @@ fn activate(device: &mut Device, session: SessionId) {
         && active.session < place.session
     {
         return;
+    }
+    if index == 0 {
+        return;
+    }
+    if let Some(active) = device.sessions.first_mut() {
+        active.active_until = now;
     }
     let place = device.sessions.remove(index);
     device.sessions.insert(0, place);

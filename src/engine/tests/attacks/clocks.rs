@@ -87,6 +87,75 @@ fn g07_prekeys_are_rotated_and_wiped_again_after_the_clock_was_ahead() {
 }
 
 #[test]
+fn g07_a_clock_that_is_ahead_for_less_than_an_hour_destroys_nothing() {
+    let mut town = Town::of_friends(2);
+    // An older session, an invite, a pair that was handed out, a line that was taken and never receipted.
+    town.receive(1, peer(0), FrameKind::Payload, vec![kinfolk_wire::envelope::INIT; 900]);
+    town.pass(Span::from_secs(5));
+    let link = town.link(0, Uses::Many);
+    town.knock(0, STRANGER, &secret(&link));
+    town.say(0, 1, "taken");
+    while town.table(0, Table::Unreceipted).is_empty() {
+        let end = town.now.after(Span::from_secs(5));
+        assert!(town.step(end));
+    }
+    town.sleep(1);
+    let perishable = [Table::Invite, Table::Session, Table::Prekey, Table::Unreceipted, Table::Opened];
+    let there =
+        |town: &Town| perishable.map(|table| town.table(0, table).into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+    let before = there(&town);
+    assert!(before.iter().all(|rows| !rows.is_empty()));
+    let right = town.now;
+    for ahead in [Span::from_days(45), YEARS] {
+        town.set_clock(right.after(ahead));
+        town.pass(Span::from_secs(50 * 60));
+        town.set_clock(right.after(Span::from_secs(50 * 60)));
+        town.pass(Span::from_secs(60));
+        for (before, after) in before.iter().zip(there(&town)) {
+            assert!(before.iter().all(|key| after.contains(key)), "{before:?} {after:?}");
+        }
+    }
+    town.wake(1);
+    town.pass(Span::from_secs(600));
+    assert_eq!(town.heard(1, 0), ["taken"]);
+    assert_eq!(town.lines(0, 1)[0].state, MessageState::Delivered);
+}
+
+#[test]
+fn what_is_kept_for_a_time_is_forgotten_by_a_node_that_runs_ten_minutes_a_day() {
+    let mut town = Town::of_strangers(1);
+    let link = town.link_for(0, Uses::Many, Span::from_days(10));
+    town.knock(0, STRANGER, &secret(&link));
+    let of_then = town.profile(0).bundle_id;
+    for _ in 0..45 {
+        town.sleep(0);
+        town.pass(Span::from_days(1));
+        town.wake(0);
+        town.pass(Span::from_secs(600));
+    }
+    assert!(town.table(0, Table::Invite).is_empty());
+    let left = town.table(0, Table::Prekey).into_iter().filter_map(|(key, _)| match key {
+        Key::Prekey(PrekeyKind::OneTime, _) => Some(0),
+        Key::Prekey(_, id) => Some(id),
+        _ => None,
+    });
+    assert!(left.min().unwrap() > of_then);
+}
+
+#[test]
+fn a_session_is_kept_for_thirty_days_after_another_took_its_place() {
+    let mut town = Town::of_friends(2);
+    town.pass(Span::from_days(40));
+    let sessions = |town: &Town| -> Vec<_> { town.device(1, 0).sessions.iter().map(|place| place.session).collect() };
+    let [first] = sessions(&town)[..] else { panic!("{:?}", sessions(&town)) };
+    town.receive(1, peer(0), FrameKind::Payload, vec![kinfolk_wire::envelope::INIT; 900]);
+    town.pass(Span::from_days(29));
+    assert!(sessions(&town).len() > 1 && sessions(&town).contains(&first), "it was in use until 29 days ago");
+    town.pass(Span::from_days(2));
+    assert!(!sessions(&town).contains(&first));
+}
+
+#[test]
 fn g07_one_time_pairs_of_a_time_to_come_are_not_held_back_for_ever() {
     let mut town = Town::of_strangers(1);
     let right = town.now;

@@ -160,6 +160,61 @@ fn b05_whoever_comes_by_no_good_link_is_told_the_same() {
 }
 
 #[test]
+fn b05_whoever_is_blocked_is_told_what_a_stranger_is_told() {
+    let mut town = Town::of_friends(2);
+    let free = town.link(0, Uses::Many);
+    town.input(0, Input::Command(Command::Block(town.people[1].identity)));
+    town.pass(Span::from_secs(1));
+    let before = town.settled(0);
+    for with in [secret(&free), InviteSecret::new([5; 16])] {
+        let made = town.knock(0, peer(1), &with);
+        assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]), "{:?}", made.effects);
+    }
+    assert_eq!(town.settled(0), before);
+}
+
+#[test]
+fn b05_a_link_of_before_they_were_removed_brings_nobody_back_unasked_and_a_new_one_does() {
+    for uses in [Uses::Once, Uses::Many] {
+        let mut town = Town::of_strangers(2);
+        let old = town.link(0, uses);
+        town.ask(1, &old);
+        town.pass(Span::from_secs(5));
+        let bea = town.people[1].identity;
+        town.input(0, Input::Command(Command::RemoveContact(bea)));
+        town.pass(Span::from_secs(60));
+        let anna = town.people[0].identity;
+        town.input(1, Input::Command(Command::RemoveContact(anna)));
+        town.ask(1, &old);
+        town.pass(Span::from_secs(60));
+        assert_eq!(state(&town, 0, 1), Some(ContactState::Asking), "{uses:?}");
+        town.input(0, Input::Command(Command::RemoveContact(bea)));
+        town.input(1, Input::Command(Command::RemoveContact(anna)));
+        town.pass(Span::from_secs(60));
+        let new = town.link(0, uses);
+        town.ask(1, &new);
+        town.pass(Span::from_secs(60));
+        assert_eq!(state(&town, 0, 1), Some(ContactState::Accepted), "{uses:?}");
+        assert_eq!(state(&town, 1, 0), Some(ContactState::Accepted), "{uses:?}");
+    }
+}
+
+#[test]
+fn whoever_is_turned_away_dials_ever_more_rarely() {
+    let mut town = Town::of_friends(2);
+    town.input(0, Input::Command(Command::Block(town.people[1].identity)));
+    town.pass(Span::from_secs(600));
+    town.effects.clear();
+    town.pass(Span::from_hours(2));
+    let dials = town.effects.iter().filter(|(who, effect)| *who == 1 && matches!(effect, Effect::Dial { .. })).count();
+    assert!((10..40).contains(&dials), "{dials} times in two hours");
+    town.input(0, Input::Command(Command::Unblock(town.people[1].identity)));
+    town.say(1, 0, "again?");
+    town.pass(Span::from_secs(600));
+    assert_eq!(town.heard(0, 1), ["again?"]);
+}
+
+#[test]
 fn b05_a_chain_without_a_knock_on_its_own_connection_is_refused() {
     let mut town = Town::of_strangers(2);
     let link = town.link(0, Uses::Many);

@@ -13,11 +13,13 @@ mod town;
 
 mod absences;
 mod clocks;
+mod damage;
 mod elsewhere;
 mod first_messages;
 mod hellos;
 mod kinds;
 mod knocks;
+mod liars;
 mod links;
 mod names;
 mod oversize;

@@ -173,7 +173,7 @@ impl World {
             Act::Bytes { to, from: by, kind: as_kind, body } => self.hear(to, from(by), kind(as_kind), body),
             Act::Report(who, what, about) => {
                 let report = self.report(what, about);
-                drop(self.town.try_input(who, Input::Network(report)));
+                self.town.input(who, Input::Network(report));
             }
             Act::Pass(seconds) => self.town.pass(Span::from_secs(seconds)),
         }
@@ -182,11 +182,7 @@ impl World {
     fn hear(&mut self, to: usize, by: PeerId, kind: FrameKind, body: Vec<u8>) {
         let before = self.town.kept(to);
         let settled = self.town.settled(to);
-        let Ok(made) = self.town.try_receive(to, by, kind, body) else {
-            self.refused[0] += 1;
-            assert_eq!(self.town.kept(to), before);
-            return;
-        };
+        let made = self.town.receive(to, by, kind, body);
         if made.rejections.is_empty() {
             return;
         }

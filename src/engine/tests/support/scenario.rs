@@ -8,7 +8,7 @@ use kinfolk_engine::effect::RequestId;
 use kinfolk_engine::event::{Event, Notice};
 use kinfolk_engine::input::{Admission, Command, Delivery, Report};
 use kinfolk_engine::store::MemoryStore;
-use kinfolk_engine::{Answer, Effect, Input, found, next_wakeup, query, turn};
+use kinfolk_engine::{Answer, Effect, Input, Refusal, found, next_wakeup, query, turn};
 use kinfolk_wire::content::{Body, Text};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::{IdentityId, MessageId, PeerId};
@@ -55,6 +55,10 @@ pub(crate) struct World {
     unanswered: BTreeMap<(usize, u64), (usize, RequestId)>,
     next_frame: u64,
     spoken: u32,
+}
+
+fn is_contradiction(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Inconsistent(_) | Refusal::Store(_) | Refusal::NoProfile)
 }
 
 /// Plays a script. Whatever it says: nothing is shown that the other person did not say, nothing is shown twice, and no
@@ -287,7 +291,12 @@ impl World {
 
     pub(crate) fn input(&mut self, who: usize, input: Input) -> Option<Answer> {
         let node = &mut self.nodes[who];
-        let made = turn(self.now, &mut self.rng, &node.store, input).ok()?;
+        let made = match turn(self.now, &mut self.rng, &node.store, input.clone()) {
+            Ok(made) => made,
+            // A person may be told no. The network and time are never refused: what they bring is dealt with.
+            Err(refusal) if matches!(input, Input::Command(_)) && !is_contradiction(&refusal) => return None,
+            Err(refusal) => panic!("{refusal}: {input:?}"),
+        };
         node.store.commit(&made.changes);
         for effect in made.effects {
             self.effect(who, effect);

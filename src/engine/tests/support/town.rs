@@ -9,7 +9,8 @@ use kinfolk_crypto::{InviteSecret, Session, open_invite};
 use kinfolk_engine::effect::RequestId;
 use kinfolk_engine::input::{Admission, Command, Delivery, Report};
 use kinfolk_engine::store::{
-    Changes, Contact, Device, Key, KeyMaterial, Link, MemoryStore, Profile, Read, Record, Row, Table,
+    Changes, Contact, Device, Key, KeyMaterial, Link, MemoryStore, Profile, Read, ReadError, Record, Row, Scan,
+    Scanned, Table,
 };
 use kinfolk_engine::{Answer, Effect, Input, Refusal, Turn, found, next_wakeup, query, turn};
 use kinfolk_wire::content::{Body, Content, Plaintext, Text};
@@ -39,6 +40,28 @@ pub(crate) struct Person {
     pub(crate) identity: IdentityId,
     pub(crate) store: MemoryStore,
     asleep: bool,
+    /// Rows that cannot be read.
+    pub(crate) damaged: BTreeSet<Key>,
+}
+
+/// A store of which some rows cannot be read.
+struct Torn<'a>(&'a Person);
+
+impl Read for Torn<'_> {
+    fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
+        match self.0.damaged.contains(key) {
+            true => Err(ReadError::Damaged { table: key.table(), reason: "a flipped bit".to_owned() }),
+            false => self.0.store.get(key),
+        }
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Scanned, ReadError> {
+        let mut scanned = self.0.store.scan(scan)?;
+        let all = scanned.rows.len();
+        scanned.rows.retain(|(key, _)| !self.0.damaged.contains(key));
+        scanned.damaged += all - scanned.rows.len();
+        Ok(scanned)
+    }
 }
 
 #[derive(Clone)]
@@ -93,7 +116,7 @@ impl Town {
             let founded = found(now, &mut rng, name, None, &[7; 32], peer(who)).unwrap();
             let mut store = MemoryStore::default();
             store.commit(&founded.changes);
-            Person { identity: founded.profile.identity, store, asleep: false }
+            Person { identity: founded.profile.identity, store, asleep: false, damaged: BTreeSet::new() }
         });
         let people = people.collect();
         let mut town = Self {
@@ -306,7 +329,7 @@ impl Town {
     }
 
     pub(crate) fn try_input(&mut self, who: usize, input: Input) -> Result<Turn, Refusal> {
-        let made = turn(self.now, &mut self.rng, &self.people[who].store, input)?;
+        let made = turn(self.now, &mut self.rng, &Torn(&self.people[who]), input)?;
         self.people[who].store.commit(&made.changes);
         for effect in &made.effects {
             self.effects.push((who, effect.clone()));
