@@ -47,8 +47,8 @@ pub struct SimNode {
     deaths: u64,
     moves: usize,
     batch: Batch,
-    /// Reports whose batch the disk did not take.
-    heard_in_vain: Vec<Report>,
+    /// What happened only once and whose batch the disk did not take.
+    heard_in_vain: Vec<Input>,
     /// Up to where each conversation has been read, where that is told.
     told_read: BTreeMap<ConversationId, u64>,
     backup: Option<MemoryStore>,
@@ -60,7 +60,7 @@ struct Batch {
     changes: Changes,
     waiting: Vec<Release>,
     frames: Vec<Delivery>,
-    reports: Vec<Report>,
+    once: Vec<Input>,
     sealed: Vec<PayloadDigest>,
 }
 
@@ -152,6 +152,12 @@ impl SimNode {
         Address::new(&format!("/ip4/10.0.{}.{}/udp/4001/quic-v1", self.moves, self.index + 1)).expect("an address")
     }
 
+    /// Whether it is elsewhere than it was at first.
+    #[must_use]
+    pub const fn has_moved(&self) -> bool {
+        self.moves > 0
+    }
+
     /// It will be somewhere else from now on.
     pub const fn move_away(&mut self) {
         self.moves = (self.moves + 1) % 250;
@@ -164,8 +170,8 @@ impl SimNode {
         if self.clock_error < 0 { now.before(error) } else { now.after(error) }
     }
 
-    /// Reports that wait to be heard again, if the disk did not take their batch.
-    pub fn take_heard_in_vain(&mut self) -> Vec<Report> {
+    /// What waits to be heard again, if the disk did not take its batch.
+    pub fn take_heard_in_vain(&mut self) -> Vec<Input> {
         std::mem::take(&mut self.heard_in_vain)
     }
 
@@ -186,8 +192,8 @@ impl SimNode {
                 frame = Some(*delivery);
                 payload = Some((*delivery, genuine.unwrap_or_else(|| body.clone())));
             }
-            Input::Network(report) => self.batch.reports.push(report.clone()),
-            _ => {}
+            Input::Network(_) | Input::Started => self.batch.once.push(input.clone()),
+            Input::Command(_) | Input::Wake => {}
         }
         let base = Overlay { base: &self.store, changes: &self.batch.changes };
         let now = self.clock(now);
@@ -227,13 +233,13 @@ impl SimNode {
     /// Commits the batch and lets out what waited for it, as far as the weather lets the node live.
     pub fn commit(&mut self, rng: &mut ChaCha8Rng, weather: &mut Weather) -> Outcome {
         self.waits_for_disk = false;
-        let Batch { changes, waiting, frames, reports, sealed } = std::mem::take(&mut self.batch);
+        let Batch { changes, waiting, frames, once, sealed } = std::mem::take(&mut self.batch);
         let to_disk = !changes.is_empty();
         if to_disk && weather.strikes(Fault::CrashBeforeCommit, rng) {
             return self.crash(Vec::new(), waiting);
         }
         if to_disk && weather.strikes(Fault::CommitFails, rng) {
-            self.heard_in_vain = reports;
+            self.heard_in_vain = once;
             return take_back(waiting, frames);
         }
         self.store.commit(&changes);

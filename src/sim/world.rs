@@ -191,8 +191,8 @@ impl World {
         Ok(())
     }
 
-    /// The faults are over: what is broken is mended, and everybody finishes what they wanted to do. All are on one
-    /// local network, so that even those who all moved at once find each other.
+    /// The faults are over: what is broken is mended, and everybody finishes what they wanted to do. Whoever has moved is
+    /// seen on the local network, so that even those who all moved at once find each other; the others must dial.
     fn calm(&mut self) {
         self.weather.calm_down();
         self.apart.clear();
@@ -203,6 +203,9 @@ impl World {
         for node in 0..self.plan.people {
             for other in (0..self.plan.people).filter(|other| *other != node) {
                 let Some((seen, from)) = self.nodes.get(other).zip(self.nodes.get(node)) else { continue };
+                if !seen.has_moved() {
+                    continue;
+                }
                 let report = Report::Discovered { peer: seen.peer, addresses: vec![seen.address()] };
                 let node = from.life();
                 self.later(2, Happening::Report { node, stream: None, report, genuine: None });
@@ -320,8 +323,8 @@ impl World {
         if !node.alive {
             return;
         }
-        for report in node.take_heard_in_vain() {
-            self.turn(index, Input::Network(report), Errand::Nothing, None);
+        for input in node.take_heard_in_vain() {
+            self.turn(index, input, Errand::Nothing, None);
         }
         self.turn(index, input, errand, genuine);
         let Some(node) = self.nodes.get_mut(index) else { return };
