@@ -308,6 +308,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_contained_leaves_nothing_but_its_count_where_a_row_is_damaged() {
+        let (mut rng, log) = (ChaCha8Rng::seed_from_u64(2), Damaged { store: MemoryStore::default(), at: Some(0) });
+        let mut step = Step::new(Timestamp::from_millis(1), &mut rng, &log);
+        step.reject(Rejection::Replay);
+        assert!(
+            !step
+                .contain(|step| {
+                    step.mention(event(1));
+                    step.reject(Rejection::Order);
+                    step.find::<Events>(&Key::Events(0)).map(|_| ())
+                })
+                .unwrap()
+        );
+        assert!(
+            step.contain(|step| {
+                step.mention(event(2));
+                Ok(())
+            })
+            .unwrap()
+        );
+        assert!(matches!(step.contain(|_| Err(Refusal::NoProfile)), Err(Refusal::NoProfile)));
+        let (changes, effects, rejections) = step.finish();
+        assert!(changes.is_empty());
+        assert_eq!(effects, [Effect::Notify(Notice { sequence: None, event: event(2) })]);
+        assert_eq!(rejections, [Rejection::Replay, Rejection::Damaged]);
+    }
+
+    #[test]
     fn the_log_is_read_from_any_number_in_pages_of_any_length() {
         let mut log = Damaged { store: MemoryStore::default(), at: None };
         assert_eq!(log.after(0, 10), (vec![], false));

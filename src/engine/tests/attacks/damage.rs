@@ -16,6 +16,7 @@ fn torn() -> Town {
     town.pass(Span::ZERO);
     let bea = Key::Device(town.profile(1).device);
     town.people[0].damaged.insert(bea);
+    town.torn = true;
     town
 }
 

@@ -200,6 +200,22 @@ fn b05_a_link_of_before_they_were_removed_brings_nobody_back_unasked_and_a_new_o
 }
 
 #[test]
+fn b05_a_first_message_that_is_repeated_after_its_sender_was_removed_leaves_no_trace() {
+    let mut town = Town::of_strangers(2);
+    let link = town.link(0, Uses::Many);
+    town.ask(1, &link);
+    town.pass(Span::from_secs(5));
+    let (_, chain) = town.sent(1, 0, FrameKind::Chain).pop().unwrap();
+    town.input(0, Input::Command(Command::RemoveContact(town.people[1].identity)));
+    town.pass(Span::from_secs(60));
+    town.knock(0, peer(1), &secret(&link));
+    let before = town.kept(0);
+    let made = town.receive(0, peer(1), FrameKind::Chain, chain);
+    assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]), "{:?}", made.effects);
+    assert_eq!(town.kept(0), before);
+}
+
+#[test]
 fn whoever_is_turned_away_dials_ever_more_rarely() {
     let mut town = Town::of_friends(2);
     town.input(0, Input::Command(Command::Block(town.people[1].identity)));

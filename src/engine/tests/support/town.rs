@@ -75,6 +75,8 @@ pub(crate) struct Town {
     pub(crate) lost: Vec<(usize, u64)>,
     /// What is under way, and to whom.
     pub(crate) reports: VecDeque<(usize, Report)>,
+    /// Whether a row was ever damaged: then an alarm may be set twice.
+    pub(crate) torn: bool,
     unanswered: BTreeMap<(usize, u64), (usize, RequestId)>,
     connected: BTreeSet<(usize, usize)>,
     frames: u64,
@@ -126,6 +128,7 @@ impl Town {
             effects: Vec::new(),
             lost: Vec::new(),
             reports: VecDeque::new(),
+            torn: false,
             unanswered: BTreeMap::new(),
             connected: BTreeSet::new(),
             frames: 0,
@@ -331,11 +334,21 @@ impl Town {
     pub(crate) fn try_input(&mut self, who: usize, input: Input) -> Result<Turn, Refusal> {
         let made = turn(self.now, &mut self.rng, &Torn(&self.people[who]), input)?;
         self.people[who].store.commit(&made.changes);
+        assert!(self.torn || self.alarms_are_set_once(who), "{:?}", self.table(who, Table::Timer));
         for effect in &made.effects {
             self.effects.push((who, effect.clone()));
             self.effect(who, effect.clone());
         }
         Ok(made)
+    }
+
+    fn alarms_are_set_once(&self, who: usize) -> bool {
+        let mut seen = BTreeSet::new();
+        let timers = self.people[who].store.iter().filter_map(|(key, _)| match key {
+            Key::Timer(_, alarm) => Some(*alarm),
+            _ => None,
+        });
+        timers.into_iter().all(|alarm| seen.insert(alarm))
     }
 
     fn effect(&mut self, who: usize, effect: Effect) {
