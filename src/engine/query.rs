@@ -8,12 +8,14 @@ use kinfolk_wire::time::Timestamp;
 use crate::event::{Event, MessagePlace};
 use crate::lookalikes::{Lookalikes, NameWarning};
 use crate::store::{
-    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, Profile, Read,
-    ReadError, Record, Row, Scan, Table,
+    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, OutboxItem, Profile,
+    Read, ReadError, Record, Row, Scan, Scanned, Table,
 };
 
 /// How many contacts there may be.
 pub const CONTACTS: usize = 10_000;
+
+const OUTBOX_PAGE: usize = 64;
 
 fn find<T: Record>(read: &dyn Read, key: &Key) -> Result<Option<T>, ReadError> {
     match read.get(key)? {
@@ -372,5 +374,32 @@ pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
 /// # Errors
 /// [`ReadError`].
 pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
-    Ok(read.scan(&Scan::all(Table::Outbox, 1_000_000))?.rows.len())
+    let mut waiting = 0;
+    for (_, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
+        let Row::Contact(contact) = row else { continue };
+        for device in contact.devices {
+            let mut after = 0;
+            while let Some((last, page)) = outbox_page(|scan| read.scan(scan), device, after)? {
+                (after, waiting) = (last, waiting + page.len());
+            }
+        }
+    }
+    Ok(waiting)
+}
+
+/// What waits for a device after a number, some at a time: a payload may have 64 KiB, and there may be many.
+pub(crate) fn outbox_page(
+    scan: impl FnOnce(&Scan) -> Result<Scanned, ReadError>,
+    device: DeviceId,
+    after: u64,
+) -> Result<Option<(u64, Vec<(Key, OutboxItem)>)>, ReadError> {
+    let found = scan(&Scan::outbox_after(device, after, OUTBOX_PAGE))?.rows;
+    let items: Vec<_> = found
+        .into_iter()
+        .filter_map(|(key, row)| if let Row::OutboxItem(item) = row { Some((key, item)) } else { None })
+        .collect();
+    Ok(match items.last() {
+        Some((Key::Outbox(_, last), _)) => Some((*last, items)),
+        _ => None,
+    })
 }

@@ -13,6 +13,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 
 use super::{flow, links, sessions};
 use crate::event::MessagePlace;
+use crate::query;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Key, Message, OutboxItem, Row, Scan, Table, Unreceipted};
@@ -146,12 +147,10 @@ fn remove(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
 /// Empties the outbox of a device that nobody writes to any more.
 pub(crate) fn drop_all(step: &mut Step<'_>, device: DeviceId) -> Result<Vec<Departure>, Refusal> {
     let mut gone = Vec::new();
-    for (key, row) in step.scan(&Scan::outbox_after(device, 0, usize::MAX))?.rows {
-        remove(step, key)?;
-        if let Row::OutboxItem(OutboxItem { line: Some(line), .. }) = row {
-            gone.push(Departure::GivenUp(line));
-        }
-    }
+    each_item(step, device, |step, key, item| {
+        gone.extend(item.line.map(Departure::GivenUp));
+        remove(step, key)
+    })?;
     for (key, _) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
         step.delete(key);
     }
@@ -161,18 +160,38 @@ pub(crate) fn drop_all(step: &mut Step<'_>, device: DeviceId) -> Result<Vec<Depa
 /// Gives up what had waited too long by then.
 pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<Vec<Departure>, Refusal> {
     let mut gone = Vec::new();
-    for (key, row) in step.scan(&Scan::all(Table::Outbox, usize::MAX))?.rows {
-        let Row::OutboxItem(item) = row else { continue };
-        let latest = step.now.after(limits::OUTBOX_LIFETIME);
-        if item.expires_at <= by {
-            remove(step, key)?;
-            gone.extend(item.line.map(Departure::GivenUp));
-        } else if item.expires_at > latest {
-            // The clock was set back since.
-            step.put(key, OutboxItem { expires_at: latest, ..item });
+    let latest = step.now.after(limits::OUTBOX_LIFETIME);
+    for (_, row) in step.scan(&Scan::all(Table::Contact, query::CONTACTS))?.rows {
+        let Row::Contact(contact) = row else { continue };
+        for device in contact.devices {
+            each_item(step, device, |step, key, item| {
+                if item.expires_at <= by {
+                    gone.extend(item.line.map(Departure::GivenUp));
+                    remove(step, key)?;
+                } else if item.expires_at > latest {
+                    // The clock was set back since.
+                    step.put(key, OutboxItem { expires_at: latest, ..item });
+                }
+                Ok(())
+            })?;
         }
     }
     Ok(gone)
+}
+
+fn each_item(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    mut act: impl FnMut(&mut Step<'_>, Key, OutboxItem) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut after = 0;
+    while let Some((last, page)) = query::outbox_page(|scan| step.scan(scan), device, after)? {
+        after = last;
+        for (key, item) in page {
+            act(step, key, item)?;
+        }
+    }
+    Ok(())
 }
 
 /// Sends a linked device again what it took hours ago and never receipted: where an older copy of a profile was put

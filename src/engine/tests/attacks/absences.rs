@@ -1,5 +1,6 @@
 //! One of two is not there for long: prekeys change meanwhile, and what was said waits.
 
+use kinfolk_engine::query;
 use kinfolk_engine::store::{AcceptedInit, Key, MessageState, PrekeyKind, Table};
 use kinfolk_wire::bundle::PrekeyBundle;
 use kinfolk_wire::direct::FrameKind;
@@ -129,4 +130,19 @@ fn after_an_absence_of_a_hundred_days_both_talk_on() {
         town.pass(Span::from_secs(5));
         assert_eq!(town.heard(to, from), ["after a hundred days"]);
     }
+}
+
+#[test]
+fn however_much_waits_it_is_counted_and_given_up_whole() {
+    let mut town = Town::of_friends(3);
+    town.sleep(1);
+    for number in 0..150 {
+        town.say(0, 1, &format!("{number}"));
+    }
+    let waiting = |town: &Town| query::outbox_len(&town.people[0].store).unwrap();
+    assert_eq!(waiting(&town), 150);
+    town.pass(Span::from_days(31));
+    assert_eq!(waiting(&town), 0);
+    assert!(town.lines(0, 1).iter().all(|line| line.state == MessageState::NotDelivered));
+    assert_eq!(town.lines(0, 1).len(), 150);
 }
