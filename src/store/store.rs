@@ -7,7 +7,7 @@ use std::time::Duration;
 use kinfolk_engine::store::{Change, Changes, Key, MemoryStore, Read, ReadError, Row, Scan, Scanned, Table};
 
 use crate::anchor::Anchor;
-use crate::backend::{Backend, Batch, Disk, Fault, KeyRange};
+use crate::backend::{Backend, Batch, Disk, Fault, KeyRange, Room};
 use crate::meta::Meta;
 use crate::place::{self, PIECES};
 use crate::profile::layout::Layout;
@@ -126,8 +126,22 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; the changes must not be acknowledged to anyone then.
     pub fn commit(&mut self, changes: &Changes) -> Result<(), CommitError> {
+        self.commit_in(Room::Ordinary, changes)
+    }
+
+    /// The same for what must not be lost because the disk is full: it may take of the space that is held in reserve, of
+    /// which there is enough for some tens of short messages.
+    ///
+    /// # Errors
+    /// As those of [`commit`](Self::commit).
+    pub fn commit_from_reserve(&mut self, changes: &Changes) -> Result<(), CommitError> {
+        self.commit_in(Room::Reserve, changes)
+    }
+
+    fn commit_in(&mut self, room: Room, changes: &Changes) -> Result<(), CommitError> {
         self.end_doubt()?;
-        if let Some(prepared) = self.prepare(changes)? {
+        if let Some(mut prepared) = self.prepare(changes)? {
+            prepared.batch.room = room;
             if let Err(error) = self.write(prepared) {
                 self.recent.forget();
                 return Err(error);

@@ -42,5 +42,5 @@ pub(crate) mod walk;
 pub const MAX_JUMP: u32 = 2_000;
 /// How many keys of skipped messages a session keeps; the oldest give way.
 pub const MAX_SKIPPED: u32 = 2_000;
-/// No counter of a session reaches this; the devices start another session before.
+/// No counter of a session reaches this: it seals so many messages and no more.
 pub const COUNTER_LIMIT: u32 = 1 << 31;

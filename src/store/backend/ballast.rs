@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::{Backend, Batch, Disk, Fault, KeyRange, Visit};
+use super::{Backend, Batch, Disk, Fault, KeyRange, Room, Visit};
 use crate::profile::layout;
 
 /// What opening takes at the most: a copy of the end of sled's log, and a snapshot.
@@ -89,7 +89,7 @@ impl Disk for Ballasted {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
-        if !self.loaded.load(Ordering::Relaxed) {
+        if batch.room == Room::Ordinary && !self.loaded.load(Ordering::Relaxed) {
             load(&self.path)?;
             self.loaded.store(true, Ordering::Relaxed);
         }

@@ -107,10 +107,21 @@ pub(crate) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Which part of the space a batch may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Room {
+    /// What leaves a reserve for a disk that is full.
+    #[default]
+    Ordinary,
+    /// The reserve too.
+    Reserve,
+}
+
 /// Puts and deletes that become durable together.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub(crate) room: Room,
 }
 
 impl Batch {

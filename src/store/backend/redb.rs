@@ -160,7 +160,7 @@ impl Disk for RedbDisk {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
-        space::reserve(self.handle()?.file.file(), batch.bytes())?;
+        space::reserve(self.handle()?.file.file(), batch)?;
         let applied = self.with("writing", |handle| {
             handle.file.release()?;
             let write = handle.db.begin_write()?;

@@ -115,7 +115,7 @@ impl Handle {
             return Err(super::gone(LOG));
         }
         tail::keep(dir, &log)?;
-        space::reserve(&log, 0).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
+        space::reserve(&log, &Batch::default()).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
         let db = match open_db(dir) {
             Err(Fault::Damaged(_)) if set_snapshots_aside(dir)? > 0 => open_db(dir)?,
             other => other?,
@@ -194,7 +194,7 @@ impl Disk for SledDisk {
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
         let bytes = batch.bytes();
-        self.with("reserving", |handle| space::reserve(&handle.log, bytes))?;
+        self.with("reserving", |handle| space::reserve(&handle.log, batch))?;
         let applied = self.with("writing", |handle| {
             let mut writes = sled::Batch::default();
             for (key, value) in &batch.writes {

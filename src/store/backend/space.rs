@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::Errno;
 
-use super::Fault;
+use super::{Batch, Fault, Room};
 
 /// Reserved beyond what a batch needs: what the database writes on its own account between batches.
 pub(crate) const HEADROOM: u64 = 4 << 20;
@@ -30,10 +30,14 @@ pub(super) fn forget_cached(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Makes sure that the file can grow for a batch of this many bytes.
-pub(super) fn reserve(file: &File, batch: u64) -> Result<(), Fault> {
+/// Makes sure that the file can grow for a batch, and that something is left behind it.
+pub(super) fn reserve(file: &File, batch: &Batch) -> Result<(), Fault> {
     let metadata = file.metadata()?;
-    let needed = batch.saturating_mul(AMPLIFICATION).saturating_add(HEADROOM / 2);
+    let behind = match batch.room {
+        Room::Ordinary => HEADROOM / 2,
+        Room::Reserve => HEADROOM / 8,
+    };
+    let needed = batch.bytes().saturating_mul(AMPLIFICATION).saturating_add(behind);
     let held = metadata.blocks().saturating_mul(BLOCK);
     if held >= metadata.len().saturating_add(needed) {
         return Ok(());

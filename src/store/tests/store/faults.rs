@@ -49,8 +49,13 @@ impl Kept {
         }
     }
 
-    /// Every acknowledged batch is there, whole; of the others nothing.
+    /// Every acknowledged batch is there, whole; of the others nothing, and nothing else.
     fn check(&self, store: &Store) {
+        self.check_lines(store);
+        assert_eq!(store.rows(), 2 * self.acknowledged.len() as u64 + u64::from(!self.acknowledged.is_empty()));
+    }
+
+    fn check_lines(&self, store: &Store) {
         let expected = |talk, length| -> Vec<_> {
             self.acknowledged.iter().map(|number| (line(talk, *number), message(&bytes(length, *number)))).collect()
         };
@@ -58,7 +63,6 @@ impl Kept {
         assert!(lines(store, 2) == expected(2, 9_000), "long rows are not those that were acknowledged");
         let last = self.acknowledged.last().map(|number| (line(3, 0), message(&number.to_be_bytes())));
         assert_eq!(lines(store, 3), last.into_iter().collect::<Vec<_>>());
-        assert_eq!(store.rows(), 2 * self.acknowledged.len() as u64 + u64::from(!self.acknowledged.is_empty()));
     }
 }
 
@@ -91,6 +95,44 @@ fn g02_a_full_disk_refuses_batches_and_takes_them_again_when_there_is_space() {
         kept.check(&store);
         store.close().unwrap();
         kept.check(&open(&dir));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+#[test]
+fn g02_what_must_not_be_lost_is_kept_on_a_full_disk_out_of_the_reserve() {
+    const TEST: &str = "faults::g02_what_must_not_be_lost_is_kept_on_a_full_disk_out_of_the_reserve";
+    let Some(place) = place() else {
+        return on_small_disk(TEST, "size=40m").unwrap_or_else(|reason| skip(TEST, &reason));
+    };
+    let short = |number: u64| {
+        let mut changes = Changes::default();
+        changes.put(line(9, number), message(&bytes(300, number)));
+        changes
+    };
+    for backend in Backend::ALL {
+        let dir = place.join(backend.to_string());
+        let mut store = create(&dir, backend);
+        let mut kept = Kept::default();
+        kept.commit(&mut store).unwrap();
+        let filler = fill_up(&place);
+        assert_eq!(kept.commit_until_refused(&mut store), CommitError::Full);
+        let number = kept.given - 1;
+        assert_eq!(store.commit(&batch(number)), Err(CommitError::Full), "{backend}");
+        store.commit_from_reserve(&batch(number)).unwrap();
+        kept.acknowledged.push(number);
+        let many = (0..100).take_while(|number| store.commit_from_reserve(&short(*number)).is_ok()).count();
+        assert!(many >= 20, "{backend}: {many}");
+        println!("{backend}: {many} short rows were kept");
+        let all: Vec<_> = (0..many as u64).map(|number| (line(9, number), message(&bytes(300, number)))).collect();
+        kept.check_lines(&store);
+        assert!(lines(&store, 9) == all, "{backend}");
+        drop(store);
+        let mut store = open(&dir);
+        assert!(lines(&store, 9) == all, "{backend}");
+        fs::remove_file(filler).unwrap();
+        kept.commit(&mut store).unwrap();
+        store.close().unwrap();
         fs::remove_dir_all(dir).unwrap();
     }
 }
