@@ -460,6 +460,8 @@ fn stored_keys_survive_their_bytes_and_nothing_else_is_read_as_them() {
         version[0] = 2;
         assert_eq!(read(&version), None);
     }
+    let error = DeviceKeys::from_bytes(&[1]).err().unwrap();
+    assert_eq!((error.expected, error.version, error.found), (alice.keys.to_bytes().as_slice().len(), 1, 1));
 }
 
 #[test]
