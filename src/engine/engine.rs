@@ -175,7 +175,8 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
 
 fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
     match report {
-        Report::Listening(address) => listening(step, address),
+        Report::Listening(address) => listening(step, &address, true),
+        Report::NotListening(address) => listening(step, &address, false),
         Report::Connected { peer, role, address } => {
             links::connected(step, peer, role, address)?;
             asking::knock(step, peer)
@@ -215,16 +216,21 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
     }
 }
 
-fn listening(step: &mut Step<'_>, address: Address) -> Result<(), Refusal> {
+/// Where this node can be reached has changed: contacts that are linked are told, the others when they are.
+fn listening(step: &mut Step<'_>, address: &Address, there: bool) -> Result<(), Refusal> {
     let mut listening: Listening = step.find(&Key::Listening)?.unwrap_or_default();
-    if !listening.addresses.contains(&address) {
-        listening.addresses.push(address);
-        step.put(Key::Listening, listening);
-        for contact in directory::connected_contacts(step)? {
-            for device in contact.devices {
-                if step.has(&Key::LinkOf(device))? {
-                    contacts::linked(step, device)?;
-                }
+    if listening.addresses.contains(address) == there {
+        return Ok(());
+    }
+    listening.addresses.retain(|known| known != address);
+    if there {
+        listening.addresses.push(address.clone());
+    }
+    step.put(Key::Listening, listening);
+    for contact in directory::connected_contacts(step)? {
+        for device in contact.devices {
+            if step.has(&Key::LinkOf(device))? {
+                contacts::linked(step, device)?;
             }
         }
     }

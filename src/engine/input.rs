@@ -86,6 +86,8 @@ pub enum Admission {
 pub enum Report {
     /// This node can be reached here.
     Listening(Address),
+    /// This node can no longer be reached here.
+    NotListening(Address),
     /// A stream with this peer is open.
     Connected {
         /// The peer.

@@ -20,7 +20,7 @@ pub(crate) fn report(event: Event) -> Option<Report> {
         Event::ListenFailed { address, reason } => {
             tracing::warn!("one of the addresses to listen at cannot be had");
             tracing::debug!(?address, reason, "not listening");
-            return None;
+            Report::NotListening(address?)
         }
         Event::Connected { peer, role, address } => Report::Connected { peer, role, address },
         Event::Disconnected { peer } => Report::Disconnected(peer),

@@ -1,6 +1,6 @@
 //! Invite links: altered, expired, used again, one's own; and what whoever comes by them is told.
 
-use kinfolk_crypto::InviteSecret;
+use kinfolk_crypto::{InviteSecret, open_invite};
 use kinfolk_engine::input::{Command, Report};
 use kinfolk_engine::store::{ContactState, Table};
 use kinfolk_engine::{Effect, Input, Refusal};
@@ -213,6 +213,25 @@ fn b05_a_first_message_that_is_repeated_after_its_sender_was_removed_leaves_no_t
     let made = town.receive(0, peer(1), FrameKind::Chain, chain);
     assert!(matches!(made.effects.as_slice(), [Effect::Refuse(_, NackCode::Refused)]), "{:?}", made.effects);
     assert_eq!(town.kept(0), before);
+}
+
+#[test]
+fn an_address_that_is_gone_stands_in_no_invite_and_is_told_to_no_contact() {
+    let mut town = Town::of_friends(2);
+    town.input(0, Input::Network(Report::Listening(address(50))));
+    town.input(0, Input::Network(Report::NotListening(address(0))));
+    town.input(0, Input::Network(Report::NotListening(address(51))));
+    town.pass(Span::from_secs(5));
+    let link = town.link(0, Uses::Many);
+    assert_eq!(open_invite(&link).unwrap().invite.addresses, [address(50)]);
+    assert_eq!(town.device(1, 0).addresses, [address(50)]);
+    // Somewhere that is told when the link is there again.
+    town.disconnect(0, 1);
+    town.input(0, Input::Network(Report::NotListening(address(50))));
+    town.input(0, Input::Network(Report::Listening(address(52))));
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.device(1, 0).addresses.last(), Some(&address(52)));
+    assert!(!town.device(1, 0).addresses.contains(&address(50)));
 }
 
 #[test]
