@@ -16,8 +16,8 @@ use crate::features::contacts::{self, answering, asking};
 use crate::features::conversations;
 use crate::input::{Command, Delivery, Input, Report};
 use crate::refusal::Refusal;
-use crate::services::links::Request;
 use crate::services::outbox::Departure;
+use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
 use crate::services::{directory, flow, healing, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
@@ -194,23 +194,23 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
             asking::discovered(step, peer, &addresses)
         }
         Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
-        Report::Sent(peer, request) => match Request::of(request.0) {
-            Request::Outbox(number) => {
+        Report::Sent(peer, request) => match Outgoing::of(request.0) {
+            Some(Outgoing::Outbox(number)) => {
                 let gone = outbox::taken(step, peer, number)?;
                 settle(step, gone.as_slice())
             }
-            Request::Chain => asking::chain_taken(step, peer),
-            Request::Prekeys(Some(bundle)) => links::prekeys_taken(step, peer, bundle),
-            Request::Hello | Request::Knock | Request::Prekeys(None) => Ok(()),
+            Some(Outgoing::Chain(attempt)) => asking::chain_taken(step, peer, attempt),
+            Some(Outgoing::Prekeys(bundle)) => links::prekeys_taken(step, peer, bundle),
+            Some(Outgoing::Hello | Outgoing::Knock(_) | Outgoing::PrekeysForKnock) | None => Ok(()),
         },
-        Report::Refused(peer, request, code) => match (Request::of(request.0), code) {
-            (Request::Outbox(number), code) => outbox::not_taken(step, peer, number, code),
-            (Request::Knock | Request::Chain, code) => asking::refused(step, peer, code),
-            (Request::Hello, _) => links::hello_refused(step, peer),
-            (Request::Prekeys(_), _) => Ok(()),
+        Report::Refused(peer, request, code) => match Outgoing::of(request.0) {
+            Some(Outgoing::Outbox(number)) => outbox::not_taken(step, peer, number, code),
+            Some(Outgoing::Knock(attempt) | Outgoing::Chain(attempt)) => asking::refused(step, peer, attempt, code),
+            Some(Outgoing::Hello) => links::hello_refused(step, peer),
+            Some(Outgoing::PrekeysForKnock | Outgoing::Prekeys(_)) | None => Ok(()),
         },
-        Report::Lost(peer, request) => match Request::of(request.0) {
-            Request::Outbox(number) => outbox::not_taken(step, peer, number, NackCode::Later),
+        Report::Lost(peer, request) => match Outgoing::of(request.0) {
+            Some(Outgoing::Outbox(number)) => outbox::not_taken(step, peer, number, NackCode::Later),
             _ => Ok(()),
         },
     }

@@ -9,6 +9,7 @@ use crate::effect::{Effect, RequestId};
 use crate::event::{Event, Notice};
 use crate::input::Delivery;
 use crate::refusal::Refusal;
+use crate::services::outgoing::Outgoing;
 use crate::store::{
     Alarm, Changes, Counters, Events, Key, Nothing, Overlay, Profile, Read, ReadError, Record, Row, Scan, Scanned,
 };
@@ -227,8 +228,8 @@ impl<'a> Step<'a> {
         self.effects.push(effect);
     }
 
-    pub(crate) fn send(&mut self, request: u64, peer: PeerId, kind: FrameKind, body: Vec<u8>) {
-        self.effect(Effect::Send { request: RequestId(request), peer, kind, body });
+    pub(crate) fn send(&mut self, request: Outgoing, peer: PeerId, kind: FrameKind, body: Vec<u8>) {
+        self.effect(Effect::Send { request: RequestId(request.number()), peer, kind, body });
     }
 
     pub(crate) fn acknowledge(&mut self, delivery: Delivery) {

@@ -8,6 +8,7 @@ use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::links;
+use super::outgoing::Outgoing;
 use crate::effect::Effect;
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -78,7 +79,7 @@ fn send(step: &mut Step<'_>, peer: PeerId, link: &mut Link, number: u64, payload
         link.acknowledged_at = step.now;
     }
     link.in_flight.insert(number);
-    step.send(number, peer, FrameKind::Payload, payload);
+    step.send(Outgoing::Outbox(number), peer, FrameKind::Payload, payload);
 }
 
 /// An item has an outcome: it is no longer under way on the link with a peer. Says whose device that is.

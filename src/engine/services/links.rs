@@ -13,6 +13,7 @@ use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::time::Span;
 
+use super::outgoing::Outgoing;
 use super::{directory, healing, outbox, prekeys};
 use crate::effect::Effect;
 use crate::event::Event;
@@ -20,17 +21,6 @@ use crate::input::Delivery;
 use crate::refusal::Refusal;
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, Link, Profile};
-
-/// Requests that are no outbox items carry this bit, and in the rest of the number what they are.
-const CONTROL: u64 = 1 << 63;
-const HELLO: u64 = CONTROL | 1;
-/// A knock of ours.
-pub(crate) const KNOCK: u64 = CONTROL | 2;
-/// The chain of ours that follows it.
-pub(crate) const CHAIN: u64 = CONTROL | 3;
-/// Prekeys that answer a knock.
-pub(crate) const PREKEYS_FOR_KNOCK: u64 = CONTROL | 4;
-const PREKEYS: u64 = CONTROL | (1 << 32);
 
 /// The first wait before dialling again, and the longest.
 const DIAL_AGAIN: Span = Span::from_secs(1);
@@ -40,33 +30,6 @@ pub(crate) const LONGEST_WAIT: Span = Span::from_secs(450);
 
 /// How long a peer has for its hello, from when the stream opened.
 const HELLO_WITHIN: Span = Span::from_secs(10);
-
-/// What a request was.
-pub(crate) enum Request {
-    /// An outbox item.
-    Outbox(u64),
-    /// Our hello.
-    Hello,
-    /// Our knock.
-    Knock,
-    /// Our chain.
-    Chain,
-    /// The bundle with this signed prekey.
-    Prekeys(Option<u32>),
-}
-
-impl Request {
-    pub(crate) fn of(number: u64) -> Self {
-        match number {
-            HELLO => Self::Hello,
-            KNOCK => Self::Knock,
-            CHAIN => Self::Chain,
-            PREKEYS_FOR_KNOCK => Self::Prekeys(None),
-            number if number & CONTROL == 0 => Self::Outbox(number),
-            number => Self::Prekeys(u32::try_from(number & u64::from(u32::MAX)).ok()),
-        }
-    }
-}
 
 /// The wait before the next dial after this many have failed: doubling, with up to half of it again at random.
 pub(crate) fn backoff(step: &mut Step<'_>, failed: u32) -> Span {
@@ -269,7 +232,7 @@ pub(crate) fn greet(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     let hello = sign_hello(&keys, profile.identity, profile.head, &dialer, &listener, link.role());
     link.greeted = true;
     step.put(Key::Link(peer), link);
-    step.send(HELLO, peer, FrameKind::Hello, hello.encode());
+    step.send(Outgoing::Hello, peer, FrameKind::Hello, hello.encode());
     Ok(())
 }
 
@@ -377,7 +340,7 @@ pub(crate) fn offer_prekeys(step: &mut Step<'_>, device: DeviceId) -> Result<(),
     }
     let bundle = PrekeyBundle::decode(&profile.bundle).map_err(|_| Refusal::Inconsistent("our own prekeys"))?;
     let prekeys = Prekeys { sigchain: profile.sigchain, bundle, one_time: None };
-    step.send(PREKEYS | u64::from(profile.bundle_id), peer, FrameKind::Prekeys, prekeys.encode());
+    step.send(Outgoing::Prekeys(profile.bundle_id), peer, FrameKind::Prekeys, prekeys.encode());
     Ok(())
 }
 

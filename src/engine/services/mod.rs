@@ -6,5 +6,6 @@ pub(crate) mod flow;
 pub(crate) mod healing;
 pub(crate) mod links;
 pub(crate) mod outbox;
+pub(crate) mod outgoing;
 pub(crate) mod prekeys;
 pub(crate) mod sessions;

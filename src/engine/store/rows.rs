@@ -349,6 +349,9 @@ pub struct Asking {
     /// What the person wants to call them, if they said.
     #[n(10)]
     pub name: Option<Name>,
+    /// Which attempt this is: what is answered to an earlier one says nothing about it.
+    #[n(11)]
+    pub attempt: u32,
 }
 
 /// A conversation.

@@ -12,6 +12,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::{open_conversation, reach};
 use crate::input::{Admission, Delivery};
 use crate::refusal::Refusal;
+use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
 use crate::services::{directory, flow, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
@@ -89,7 +90,7 @@ pub(crate) fn knock(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     link.knocked = Some(invite);
     step.put(Key::Link(delivery.peer), link);
     step.acknowledge(delivery);
-    step.send(links::PREKEYS_FOR_KNOCK, delivery.peer, FrameKind::Prekeys, prekeys.encode());
+    step.send(Outgoing::PrekeysForKnock, delivery.peer, FrameKind::Prekeys, prekeys.encode());
     Ok(())
 }
 

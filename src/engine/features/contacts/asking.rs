@@ -14,6 +14,7 @@ use super::{asking_row, open_conversation, reach};
 use crate::effect::Effect;
 use crate::input::Delivery;
 use crate::refusal::Refusal;
+use crate::services::outgoing::Outgoing;
 use crate::services::{directory, links, outbox, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, KeyMaterial, Link};
@@ -75,6 +76,7 @@ pub(crate) fn ask(
         try_at: None,
         chain_taken: false,
         name,
+        attempt: u32::from_be_bytes(step.random()),
     };
     try_after(step, &mut asking, Span::ZERO);
     step.put(Key::Asking(opened.identity), asking);
@@ -165,7 +167,7 @@ pub(crate) fn knock(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     let profile = step.profile()?;
     let (dialer, listener) = links::ends(&profile, peer, link.role());
     let knock = secret.knock(step.rng, &dialer, &listener);
-    step.send(links::KNOCK, peer, FrameKind::Knock, knock.encode());
+    step.send(Outgoing::Knock(asking.attempt), peer, FrameKind::Knock, knock.encode());
     Ok(())
 }
 
@@ -181,8 +183,9 @@ pub(crate) fn prekeys(step: &mut Step<'_>, asking: Asking, delivery: Delivery, b
     match chain {
         Some(chain) => {
             step.acknowledge(delivery);
+            let attempt = asking.attempt;
             step.put(Key::Asking(asking.identity), Asking { chain: chain.clone(), ..asking });
-            step.send(links::CHAIN, delivery.peer, FrameKind::Chain, chain);
+            step.send(Outgoing::Chain(attempt), delivery.peer, FrameKind::Chain, chain);
         }
         None => {
             step.reject(Rejection::Prekeys);
@@ -228,16 +231,21 @@ fn make_chain(step: &mut Step<'_>, asking: &Asking, body: &[u8]) -> Result<Optio
     Ok(Some(chain.encode()))
 }
 
+/// The request to a peer, where what was answered is of this attempt and not of one before it.
+fn asking_by(step: &Step<'_>, peer: PeerId, attempt: u32) -> Result<Option<Asking>, Refusal> {
+    Ok(directory::asking_of(step, peer)?.filter(|asking| asking.attempt == attempt))
+}
+
 /// The other side has our chain and, where it asks its person first, will answer later.
-pub(crate) fn chain_taken(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
-    let Some(asking) = directory::asking_of(step, peer)? else { return Ok(()) };
+pub(crate) fn chain_taken(step: &mut Step<'_>, peer: PeerId, attempt: u32) -> Result<(), Refusal> {
+    let Some(asking) = asking_by(step, peer, attempt)? else { return Ok(()) };
     step.put(Key::Asking(asking.identity), Asking { chain_taken: true, ..asking });
     links::greet(step, peer)
 }
 
 /// The other side said no to a knock or a chain. It does not say why.
-pub(crate) fn refused(step: &mut Step<'_>, peer: PeerId, code: NackCode) -> Result<(), Refusal> {
-    let Some(mut asking) = directory::asking_of(step, peer)? else { return Ok(()) };
+pub(crate) fn refused(step: &mut Step<'_>, peer: PeerId, attempt: u32, code: NackCode) -> Result<(), Refusal> {
+    let Some(mut asking) = asking_by(step, peer, attempt)? else { return Ok(()) };
     if code == NackCode::Later {
         let wait = links::backoff(step, 6);
         try_after(step, &mut asking, wait);
