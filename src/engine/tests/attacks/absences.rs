@@ -1,7 +1,8 @@
 //! One of two is not there for long: prekeys change meanwhile, and what was said waits.
 
-use kinfolk_engine::query;
+use kinfolk_engine::input::Command;
 use kinfolk_engine::store::{AcceptedInit, Key, MessageState, PrekeyKind, Table};
+use kinfolk_engine::{Input, query};
 use kinfolk_wire::bundle::PrekeyBundle;
 use kinfolk_wire::direct::FrameKind;
 use kinfolk_wire::envelope::{INIT, InitMessage};
@@ -141,6 +142,9 @@ fn however_much_waits_it_is_counted_and_given_up_whole() {
     }
     let waiting = |town: &Town| query::outbox_len(&town.people[0].store).unwrap();
     assert_eq!(waiting(&town), 150);
+    let mut removed = town.clone();
+    removed.input(0, Input::Command(Command::RemoveContact(town.people[1].identity)));
+    assert!(removed.table(0, Table::Outbox).is_empty());
     town.pass(Span::from_days(31));
     assert_eq!(waiting(&town), 0);
     assert!(town.lines(0, 1).iter().all(|line| line.state == MessageState::NotDelivered));
