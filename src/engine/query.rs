@@ -378,9 +378,11 @@ pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
     for (_, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
         let Row::Contact(contact) = row else { continue };
         for device in contact.devices {
-            let mut after = 0;
-            while let Some((last, page)) = outbox_page(|scan| read.scan(scan), device, after)? {
-                (after, waiting) = (last, waiting + page.len());
+            let mut after = Some(0);
+            while let Some(number) = after {
+                let page = outbox_page(|scan| read.scan(scan), device, number)?;
+                after = page.last().map(|(number, _)| *number);
+                waiting += page.len();
             }
         }
     }
@@ -392,14 +394,11 @@ pub(crate) fn outbox_page(
     scan: impl FnOnce(&Scan) -> Result<Scanned, ReadError>,
     device: DeviceId,
     after: u64,
-) -> Result<Option<(u64, Vec<(Key, OutboxItem)>)>, ReadError> {
-    let found = scan(&Scan::outbox_after(device, after, OUTBOX_PAGE))?.rows;
-    let items: Vec<_> = found
-        .into_iter()
-        .filter_map(|(key, row)| if let Row::OutboxItem(item) = row { Some((key, item)) } else { None })
-        .collect();
-    Ok(match items.last() {
-        Some((Key::Outbox(_, last), _)) => Some((*last, items)),
+) -> Result<Vec<(u64, OutboxItem)>, ReadError> {
+    let found = scan(&Scan::outbox_after(device, after, OUTBOX_PAGE))?.rows.into_iter();
+    let items = found.filter_map(|found| match found {
+        (Key::Outbox(_, number), Row::OutboxItem(item)) => Some((number, item)),
         _ => None,
-    })
+    });
+    Ok(items.collect())
 }

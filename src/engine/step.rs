@@ -309,6 +309,26 @@ mod tests {
     }
 
     #[test]
+    fn every_rejection_has_a_name_of_its_own() {
+        let all = [
+            Rejection::Hello,
+            Rejection::Knock,
+            Rejection::Chain,
+            Rejection::Prekeys,
+            Rejection::Stranger,
+            Rejection::Replay,
+            Rejection::Undecryptable,
+            Rejection::Malformed,
+            Rejection::Misplaced,
+            Rejection::Order,
+            Rejection::Damaged,
+        ];
+        for rejection in all {
+            assert_eq!(rejection.name(), format!("{rejection:?}").to_lowercase());
+        }
+    }
+
+    #[test]
     fn what_is_contained_leaves_nothing_but_its_count_where_a_row_is_damaged() {
         let (mut rng, log) = (ChaCha8Rng::seed_from_u64(2), Damaged { store: MemoryStore::default(), at: Some(0) });
         let mut step = Step::new(Timestamp::from_millis(1), &mut rng, &log);

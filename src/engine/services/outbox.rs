@@ -184,11 +184,12 @@ fn each_item(
     device: DeviceId,
     mut act: impl FnMut(&mut Step<'_>, Key, OutboxItem) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let mut after = 0;
-    while let Some((last, page)) = query::outbox_page(|scan| step.scan(scan), device, after)? {
-        after = last;
-        for (key, item) in page {
-            act(step, key, item)?;
+    let mut after = Some(0);
+    while let Some(number) = after {
+        let page = query::outbox_page(|scan| step.scan(scan), device, number)?;
+        after = page.last().map(|(number, _)| *number);
+        for (number, item) in page {
+            act(step, Key::Outbox(device, number), item)?;
         }
     }
     Ok(())

@@ -1,4 +1,6 @@
-use kinfolk_wire::ids::{IdentityId, PeerId};
+use kinfolk_wire::codec;
+use kinfolk_wire::ids::{DeviceId, IdentityId, PeerId};
+use kinfolk_wire::time::Timestamp;
 use proptest::prelude::*;
 
 use super::*;

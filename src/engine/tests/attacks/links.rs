@@ -243,7 +243,11 @@ fn an_address_that_is_gone_stands_in_no_invite_and_is_told_to_no_contact() {
     let link = town.link(0, Uses::Many);
     assert_eq!(open_invite(&link).unwrap().invite.addresses, [address(50)]);
     assert_eq!(town.device(1, 0).addresses, [address(50)]);
-    // Somewhere that is told when the link is there again.
+    town.effects.clear();
+    town.disconnect(0, 1);
+    town.pass(Span::from_secs(60));
+    assert!(town.sent(0, 1, FrameKind::Payload).is_empty(), "what they know is not told again");
+    // What has changed is told when the link is there again.
     town.disconnect(0, 1);
     town.input(0, Input::Network(Report::NotListening(address(50))));
     town.input(0, Input::Network(Report::Listening(address(52))));

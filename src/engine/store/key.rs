@@ -1,0 +1,300 @@
+//! Names of records: tables, keys, and what a store sees of a key.
+
+use std::ops::Deref;
+
+use kinfolk_crypto::SkippedKeyId;
+use kinfolk_wire::codec::{self, DecodeError};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use super::key_bytes;
+
+/// Names a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Who this profile is: one row.
+    Profile,
+    /// The next numbers: one row.
+    Counters,
+    /// The private half of a prekey of ours.
+    Prekey(PrekeyKind, u32),
+    /// A person.
+    Contact(IdentityId),
+    /// A device of a contact: where it is, how to talk to it.
+    Device(DeviceId),
+    /// Which device a peer last proved to be.
+    Peer(PeerId),
+    /// An invite of ours.
+    Invite(InviteId),
+    /// A request of ours to become a contact, while it is under way.
+    Asking(IdentityId),
+    /// A ratchet session with a device.
+    Session(DeviceId, SessionId),
+    /// A message key that was skipped.
+    SkippedKey(SessionId, SkippedKeyId),
+    /// An `Init` that was accepted, by the digest of its ephemeral key.
+    AcceptedInit([u8; 16]),
+    /// A conversation.
+    Conversation(ConversationId),
+    /// A line, in its order.
+    Message(ConversationId, u64, IdentityId, MessageId),
+    /// Where the line with this id stands.
+    MessagePlace(ConversationId, IdentityId, MessageId),
+    /// What waits to be sent to a device, in its order.
+    Outbox(DeviceId, u64),
+    /// A line that a device has taken and not receipted.
+    Unreceipted(DeviceId, MessageId),
+    /// A payload of a device that opened, by the day on which it did (days since the epoch) and its digest.
+    Opened(u64, DeviceId, PayloadDigest),
+    /// What is to be receipted to a contact with the next batch.
+    PendingReceipts(IdentityId),
+    /// Something to do at a time.
+    Timer(Timestamp, Alarm),
+    /// A stretch of the event log.
+    Events(u64),
+    /// Volatile: a stream with a peer.
+    Link(PeerId),
+    /// Volatile: the peer that a device is connected as.
+    LinkOf(DeviceId),
+    /// Volatile: where this node can be reached.
+    Listening,
+    /// Volatile: how often strangers knocked of late.
+    Knocks,
+}
+
+/// The kinds of prekeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum PrekeyKind {
+    /// X25519 signed prekeys.
+    #[n(1)]
+    Signed,
+    /// ML-KEM last-resort keys.
+    #[n(2)]
+    LastResort,
+    /// One-time pairs.
+    #[n(3)]
+    OneTime,
+}
+
+/// What is to be done at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Alarm {
+    /// Try to reach a device.
+    #[n(1)]
+    Dial(#[n(0)] DeviceId),
+    /// Try to reach the maker of an invite.
+    #[n(2)]
+    Ask(#[n(0)] IdentityId),
+    /// Send the receipts that have gathered for a contact.
+    #[n(3)]
+    Receipts(#[n(0)] IdentityId),
+    /// See whether a link still acknowledges. Volatile.
+    #[n(4)]
+    LinkStalled(#[n(0)] PeerId),
+    /// Rotate prekeys, give up what is too old, forget what is spent.
+    #[n(5)]
+    Housekeeping,
+}
+
+/// A part of a key as the store sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Segment {
+    /// A name, of which the store keeps `width` bytes of a keyed hash.
+    Name {
+        /// The name itself.
+        bytes: NameBytes,
+        /// How many bytes of its hash tell names apart.
+        width: usize,
+    },
+    /// A number that keeps its order.
+    Order(u64),
+}
+
+/// The longest name in a key, in bytes: an alarm with the peer it is for.
+const NAME: usize = 48;
+
+/// The bytes of a name, in place: keys are taken apart for every row that is read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameBytes {
+    bytes: [u8; NAME],
+    length: usize,
+}
+
+impl Deref for NameBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+    }
+}
+
+/// The parts of one key, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segments {
+    parts: [Segment; 4],
+    length: usize,
+}
+
+impl Segments {
+    fn of<const N: usize>(given: [Segment; N]) -> Self {
+        const { assert!(N <= 4) };
+        let mut parts = [Segment::Order(0); 4];
+        for (part, segment) in parts.iter_mut().zip(given) {
+            *part = segment;
+        }
+        Self { parts, length: N }
+    }
+}
+
+impl Deref for Segments {
+    type Target = [Segment];
+
+    fn deref(&self) -> &[Segment] {
+        self.parts.get(..self.length).unwrap_or(&self.parts)
+    }
+}
+
+pub(super) fn name(from: &[u8], width: usize) -> Segment {
+    debug_assert!(from.len() <= NAME, "a name of {} bytes", from.len());
+    let mut bytes = [0; NAME];
+    for (to, byte) in bytes.iter_mut().zip(from) {
+        *to = *byte;
+    }
+    Segment::Name { bytes: NameBytes { bytes, length: from.len().min(NAME) }, width }
+}
+
+/// The tables: the first byte of every key in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is the key of the same name")]
+pub enum Table {
+    Profile = 1,
+    Counters = 2,
+    Prekey = 3,
+    Contact = 4,
+    Device = 5,
+    Peer = 6,
+    Invite = 7,
+    Asking = 8,
+    Session = 9,
+    SkippedKey = 10,
+    AcceptedInit = 11,
+    Conversation = 12,
+    Message = 13,
+    MessagePlace = 14,
+    Outbox = 15,
+    Unreceipted = 16,
+    Opened = 17,
+    PendingReceipts = 18,
+    Timer = 19,
+    Event = 20,
+    Link = 200,
+    LinkOf = 201,
+    Listening = 202,
+    Knocks = 203,
+}
+
+impl Table {
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl Key {
+    /// The table it is in.
+    #[must_use]
+    pub const fn table(&self) -> Table {
+        match self {
+            Self::Profile => Table::Profile,
+            Self::Counters => Table::Counters,
+            Self::Prekey(..) => Table::Prekey,
+            Self::Contact(_) => Table::Contact,
+            Self::Device(_) => Table::Device,
+            Self::Peer(_) => Table::Peer,
+            Self::Invite(_) => Table::Invite,
+            Self::Asking(_) => Table::Asking,
+            Self::Session(..) => Table::Session,
+            Self::SkippedKey(..) => Table::SkippedKey,
+            Self::AcceptedInit(_) => Table::AcceptedInit,
+            Self::Conversation(_) => Table::Conversation,
+            Self::Message(..) => Table::Message,
+            Self::MessagePlace(..) => Table::MessagePlace,
+            Self::Outbox(..) => Table::Outbox,
+            Self::Unreceipted(..) => Table::Unreceipted,
+            Self::Opened(..) => Table::Opened,
+            Self::PendingReceipts(_) => Table::PendingReceipts,
+            Self::Timer(..) => Table::Timer,
+            Self::Events(_) => Table::Event,
+            Self::Link(_) => Table::Link,
+            Self::LinkOf(_) => Table::LinkOf,
+            Self::Listening => Table::Listening,
+            Self::Knocks => Table::Knocks,
+        }
+    }
+
+    /// Whether it is kept in memory only.
+    #[must_use]
+    pub const fn is_volatile(&self) -> bool {
+        matches!(
+            self,
+            Self::Link(_) | Self::LinkOf(_) | Self::Listening | Self::Knocks | Self::Timer(_, Alarm::LinkStalled(_))
+        )
+    }
+
+    /// Its parts after the table, as the store sees them.
+    #[must_use]
+    pub fn segments(&self) -> Segments {
+        match self {
+            Self::Profile | Self::Counters | Self::Listening | Self::Knocks => Segments::of([]),
+            Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
+            Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Device(id) | Self::LinkOf(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Peer(id) | Self::Link(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Invite(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Session(device, session) => Segments::of([name(device.as_bytes(), 16), name(session.as_bytes(), 16)]),
+            Self::SkippedKey(session, id) => {
+                Segments::of([name(session.as_bytes(), 16), Segment::Order(u32::from_be_bytes(id.to_bytes()).into())])
+            }
+            Self::AcceptedInit(digest) => Segments::of([name(digest, 16)]),
+            Self::Conversation(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Message(conversation, lamport, sender, id) => Segments::of([
+                name(conversation.as_bytes(), 16),
+                Segment::Order(*lamport),
+                name(sender.as_bytes(), 8),
+                name(id.as_bytes(), 8),
+            ]),
+            Self::MessagePlace(conversation, sender, id) => {
+                Segments::of([name(conversation.as_bytes(), 16), name(sender.as_bytes(), 8), name(id.as_bytes(), 16)])
+            }
+            Self::Outbox(device, number) => Segments::of([name(device.as_bytes(), 16), Segment::Order(*number)]),
+            Self::Unreceipted(device, id) => Segments::of([name(device.as_bytes(), 16), name(id.as_bytes(), 16)]),
+            Self::Opened(day, device, digest) => {
+                Segments::of([Segment::Order(*day), name(device.as_bytes(), 8), name(digest.as_bytes(), 16)])
+            }
+            Self::Timer(due, alarm) => {
+                Segments::of([Segment::Order(due.as_millis()), name(&codec::to_cbor(alarm), 16)])
+            }
+            Self::Events(number) => Segments::of([Segment::Order(*number)]),
+        }
+    }
+}
+
+impl Key {
+    /// The key as it is sealed beside its row.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        key_bytes::encode(self)
+    }
+
+    /// Reads a key that [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        key_bytes::decode(bytes)
+    }
+}

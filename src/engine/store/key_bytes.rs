@@ -1,0 +1,128 @@
+//! A key as it is sealed beside its row.
+
+use kinfolk_crypto::SkippedKeyId;
+use kinfolk_wire::codec::{self, DecodeError};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use super::{Alarm, Key, PrekeyKind};
+
+#[derive(Encode, Decode)]
+enum KeyBytes {
+    #[n(1)]
+    Profile,
+    #[n(2)]
+    Counters,
+    #[n(3)]
+    Prekey(#[n(0)] PrekeyKind, #[n(1)] u32),
+    #[n(4)]
+    Contact(#[n(0)] IdentityId),
+    #[n(5)]
+    Device(#[n(0)] DeviceId),
+    #[n(6)]
+    Peer(#[n(0)] PeerId),
+    #[n(7)]
+    Invite(#[n(0)] InviteId),
+    #[n(8)]
+    Asking(#[n(0)] IdentityId),
+    #[n(9)]
+    Session(#[n(0)] DeviceId, #[n(1)] SessionId),
+    #[n(10)]
+    SkippedKey(
+        #[n(0)] SessionId,
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        [u8; SkippedKeyId::LENGTH],
+    ),
+    #[n(11)]
+    AcceptedInit(
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        [u8; 16],
+    ),
+    #[n(12)]
+    Conversation(#[n(0)] ConversationId),
+    #[n(13)]
+    Message(#[n(0)] ConversationId, #[n(1)] u64, #[n(2)] IdentityId, #[n(3)] MessageId),
+    #[n(14)]
+    MessagePlace(#[n(0)] ConversationId, #[n(1)] IdentityId, #[n(2)] MessageId),
+    #[n(15)]
+    Outbox(#[n(0)] DeviceId, #[n(1)] u64),
+    #[n(16)]
+    Unreceipted(#[n(0)] DeviceId, #[n(1)] MessageId),
+    #[n(17)]
+    Opened(#[n(0)] u64, #[n(1)] DeviceId, #[n(2)] PayloadDigest),
+    #[n(18)]
+    PendingReceipts(#[n(0)] IdentityId),
+    #[n(19)]
+    Timer(#[n(0)] Timestamp, #[n(1)] Alarm),
+    #[n(20)]
+    Events(#[n(0)] u64),
+    #[n(21)]
+    Link(#[n(0)] PeerId),
+    #[n(22)]
+    LinkOf(#[n(0)] DeviceId),
+    #[n(23)]
+    Listening,
+    #[n(24)]
+    Knocks,
+}
+
+pub(super) fn encode(key: &Key) -> Vec<u8> {
+    codec::to_cbor(&match *key {
+        Key::Profile => KeyBytes::Profile,
+        Key::Counters => KeyBytes::Counters,
+        Key::Prekey(kind, id) => KeyBytes::Prekey(kind, id),
+        Key::Contact(id) => KeyBytes::Contact(id),
+        Key::Device(id) => KeyBytes::Device(id),
+        Key::Peer(id) => KeyBytes::Peer(id),
+        Key::Invite(id) => KeyBytes::Invite(id),
+        Key::Asking(id) => KeyBytes::Asking(id),
+        Key::Session(device, session) => KeyBytes::Session(device, session),
+        Key::SkippedKey(session, id) => KeyBytes::SkippedKey(session, id.to_bytes()),
+        Key::AcceptedInit(digest) => KeyBytes::AcceptedInit(digest),
+        Key::Conversation(id) => KeyBytes::Conversation(id),
+        Key::Message(conversation, lamport, sender, id) => KeyBytes::Message(conversation, lamport, sender, id),
+        Key::MessagePlace(conversation, sender, id) => KeyBytes::MessagePlace(conversation, sender, id),
+        Key::Outbox(device, number) => KeyBytes::Outbox(device, number),
+        Key::Unreceipted(device, id) => KeyBytes::Unreceipted(device, id),
+        Key::Opened(day, device, digest) => KeyBytes::Opened(day, device, digest),
+        Key::PendingReceipts(id) => KeyBytes::PendingReceipts(id),
+        Key::Timer(due, alarm) => KeyBytes::Timer(due, alarm),
+        Key::Events(number) => KeyBytes::Events(number),
+        Key::Link(peer) => KeyBytes::Link(peer),
+        Key::LinkOf(device) => KeyBytes::LinkOf(device),
+        Key::Listening => KeyBytes::Listening,
+        Key::Knocks => KeyBytes::Knocks,
+    })
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
+    Ok(match codec::from_cbor_canonical("key of a row", bytes, 256)? {
+        KeyBytes::Profile => Key::Profile,
+        KeyBytes::Counters => Key::Counters,
+        KeyBytes::Prekey(kind, id) => Key::Prekey(kind, id),
+        KeyBytes::Contact(id) => Key::Contact(id),
+        KeyBytes::Device(id) => Key::Device(id),
+        KeyBytes::Peer(id) => Key::Peer(id),
+        KeyBytes::Invite(id) => Key::Invite(id),
+        KeyBytes::Asking(id) => Key::Asking(id),
+        KeyBytes::Session(device, session) => Key::Session(device, session),
+        KeyBytes::SkippedKey(session, id) => Key::SkippedKey(session, SkippedKeyId::from_bytes(id)),
+        KeyBytes::AcceptedInit(digest) => Key::AcceptedInit(digest),
+        KeyBytes::Conversation(id) => Key::Conversation(id),
+        KeyBytes::Message(conversation, lamport, sender, id) => Key::Message(conversation, lamport, sender, id),
+        KeyBytes::MessagePlace(conversation, sender, id) => Key::MessagePlace(conversation, sender, id),
+        KeyBytes::Outbox(device, number) => Key::Outbox(device, number),
+        KeyBytes::Unreceipted(device, id) => Key::Unreceipted(device, id),
+        KeyBytes::Opened(day, device, digest) => Key::Opened(day, device, digest),
+        KeyBytes::PendingReceipts(id) => Key::PendingReceipts(id),
+        KeyBytes::Timer(due, alarm) => Key::Timer(due, alarm),
+        KeyBytes::Events(number) => Key::Events(number),
+        KeyBytes::Link(peer) => Key::Link(peer),
+        KeyBytes::LinkOf(device) => Key::LinkOf(device),
+        KeyBytes::Listening => Key::Listening,
+        KeyBytes::Knocks => Key::Knocks,
+    })
+}
