@@ -13,6 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     program::logs::begin();
+    program::panics::quieten();
     hardening::keep_memory_private();
     let parsed = match parse(std::env::args_os()) {
         Ok(parsed) => parsed,

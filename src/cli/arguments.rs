@@ -77,6 +77,9 @@ pub struct Init {
     /// Bring an identity back: read its 24 recovery words from this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub restore_phrase: Option<PathBuf>,
+    /// Read settings from this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 }
 
 /// Run the node of a profile until it is interrupted
@@ -84,7 +87,8 @@ pub struct Init {
 /// Sets up the profile first where there is none yet. Prints where it can be reached, then what happens.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Run {
-    /// Listen here [repeatable; default: any free port on all interfaces, QUIC and TCP]
+    /// Listen here [repeatable; default: all interfaces, QUIC and TCP, on a port that
+    /// follows from the node's id, or any free one where that is taken]
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
     /// Know this node from the start (repeatable)

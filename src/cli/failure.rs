@@ -90,7 +90,6 @@ impl Failure {
             "invalid_link" | "invalid_invite" | "invite_expired" => {
                 "ask the person for a new link; they make one with: kinfolk invite"
             }
-            "invite_used" => "ask the person for a link of your own; they make one with: kinfolk invite",
             "own_invite" => "send the link to the person you want to talk to; they use it with: kinfolk add LINK",
             "not_accepted" => "wait until they have; kinfolk watch tells",
             "declined" => "ask them for a new invite by another way",
@@ -108,8 +107,9 @@ impl Failure {
             "store_damaged" | "store_failed" | "store_inconsistent" => {
                 "check the disk and its free space, then start the node again"
             }
+            "no_randomness" => "wait until the system has gathered some, and try again",
             "wrong_passphrase" => "try again; the passphrase is the one given at kinfolk init",
-            "passphrase_file" | "empty_passphrase" | "passphrases_differ" => {
+            "needs_passphrase" | "passphrase_file" | "empty_passphrase" | "passphrases_differ" => {
                 "give it with --passphrase-file FILE, in KINFOLK_PASSPHRASE, or on a terminal"
             }
             "profile_exists" => "use it with: kinfolk run",

@@ -2,7 +2,7 @@
 //!
 //! A command line passes two stages: [`parse`] makes what was typed into a [`Parsed`], and the binary's `main` looks at
 //! its [`Act`]. `init` and `run` make a node and are the binary's own; what they print is here ([`Initialised`],
-//! [`Ready`], [`Screen::follow`]), so that all forms live in one room. Everything else is asked of the node that runs:
+//! [`Ready`], [`Printer`]), so that all forms live in one room. Everything else is asked of the node that runs:
 //! [`execute`]. Where [`Talk::works_offline`] and no node runs, the binary starts one without a network first.
 //!
 //! It knows `kinfolk-rpc` and `kinfolk-client` and nothing of the node. It prints only through a [`Screen`], never ends
@@ -13,6 +13,7 @@ mod failure;
 mod paper;
 mod parsed;
 mod passphrase;
+mod printer;
 mod screen;
 mod show;
 mod span;
@@ -24,6 +25,7 @@ pub use failure::{Exit, Failure};
 pub use paper::Paper;
 pub use parsed::{Act, Parsed, Unparsed, parse};
 pub use passphrase::{PassphrasePurpose, PassphraseSource, VARIABLE};
+pub use printer::Printer;
 pub use screen::{Form, Screen};
 pub use startup::{Initialised, Ready, UnlockedBy};
 pub use talk::execute;

@@ -16,6 +16,24 @@ pub enum Form {
     People,
 }
 
+impl Form {
+    /// One result as it is printed: the object itself, or the text for people.
+    pub(crate) fn line(self, object: &impl Serialize, text: impl FnOnce() -> String) -> Result<String, Failure> {
+        Ok(match self {
+            Self::Json => {
+                let line = serde_json::to_string(object)
+                    .map_err(|error| Failure::new(Exit::Refused, "output", error.to_string()))?;
+                line + "\n"
+            }
+            Self::People => {
+                let text = text();
+                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                text + end
+            }
+        })
+    }
+}
+
 /// Where a command prints: its results and, apart from them, its complaints.
 pub struct Screen {
     form: Form,
@@ -71,20 +89,15 @@ impl Screen {
         self.coloured
     }
 
+    /// The place where results go; what is printed here from now on goes nowhere.
+    pub(crate) fn take_out(&mut self) -> Box<dyn Write + Send> {
+        std::mem::replace(&mut self.out, Box::new(std::io::sink()))
+    }
+
     /// Prints one result: the object itself, or the text for people.
     pub(crate) fn tell(&mut self, object: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        match self.form {
-            Form::Json => {
-                let line = serde_json::to_string(object)
-                    .map_err(|error| Failure::new(Exit::Refused, "output", error.to_string()))?;
-                self.write(&format!("{line}\n"))
-            }
-            Form::People => {
-                let text = text();
-                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-                self.write(&format!("{text}{end}"))
-            }
-        }
+        let line = self.form.line(object, text)?;
+        self.write(&line)
     }
 
     /// Prints as it is, to where results go.

@@ -61,19 +61,11 @@ impl Screen {
         self.tell(profile, || show::startup::initialised(profile))
     }
 
-    /// Prints the first line of `run`.
-    ///
-    /// # Errors
-    /// [`Failure`] where it cannot be written.
-    pub fn ready(&mut self, ready: &Ready) -> Result<(), Failure> {
-        self.tell(ready, || show::startup::ready(ready))
-    }
-
     /// Prints events as they come, until the node is gone.
     ///
     /// # Errors
     /// [`Failure`] where one cannot be read or written.
-    pub async fn follow(&mut self, events: &mut Events) -> Result<(), Failure> {
+    pub(crate) async fn follow(&mut self, events: &mut Events) -> Result<(), Failure> {
         while let Some(event) = events.next().await? {
             self.tell(&event, || show::event::line(&event))?;
         }

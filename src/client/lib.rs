@@ -59,8 +59,11 @@ impl Client {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ClientError::NoNode),
             Err(error) => return Err(ClientError::DoorFile { path, reason: error.to_string() }),
         };
-        let door = serde_json::from_slice(&text)
+        let door: Door = serde_json::from_slice(&text)
             .map_err(|_| ClientError::DoorFile { path, reason: "it is not what a node writes".to_owned() })?;
+        if !is_door_of(profile, &door) {
+            return Err(ClientError::NoNode);
+        }
         let client = Self::new(door);
         Connection::open(&client.door).await?;
         Ok(client)
@@ -344,6 +347,18 @@ impl Client {
     async fn within<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
         tokio::time::timeout(self.patience, work).await.unwrap_or(Err(ClientError::TimedOut { after: self.patience }))
     }
+}
+
+/// Whether a door is that of the profile in this directory: the file of one whose directory was copied leads to the node
+/// of the other.
+fn is_door_of(profile: &Path, door: &Door) -> bool {
+    let Some(socket) = door.socket.as_deref().map(Path::new) else { return true };
+    if socket == profile.join(door::SOCKET) {
+        return true;
+    }
+    let place = |dir: &Path| std::fs::canonicalize(dir).ok();
+    socket.file_name() == Some(door::SOCKET.as_ref())
+        && socket.parent().and_then(place).is_some_and(|found| Some(found) == place(profile))
 }
 
 async fn collect(body: Incoming) -> Result<Vec<u8>, ClientError> {

@@ -227,6 +227,7 @@ fn listening(step: &mut Step<'_>, address: &Address, there: bool) -> Result<(), 
         listening.addresses.push(address.clone());
     }
     step.put(Key::Listening, listening);
+    step.mention(Event::Listening);
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
             if step.has(&Key::LinkOf(device))? {

@@ -29,6 +29,9 @@ pub enum Event {
     /// A contact came or went. Never kept.
     #[n(7)]
     PeerOnline(#[n(0)] IdentityId, #[n(1)] bool),
+    /// This node can be reached at one more address. Never kept.
+    #[n(8)]
+    Listening,
 }
 
 /// Where a line stands: enough to read it.

@@ -9,15 +9,16 @@
 //! answer the questions                     they see what is committed
 //! ```
 //!
-//! A commit that fails takes its whole batch back: callers are told why, frames are refused for later, and the node
-//! lives on with the store as it was.
+//! A commit that fails takes its whole batch back: callers are told why, frames are refused for later, other reports of
+//! the network wait in the backlog, and the node lives on with the store as it was.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kinfolk_engine::event::Notice;
 use kinfolk_engine::input::{Delivery, Report};
-use kinfolk_engine::store::{Changes, Overlay, Profile};
+use kinfolk_engine::refusal::Refusal;
+use kinfolk_engine::store::{Changes, Key, Overlay, Profile, Read, ReadError};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, turn};
 use kinfolk_net::Network;
 use kinfolk_store::Store;
@@ -26,6 +27,7 @@ use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::backlog::{Backlog, Heard, Kept};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, ProfileError, StartError};
 use crate::entropy::Entropy;
@@ -38,6 +40,8 @@ const BATCH: usize = 256;
 const NAP: Duration = Duration::from_secs(60);
 /// The wait before the engine is woken again after a turn of its own failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// How long the network may take to say goodbye: a little more than it allows itself.
+const GOODBYE: Duration = Duration::from_secs(4);
 
 /// A running node.
 pub struct Node {
@@ -96,8 +100,9 @@ pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl 
         notices,
         network,
         counters: Counters::default(),
+        is_begun: false,
         wake_not_before: None,
-        heard_in_vain: Vec::new(),
+        heard_in_vain: Backlog::default(),
         stopping: None,
     };
     let thread = std::thread::Builder::new().name("kinfolk-driver".to_owned()).spawn(move || driver.run())?;
@@ -121,9 +126,11 @@ struct Driver<C, E> {
     notices: broadcast::Sender<Notice>,
     network: Option<Network>,
     counters: Counters,
+    /// Whether the engine's first turn is committed. Before that no report is heard.
+    is_begun: bool,
     wake_not_before: Option<Timestamp>,
     /// Reports to hear again once the store takes batches.
-    heard_in_vain: Vec<Report>,
+    heard_in_vain: Backlog,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -142,10 +149,21 @@ struct Batch {
     /// Frames whose turns are in the batch: refused for later if it is not committed.
     deliveries: Vec<Delivery>,
     /// Other reports of the network whose turns are in the batch: heard again if it is not committed.
-    reports: Vec<Report>,
+    reports: Vec<Heard>,
+    /// Whether the engine's first turn is in the batch.
+    begins: bool,
     questions: Vec<Question>,
     counters: Vec<oneshot::Sender<Counters>>,
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// What a turn came to.
+enum Outcome {
+    Done,
+    /// The rules or the rows said no, and would again.
+    Refused,
+    /// The disk or the system failed: another time it may be well.
+    Later,
 }
 
 /// What the loop woke up for.
@@ -162,10 +180,12 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             .build()
             .map_err(|error| Failed(format!("no timer: {error}")))?;
         let outcome = runtime.block_on(self.drive());
-        if let Some(network) = self.network.take() {
-            // A network that has stopped already needs no telling.
-            drop(network.commands.try_send(kinfolk_net::Command::Shutdown));
-        }
+        let left = self.network.take().map_or(Ok(()), |network| runtime.block_on(leave(network)));
+        let outcome = match (outcome, left) {
+            (Ok(()), left) => left,
+            (Err(failed), Ok(())) => Err(failed),
+            (Err(failed), Err(why)) => Err(Failed(format!("{}: {}", failed.0, why.0))),
+        };
         if let Err(failed) = &outcome {
             tracing::error!(%failed, "the driver stops");
         }
@@ -183,7 +203,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
 
     async fn drive(&mut self) -> Result<(), Failed> {
         let mut batch = Batch::default();
-        self.step(&mut batch, Input::Started, None, None);
+        self.begin(&mut batch);
         self.commit(&mut batch)?;
         loop {
             let woken = self.wait().await;
@@ -192,12 +212,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 Woken::Request(Some(request)) => self.take(&mut batch, request),
                 Woken::Network(None) => return Err(Failed("the network ended by itself".to_owned())),
                 Woken::Network(Some(event)) => self.hear(&mut batch, event),
-                Woken::Alarm => {
-                    for report in std::mem::take(&mut self.heard_in_vain) {
-                        self.hear_report(&mut batch, report);
-                    }
-                    self.step(&mut batch, Input::Wake, None, None);
-                }
+                Woken::Alarm if !self.is_begun => self.begin(&mut batch),
+                Woken::Alarm => self.wake(&mut batch),
             }
             self.drain(&mut batch);
             self.commit(&mut batch)?;
@@ -232,6 +248,9 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
     }
 
     fn sleep(&self) -> Duration {
+        if self.is_behind() {
+            return self.wake_not_before.map_or(Duration::ZERO, |not_before| self.until(not_before).min(AFTER_FAILURE));
+        }
         let next = match next_wakeup(&self.store) {
             Ok(next) => next,
             // A disk that cannot be read now may be read later.
@@ -240,13 +259,52 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 return AFTER_FAILURE;
             }
         };
-        let now = self.clock.now();
         let next = match (next, self.wake_not_before) {
             (Some(next), Some(not_before)) => Some(next.max(not_before)),
-            (None, Some(not_before)) if !self.heard_in_vain.is_empty() => Some(not_before),
             (next, _) => next,
         };
-        next.map_or(NAP, |next| Duration::from_millis(next.since(now).as_millis()).min(NAP))
+        next.map_or(NAP, |next| self.until(next).min(NAP))
+    }
+
+    fn until(&self, moment: Timestamp) -> Duration {
+        Duration::from_millis(moment.since(self.clock.now()).as_millis())
+    }
+
+    /// Whether what the network reports has to wait behind what could not be heard before.
+    fn is_behind(&self) -> bool {
+        !self.is_begun || !self.heard_in_vain.is_empty()
+    }
+
+    /// The engine's first turn; tried again at each alarm until it is committed.
+    fn begin(&mut self, batch: &mut Batch) {
+        match self.step(batch, Input::Started, None) {
+            Outcome::Done => batch.begins = true,
+            // Another try would be refused as well; what the node can do, it does.
+            Outcome::Refused => self.is_begun = true,
+            Outcome::Later => self.wait_a_while(),
+        }
+    }
+
+    /// Hears first what was heard in vain, as much as goes into a batch.
+    fn wake(&mut self, batch: &mut Batch) {
+        while batch.turns < BATCH
+            && let Some(heard) = self.heard_in_vain.next()
+        {
+            if let Outcome::Later = self.hear_again(batch, heard) {
+                return;
+            }
+        }
+        if self.heard_in_vain.is_empty() {
+            match self.step(batch, Input::Wake, None) {
+                Outcome::Done => {}
+                // What is due stays due, so that it would be tried at once for ever.
+                Outcome::Refused | Outcome::Later => self.wait_a_while(),
+            }
+        }
+    }
+
+    fn wait_a_while(&mut self) {
+        self.wake_not_before = Some(self.clock.now().after(span(AFTER_FAILURE)));
     }
 
     /// Takes what else waits, in turns from both sides, so that neither starves the other.
@@ -268,7 +326,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
 
     fn take(&mut self, batch: &mut Batch, request: Request) {
         match request {
-            Request::Command(command, reply) => self.step(batch, Input::Command(*command), Some(reply), None),
+            // What it came to is told to whoever waits.
+            Request::Command(command, reply) => drop(self.step(batch, Input::Command(*command), Some(reply))),
             Request::Question(question) => batch.questions.push(question),
             Request::Counters(reply) => batch.counters.push(reply),
             Request::Stop(reply) => batch.stop = Some(reply),
@@ -276,26 +335,46 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
     }
 
     fn hear(&mut self, batch: &mut Batch, event: kinfolk_net::Event) {
-        let Some(report) = translate::report(event) else { return };
-        if self.heard_in_vain.is_empty() {
-            return self.hear_report(batch, report);
-        }
-        // What came first is heard first: the rest waits behind it until the store takes batches again.
-        match report {
-            Report::Received { delivery, .. } => self.perform(Effect::Refuse(delivery, NackCode::Later)),
-            report => self.heard_in_vain.push(report),
+        if let Some(report) = translate::report(event) {
+            self.hear_report(batch, report);
         }
     }
 
+    /// What came first is heard first: where something waits, the rest waits behind it until the store takes batches.
     fn hear_report(&mut self, batch: &mut Batch, report: Report) {
-        let delivery = match &report {
-            Report::Received { delivery, .. } => Some(*delivery),
-            other => {
-                batch.reports.push(other.clone());
-                None
+        // What only has to wait counts as well, so that requests are not starved by it.
+        batch.turns += usize::from(self.is_behind());
+        match report {
+            Report::Received { delivery, .. } if self.is_behind() => {
+                self.perform(Effect::Refuse(delivery, NackCode::Later));
             }
-        };
-        self.step(batch, Input::Network(report), None, delivery);
+            Report::Received { delivery, .. } => match self.step(batch, Input::Network(report), None) {
+                Outcome::Done => batch.deliveries.push(delivery),
+                Outcome::Refused | Outcome::Later => self.perform(Effect::Refuse(delivery, NackCode::Later)),
+            },
+            report if self.is_behind() => {
+                let store = &self.store;
+                // Where it cannot be told, there may be one.
+                let is_linked = |peer| !matches!(store.get(&Key::Link(peer)), Ok(None));
+                if let Kept::SendAway(peer) = self.heard_in_vain.push(report, is_linked) {
+                    self.perform(Effect::Disconnect(peer));
+                }
+            }
+            report => drop(self.hear_again(batch, report.into())),
+        }
+    }
+
+    fn hear_again(&mut self, batch: &mut Batch, heard: Heard) -> Outcome {
+        let outcome = self.step(batch, Input::Network(heard.report.clone()), None);
+        match outcome {
+            Outcome::Done => batch.reports.push(heard),
+            Outcome::Refused => {}
+            Outcome::Later => {
+                self.heard_in_vain.failed(heard);
+                self.wait_a_while();
+            }
+        }
+        outcome
     }
 
     /// Runs one turn over what the batch has changed so far.
@@ -304,8 +383,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         batch: &mut Batch,
         input: Input,
         reply: Option<oneshot::Sender<Result<Answer, CommandError>>>,
-        delivery: Option<Delivery>,
-    ) {
+    ) -> Outcome {
         batch.turns += 1;
         let now = self.clock.now();
         let outcome = match self.entropy.generator() {
@@ -313,31 +391,32 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 let overlay = Overlay { base: &self.store, changes: &batch.changes };
                 turn(now, &mut generator, &overlay, input).map_err(|refusal| {
                     tracing::debug!(code = refusal.code(), "refused");
-                    CommandError::from(&refusal)
+                    let may_pass = matches!(refusal, Refusal::Store(ReadError::Disk(_)));
+                    (CommandError::from(&refusal), if may_pass { Outcome::Later } else { Outcome::Refused })
                 })
             }
-            Err(error) => Err(CommandError::Refused { code: "no_entropy", message: error.to_string() }),
+            Err(error) => {
+                let refused = CommandError::Refused { code: "no_randomness", message: error.to_string() };
+                Err((refused, Outcome::Later))
+            }
         };
         match outcome {
             Ok(Turn { changes, effects, answer, rejections }) => {
                 batch.changes.extend(changes);
                 batch.waiting.extend(effects.into_iter().map(Waiting::Effect));
                 batch.waiting.extend(reply.map(|reply| Waiting::Reply(reply, answer)));
-                batch.deliveries.extend(delivery);
                 for rejection in rejections {
                     *self.counters.entry(rejection).or_default() += 1;
                 }
+                Outcome::Done
             }
-            Err(error) => {
+            Err((error, outcome)) => {
                 match reply {
                     // A caller that no longer waits has lost nothing: nothing was done.
                     Some(reply) => drop(reply.send(Err(error))),
                     None => tracing::warn!(%error, "a turn failed"),
                 }
-                match delivery {
-                    Some(delivery) => self.perform(Effect::Refuse(delivery, NackCode::Later)),
-                    None => self.wake_not_before = Some(now.after(span(AFTER_FAILURE))),
-                }
+                outcome
             }
         }
     }
@@ -348,11 +427,14 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         let waiting = std::mem::take(&mut batch.waiting);
         let deliveries = std::mem::take(&mut batch.deliveries);
         let reports = std::mem::take(&mut batch.reports);
+        let begins = std::mem::take(&mut batch.begins);
         if changes.is_empty() && waiting.is_empty() {
+            self.is_begun |= begins;
             return Ok(());
         }
         match self.store.commit(&changes) {
             Ok(()) => {
+                self.is_begun |= begins;
                 let mut lost = Vec::new();
                 for item in waiting {
                     match item {
@@ -362,7 +444,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                     }
                 }
                 for report in lost {
-                    self.step(batch, Input::Network(report), None, None);
+                    self.hear_report(batch, report);
                 }
                 if batch.turns > 0 { self.commit(batch) } else { Ok(()) }
             }
@@ -376,8 +458,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 for delivery in deliveries {
                     self.perform(Effect::Refuse(delivery, NackCode::Later));
                 }
-                self.heard_in_vain.extend(reports);
-                self.wake_not_before = Some(self.clock.now().after(span(AFTER_FAILURE)));
+                self.heard_in_vain.put_back(reports);
+                self.wait_a_while();
                 Ok(())
             }
         }
@@ -396,6 +478,23 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             Err(kinfolk_net::CommandError::Full(command) | kinfolk_net::CommandError::Stopped(command)) => {
                 translate::not_taken(command)
             }
+        }
+    }
+}
+
+/// Tells the network to end, and waits until it has said goodbye. What it still has to tell is of no use any more.
+async fn leave(network: Network) -> Result<(), Failed> {
+    let Network { commands, events, task } = network;
+    // A network that has stopped already needs no telling.
+    drop(commands.try_send(kinfolk_net::Command::Shutdown));
+    drop(events);
+    match tokio::time::timeout(GOODBYE, task).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(stopped))) => Err(Failed(stopped.to_string())),
+        Ok(Err(error)) => Err(Failed(format!("the task of the network has crashed: {error}"))),
+        Err(_) => {
+            tracing::warn!("the network takes too long to say goodbye");
+            Ok(())
         }
     }
 }

@@ -11,10 +11,12 @@
 //! | [`driver`] | the loop, and the order of its steps |
 //! | [`handle`] | the way in for the floors above |
 //! | [`clock`], [`entropy`] | the time and the chance that turns are given |
+//! | `backlog` | reports that wait until the store takes batches again |
 //! | `translate` | the network's words in the engine's, and back |
 //!
 //! Nothing is decided here.
 
+mod backlog;
 pub mod clock;
 pub mod config;
 pub mod driver;

@@ -3,9 +3,11 @@
 
 pub(crate) mod hardening;
 pub(crate) mod logs;
+pub(crate) mod panics;
 pub(crate) mod profile;
 pub(crate) mod running;
 pub(crate) mod settings;
+pub(crate) mod signals;
 pub(crate) mod talking;
 
 use kinfolk_api::OpenError;

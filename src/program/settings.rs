@@ -1,8 +1,9 @@
-//! The settings file of `run --config FILE`.
+//! The settings file of `--config FILE`, for `init` and `run`. `docs/guide/cli.md` shows it to people.
 
 use std::path::Path;
 
 use kinfolk_cli::Failure;
+use kinfolk_store::Backend;
 use serde::Deserialize;
 
 use super::failed;
@@ -34,6 +35,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The back-end for a profile that is made.
+    ///
+    /// # Errors
+    /// [`Failure`] where the file names one that there is not.
+    pub(crate) fn backend(&self) -> Result<Backend, Failure> {
+        self.store.as_deref().map_or(Ok(Backend::Sled), |name| {
+            name.parse::<Backend>().map_err(|error| failed("config_file", error.to_string()))
+        })
+    }
+
     /// Reads the file; without one, nothing is set.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(crate) async fn talk(parsed: &Parsed, talk: &Talk, screen: &mut Screen) -> R
 }
 
 async fn offline(parsed: &Parsed, talk: &Talk, screen: &mut Screen) -> Result<(), Failure> {
-    let store = profile::open(parsed)?;
+    let store = profile::open(parsed, &profile::passphrase(parsed)?)?;
     let node = kinfolk_node::start(store, NodeConfig::default(), SystemClock, SystemEntropy)
         .map_err(|error| failed("not_started", error.to_string()))?;
     let told = match kinfolk_api::open(node.handle.clone(), &parsed.profile, Entrance::Private).await {

@@ -10,7 +10,6 @@ use crate::anchor::Anchor;
 use crate::backend::{Backend, Batch, Disk, Fault, KeyRange, Room};
 use crate::meta::Meta;
 use crate::place::{self, PIECES};
-use crate::profile::layout::Layout;
 use crate::profile::lock::Lock;
 use crate::recent::Recent;
 use crate::seal::{self, Head, Keys, LONGEST_ROW, Parts, SealError, piece_at};
@@ -93,7 +92,6 @@ pub struct Store {
     volatile: MemoryStore,
     recent: Recent,
     backend: Backend,
-    layout: Layout,
     timings: Timings,
     _lock: Lock,
 }
@@ -107,7 +105,6 @@ impl fmt::Debug for Store {
 impl Store {
     #[allow(clippy::too_many_arguments, reason = "the parts of a store, put together in one place")]
     pub(crate) fn new(
-        layout: Layout,
         lock: Lock,
         backend: Backend,
         disk: Box<dyn Disk>,
@@ -117,7 +114,7 @@ impl Store {
         timings: Timings,
     ) -> Self {
         let (volatile, recent) = (MemoryStore::default(), Recent::default());
-        Self { disk, keys, meta, anchor, doubt: None, volatile, recent, backend, layout, timings, _lock: lock }
+        Self { disk, keys, meta, anchor, doubt: None, volatile, recent, backend, timings, _lock: lock }
     }
 
     /// Writes changes, all of them or none. When this returns `Ok` they are on the disk and outlast a loss of power;
@@ -300,12 +297,6 @@ impl Store {
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.meta.rows
-    }
-
-    /// What the profile takes on the disk, in bytes, the space held in reserve included.
-    #[must_use]
-    pub fn storage_bytes(&self) -> u64 {
-        crate::backend::bytes_under(self.layout.store())
     }
 
     /// The database it stands on.

@@ -59,7 +59,12 @@ fn person_as_known<'a>(
             people.get_or_init(|| found)
         }
     };
-    Ok(people.contact(identity)?.map(|view| contact(&view)))
+    match people.contact(identity) {
+        Ok(view) => Ok(view.map(|view| contact(&view))),
+        // Who cannot be read any more is not told of, and the log goes on.
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn said<'a>(
@@ -92,6 +97,8 @@ fn said<'a>(
             let (contact, name, display_name) = person(names, *identity)?;
             Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
         }
+        // `status` tells where.
+        Event::Listening => None,
     })
 }
 

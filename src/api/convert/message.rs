@@ -15,10 +15,13 @@ use crate::problem::Refused;
 /// The conversation that a text names: by its own id, which also finds those whose contact was removed, or by the
 /// contact it is with.
 pub(crate) fn conversation(read: &dyn Read, text: &str) -> Result<ConversationId, Refused> {
-    if let Ok(id) = text.parse()
-        && read.get(&Key::Conversation(id))?.is_some()
-    {
-        return Ok(id);
+    if let Ok(id) = text.parse() {
+        match read.get(&Key::Conversation(id)) {
+            // Its lines can be read where its own row cannot.
+            Ok(Some(_)) | Err(ReadError::Damaged { .. }) => return Ok(id),
+            Ok(None) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(named(read, text)?.conversation)
 }
@@ -149,17 +152,19 @@ impl<'a> Names<'a> {
         Ok(Self { read, known: own.into_iter().collect() })
     }
 
-    /// Somebody who said something, also where the contact was removed since.
+    /// Somebody who said something, also where the contact was removed since, or cannot be read.
     pub(crate) fn sender(&mut self, identity: IdentityId) -> Result<rpc::Sender, ReadError> {
         if let Some(known) = self.known.get(&identity) {
             return Ok(known.clone());
         }
-        let found = match self.read.get(&Key::Contact(identity))? {
-            Some(Row::Contact(contact)) => sender(identity, &contact.name),
-            _ => {
+        let found = match self.read.get(&Key::Contact(identity)) {
+            Ok(Some(Row::Contact(contact))) => sender(identity, &contact.name),
+            // What they said can still be read where their own row cannot.
+            Ok(_) | Err(ReadError::Damaged { .. }) => {
                 let short: String = identity.to_string().chars().take(8).collect();
                 rpc::Sender { identity: identity.to_string(), name: short.clone(), display_name: short }
             }
+            Err(error) => return Err(error),
         };
         self.known.insert(identity, found.clone());
         Ok(found)

@@ -66,7 +66,7 @@ mod tests {
         for code in ["unknown_contact", "blocked", "invite_expired", "own_invite", "a_code_of_the_future"] {
             assert!(status(code).is_client_error(), "{code}");
         }
-        for code in ["disk_full", "store_failed", "store_damaged"] {
+        for code in ["disk_full", "store_failed", "store_damaged", "no_randomness"] {
             assert!(status(code).is_server_error(), "{code}");
         }
     }

@@ -20,19 +20,30 @@ pub(crate) async fn status(State(room): State<Room>) -> Reply<Status> {
     let mut status = ask(&room, convert::status::status).await?;
     let profile = room.profile().clone();
     // Where the walk dies there is no figure.
-    status.storage_bytes = tokio::task::spawn_blocking(move || size_of(&profile)).await.unwrap_or_default();
+    status.storage_bytes = tokio::task::spawn_blocking(move || bytes_under(&profile)).await.unwrap_or_default();
     Ok(Json(status))
 }
 
-/// The bytes of all files under a directory; what cannot be seen counts nothing.
-fn size_of(dir: &Path) -> u64 {
+/// What the files under a directory take on the disk, in bytes; what cannot be seen counts nothing.
+fn bytes_under(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(of) if of.is_dir() => size_of(&entry.path()),
-        Ok(of) if of.is_file() => of.len(),
-        _ => 0,
+        Ok(of) if of.is_dir() => bytes_under(&entry.path()),
+        Ok(of) => on_disk(&of),
+        Err(_) => 0,
     });
     sizes.sum()
+}
+
+/// The system counts in blocks of 512 bytes, whatever the disk's own are (POSIX, `stat`).
+#[cfg(unix)]
+fn on_disk(file: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(file).saturating_mul(512)
+}
+
+#[cfg(not(unix))]
+fn on_disk(file: &std::fs::Metadata) -> u64 {
+    file.len()
 }
 
 /// Call oneself something else.

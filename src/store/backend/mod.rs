@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
@@ -213,19 +212,6 @@ fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, F
             .unwrap_or_default();
         tracing::warn!(what, "the database gave up");
         Err(Fault::Damaged(format!("{what}: {}", said.chars().take(200).collect::<String>())))
-    })
-}
-
-/// What the files of a directory take on the disk, in bytes.
-pub(crate) fn bytes_under(dir: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    entries.flatten().fold(0u64, |sum, entry| {
-        let bytes = match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_under(&entry.path()),
-            Ok(metadata) => metadata.blocks().saturating_mul(512),
-            Err(_) => 0,
-        };
-        sum.saturating_add(bytes)
     })
 }
 

@@ -49,6 +49,17 @@ impl Layout {
         &self.store
     }
 
+    /// Whether the directory holds things, and none of them a profile's.
+    pub(crate) fn is_foreign(&self) -> io::Result<bool> {
+        let is_empty = match fs::read_dir(&self.dir) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error),
+        };
+        let ours = [self.lock(), self.store.clone(), Self::unfinished(&self.dir).store];
+        Ok(!is_empty && !ours.iter().any(|ours| ours.exists()))
+    }
+
     pub(crate) fn format(&self) -> PathBuf {
         self.store.join("format")
     }

@@ -60,6 +60,12 @@ pub enum CreateError {
         /// Where.
         dir: PathBuf,
     },
+    /// The directory holds something else.
+    #[error("{} holds other files and no profile, and is left as it is; choose another directory", .dir.display())]
+    Foreign {
+        /// Where.
+        dir: PathBuf,
+    },
     /// Another process is at it.
     #[error("another process is working in {}{}; wait for it, or end it", .dir.display(), of_process(*.process))]
     Busy {
@@ -248,7 +254,8 @@ pub fn needs_passphrase(dir: &Path) -> Result<bool, OpenError> {
     Ok(vault.has(Kind::PASSPHRASE) && !vault.has(Kind::KEY_FILE))
 }
 
-/// Makes a profile and opens it. The directory is made if it is not there; what is made is for its owner only.
+/// Makes a profile and opens it. The directory is made if it is not there; what is made is for its owner only. One that
+/// holds other things is left alone.
 ///
 /// # Errors
 /// [`CreateError`]; nothing of a profile is left then.
@@ -258,6 +265,9 @@ pub fn create(dir: &Path, backend: Backend, unlock: Unlock<'_>, options: Options
     }
     let started = Instant::now();
     let failed = |error: io::Error| create_error(dir, error.into());
+    if Layout::of(dir).is_foreign().map_err(failed)? {
+        return Err(CreateError::Foreign { dir: dir.to_path_buf() });
+    }
     layout::private_dir(dir).map_err(failed)?;
     let layout = Layout::of(dir);
     let lock = Lock::take(&layout.lock()).map_err(|error| match error {
@@ -382,7 +392,7 @@ fn finish_opening(unlocked: Unlocked, started: Instant) -> Result<Store, OpenErr
         layout::replace(&layout.format(), Format { schema: meta.schema, backend }.write().as_bytes())?;
     }
     let timings = Timings { unlock: took, open: started.elapsed().saturating_sub(took) };
-    Ok(Store::new(layout, lock, backend, disk, keys, meta, anchor, timings))
+    Ok(Store::new(lock, backend, disk, keys, meta, anchor, timings))
 }
 
 pub(crate) fn read_meta(keys: &Keys, disk: &dyn Disk) -> Result<Meta, OpenError> {

@@ -69,8 +69,16 @@ async fn printed(line: &str) -> String {
     let mut screen = Screen::new(parsed.form, out.clone(), Paper::default(), None);
     match parsed.act {
         Act::Init(_) => screen.initialised(&sample::initialised()).unwrap(),
-        Act::Run(_) => screen.ready(&sample::ready()).unwrap(),
-        Act::Write(Written::Completions(_)) => return String::new(),
+        Act::Run(_) => {
+            let printer = screen.printer().unwrap();
+            printer.ready(&sample::ready()).await;
+            printer.finish(std::time::Duration::from_secs(30)).await;
+        }
+        Act::Write(completions @ Written::Completions(_)) => {
+            completions.write(&mut screen).unwrap();
+            // The rest of the script is the shell's own affair.
+            return out.text().lines().next().map(|first| format!("{first}\n...\n")).unwrap();
+        }
         Act::Write(Written::Manual(_)) => {
             let dir = tempfile::tempdir().unwrap();
             Written::Manual(dir.path().to_owned()).write(&mut screen).unwrap();

@@ -5,6 +5,7 @@
 mod door;
 mod guide;
 mod outcomes;
+mod running;
 mod sample;
 mod typed;
 

@@ -56,7 +56,6 @@ fn a_passphrase_opens_what_it_made_and_nothing_else_does() {
         let store = open(PASSPHRASE).unwrap();
         assert_eq!(store.get(&line(1, 1)).unwrap(), Some(message(b"hello")));
         assert_eq!((store.backend(), store.schema(), store.rows()), (backend, 1, 1));
-        assert!(store.storage_bytes() > 4_096);
     }
 }
 
@@ -119,6 +118,24 @@ fn a_profile_is_not_made_over_another() {
     fs::remove_file(dir.path().join("store/format")).unwrap();
     let again = kinfolk_store::create(dir.path(), Backend::Redb, Unlock::KeyFile, QUICK);
     assert!(matches!(again, Err(CreateError::Exists { .. })), "a lost marker is no reason to begin anew");
+}
+
+#[test]
+fn a_directory_of_other_things_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("letters");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(dir.join("letter.txt"), "dear Ben").unwrap();
+    let made = kinfolk_store::create(&dir, Backend::Sled, Unlock::KeyFile, QUICK);
+    assert!(matches!(made, Err(CreateError::Foreign { .. })));
+    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    fs::remove_file(dir.join("letter.txt")).unwrap();
+    create(&dir, Backend::Sled).close().unwrap();
+    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
