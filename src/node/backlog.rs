@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn peer(number: u16) -> PeerId {
-        let mut id = [0; 32];
+        let mut id = [0; PeerId::LENGTH];
         id[..2].copy_from_slice(&number.to_be_bytes());
         PeerId::new(id)
     }

@@ -109,7 +109,7 @@ fn g08_when_the_network_dies_the_node_ends_and_says_so() {
         tokio::time::timeout(Duration::from_secs(30), node.handle.ended()).await.unwrap();
         let Node { handle, thread } = node;
         let failed = thread.join().unwrap().unwrap_err();
-        assert!(failed.to_string().contains("the network ended by itself"), "{failed}");
+        assert!(failed.to_string().contains("the network ended by itself: the task of the network has"), "{failed}");
         assert_eq!(handle.query(|_| ()).await, Err(Stopped));
         assert_eq!(open(&dir).scan(&Scan::all(Table::Invite, 10)).unwrap().rows.len(), 1);
     });
