@@ -128,7 +128,9 @@ async fn a_stream_that_is_gone_is_noticed_though_its_turn_fails_at_first() {
     end(his).await;
     dry.was_asked().await;
     dry.out(false);
-    is_online(&hers.handle, ben.identity, false).await;
+    // Sooner than the engine finds out for itself that nobody answers.
+    let heard = is_online(&hers.handle, ben.identity, false);
+    tokio::time::timeout(Duration::from_secs(12), heard).await.unwrap();
     end(hers).await;
 }
 
@@ -161,6 +163,8 @@ fn a_node_that_stops_says_goodbye_before_it_is_gone() {
     let hers = of_anna.block_on(async { at(&anna.dir, ANYWHERE, SystemEntropy) });
     let his = of_ben.block_on(async { at(&ben.dir, ANYWHERE, SystemEntropy) });
     of_ben.block_on(befriend((&anna, &hers.handle), (&ben, &his.handle)));
+    // A machine so busy that the network comes to its turn only in a while.
+    of_anna.spawn(async { std::thread::sleep(Duration::from_millis(700)) });
     of_anna.block_on(end(hers));
     // As at the end of a process: whatever is still under way is cut off.
     of_anna.shutdown_background();
