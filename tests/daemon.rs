@@ -20,6 +20,10 @@ mod home;
 mod killed;
 #[path = "daemon/logs.rs"]
 mod logs;
+#[path = "daemon/making.rs"]
+mod making;
+#[path = "daemon/running.rs"]
+mod running;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "support/small_disk.rs"]

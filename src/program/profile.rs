@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kinfolk_cli::{Failure, Init, Initialised, Parsed, PassphrasePurpose, Screen, UnlockedBy};
+use kinfolk_cli::{Failure, Form, Init, Initialised, Parsed, PassphrasePurpose, Screen, UnlockedBy};
 use kinfolk_crypto::RecoveryPhrase;
 use kinfolk_engine::query;
 use kinfolk_node::ProfileError;
@@ -55,7 +55,13 @@ pub(crate) fn open_or_make(
         return Ok(store);
     }
     let (store, made) = found(store, Wish { name: default_name()?, phrase: None }, passphrase)?;
-    show(&made, parsed, screen)?;
+    match screen.form() {
+        Form::People => show(&made, parsed, screen)?,
+        // The first line of the results is the ready event, so that this one stands beside them.
+        Form::Json => {
+            show(&made, parsed, &mut Screen::new(Form::Json, std::io::stderr(), std::io::stderr(), None))?;
+        }
+    }
     Ok(store)
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,6 +16,8 @@ pub(crate) struct Home {
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) ready: Value,
+    /// What it prints later; nobody reads it, and it is none the worse for that.
+    pub(crate) out: Option<BufReader<ChildStdout>>,
 }
 
 impl Drop for Running {
@@ -44,9 +47,14 @@ impl Home {
         Self { dir: place.path().join("profile"), _place: Some(place) }
     }
 
+    /// A directory of the test's choice with no profile yet.
+    pub(crate) const fn empty_at(dir: PathBuf) -> Self {
+        Self { dir, _place: None }
+    }
+
     /// A profile in a place of the test's choice.
     pub(crate) fn at(dir: PathBuf, name: &str) -> Self {
-        let home = Self { dir, _place: None };
+        let home = Self::empty_at(dir);
         home.json(&["init", "--name", name]);
         home
     }
@@ -71,13 +79,20 @@ impl Home {
 
     /// The code of the error and the exit status of a command that must fail.
     pub(crate) fn error(&self, arguments: &[&str]) -> (String, i32) {
+        let (code, _, exit) = self.refusal(arguments);
+        (code, exit)
+    }
+
+    /// The same, with the words of the error between the two.
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> (String, String, i32) {
         let output = self.run(&[&["--json"], arguments].concat());
         assert!(!output.status.success(), "{arguments:?} succeeded");
         assert!(output.stdout.is_empty(), "{arguments:?} printed {}", String::from_utf8_lossy(&output.stdout));
         let said = lines(&output.stderr);
         let error = &said.last().unwrap_or_else(|| panic!("{arguments:?} said nothing"))["error"];
-        assert!(error["message"].as_str().unwrap().len() > 5, "{error}");
-        (error["code"].as_str().unwrap().to_owned(), output.status.code().unwrap())
+        let message = error["message"].as_str().unwrap();
+        assert!(message.len() > 5, "{error}");
+        (error["code"].as_str().unwrap().to_owned(), message.to_owned(), output.status.code().unwrap())
     }
 
     /// Starts the node on loopback, at `port` or any.
@@ -117,9 +132,7 @@ fn start_under(wrapper: &[&str], dir: &Path, arguments: &[&str]) -> Running {
         let output = child.wait_with_output().unwrap();
         panic!("the node did not start: {}", String::from_utf8_lossy(&output.stderr));
     }
-    // What it prints later is read and thrown away, so that it never waits for a reader.
-    std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink())));
-    Running { child, ready: serde_json::from_str(&first).unwrap() }
+    Running { child, ready: serde_json::from_str(&first).unwrap(), out: Some(out) }
 }
 
 impl Running {
@@ -131,9 +144,9 @@ impl Running {
 
     /// Ends it as a person does.
     pub(crate) fn interrupt(mut self) {
-        let id = rustix::process::Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        assert!(self.child.wait().unwrap().success());
+        terminate(&self.child);
+        let ended = within(&mut self.child, Duration::from_secs(30)).expect("it does not end");
+        assert!(ended.success(), "{ended}");
     }
 
     /// Ends it as a power cut does.
@@ -141,6 +154,23 @@ impl Running {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+pub(crate) fn terminate(child: &Child) {
+    let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+}
+
+/// How a process ends, where it does so in time.
+pub(crate) fn within(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        if let Some(ended) = child.try_wait().unwrap() {
+            return Some(ended);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
 }
 
 /// Two people who are contacts, their nodes running.

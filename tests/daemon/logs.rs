@@ -69,7 +69,7 @@ impl Scene {
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
         std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink())));
-        Running { child, ready: serde_json::from_str(&first).unwrap() }
+        Running { child, ready: serde_json::from_str(&first).unwrap(), out: None }
     }
 
     /// Everything that was logged: not the errors that a command prints for the person who typed it.
