@@ -117,8 +117,8 @@ pub enum Talk {
         /// The link works for one person only
         #[arg(long)]
         once: bool,
-        /// How long the link works, as in 30m, 12h or 7d
-        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_span)]
+        /// How long the link works, as in 30m, 12h or 7d; 366d at most
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_lifetime)]
         expires: Duration,
         /// Show it as a QR code even where that is not a terminal
         #[arg(long)]
@@ -293,6 +293,17 @@ fn non_empty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("it cannot be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// The longest a node honours a link, in days.
+const LONGEST_INVITE: u64 = 366;
+
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let span = parse_span(text)?;
+    if span > Duration::from_secs(LONGEST_INVITE * 86_400) {
+        return Err(format!("a link works for {LONGEST_INVITE} days at most, as in {LONGEST_INVITE}d"));
+    }
+    Ok(span)
+}
+
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "expected IP:PORT, as in 127.0.0.1:7000".to_owned())?;
     if address.ip().is_loopback() {
@@ -332,6 +343,14 @@ mod tests {
         assert_eq!(reached(Goal::Sent), [false, true, true, true, false, false]);
         assert_eq!(reached(Goal::Delivered), [false, false, true, true, false, false]);
         assert_eq!(reached(Goal::Read), [false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_link_lives_a_year_at_most() {
+        assert_eq!(parse_lifetime("366d"), Ok(Duration::from_secs(366 * 86_400)));
+        for longer in ["367d", "400d", "53w", "8785h"] {
+            assert!(parse_lifetime(longer).unwrap_err().contains("366 days"), "{longer}");
+        }
     }
 
     #[test]

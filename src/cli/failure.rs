@@ -119,6 +119,7 @@ impl Failure {
             "address_in_use" | "invalid_address" => {
                 "choose another with --listen, as in /ip4/0.0.0.0/udp/0/quic-v1 for any free port"
             }
+            "config_file" => "see in docs/guide/cli.md what it may hold, or leave --config out",
             "phrase_file" | "invalid_phrase" => {
                 "the file holds the 24 words of kinfolk init, with a space between them"
             }

@@ -17,3 +17,15 @@ pub(crate) fn keep_memory_private() {
 /// Nothing that can be done here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn keep_memory_private() {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    #[test]
+    fn g06_the_process_is_not_dumpable_and_leaves_no_core() {
+        super::keep_memory_private();
+        assert!(matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable)));
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    }
+}

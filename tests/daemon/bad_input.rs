@@ -1,6 +1,9 @@
 //! What is typed wrongly gets a clear error with what to do next, and loses nothing.
 
-use crate::home::{Home, binary, friends, start};
+use std::fs;
+use std::path::Path;
+
+use crate::home::{Home, binary, friends, lines, start, wait_for};
 
 #[test]
 fn commands_without_a_node_or_a_profile_say_so_with_3() {
@@ -55,6 +58,16 @@ fn b05_a_link_that_was_used_or_has_expired_or_is_ones_own_is_refused() {
     let _carol_runs = carol.start(0);
     crate::home::wait_for_expiry();
     assert_eq!(carol.error(&["add", &short]), ("invite_expired".to_owned(), 1));
+    // One that somebody has used already: only the node that made it knows.
+    let once = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
+    let states = |home: &Home| home.json(&["contacts"]).iter().map(|one| one["state"].to_string()).collect::<Vec<_>>();
+    let dan = Home::new("Dan");
+    let _dan_runs = dan.start(0);
+    dan.json(&["add", &once]);
+    wait_for(&dan, "the yes", |dan| states(dan) == ["\"accepted\""]);
+    carol.json(&["add", &once]);
+    wait_for(&carol, "the no", |carol| states(carol) == ["\"declined\""]);
+    assert!(anna.json(&["contacts"]).iter().all(|contact| contact["name"] != "Carol"));
 }
 
 #[test]
@@ -68,8 +81,134 @@ fn a_name_two_contacts_share_lists_both() {
         home.json(&["add", &link]);
     }
     crate::home::wait_for(&anna, "both", |home| home.json(&["contacts"]).len() == 2);
-    let (code, exit) = anna.error(&["send", "Ben", "hello"]);
+    let (code, words, exit) = anna.refusal(&["send", "Ben", "hello"]);
     assert_eq!((code.as_str(), exit), ("ambiguous_contact", 1));
+    for contact in anna.json(&["contacts"]) {
+        let id = &contact["contact"].as_str().unwrap()[..8];
+        assert!(words.contains(id), "{id} is not in: {words}");
+    }
+}
+
+/// What is wrong with a profile, put right by nothing in this table.
+type Wrong = fn(&Path);
+
+#[test]
+fn whatever_is_wrong_with_a_profile_or_with_what_run_is_told_has_a_name_and_an_exit() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (unknown, no_database) = (file("unknown.toml", "colour = 1\n"), file("store.toml", "store = \"paper\"\n"));
+    let (not_toml, words) = (file("not.toml", "= ="), file("words", "one two three"));
+    let nowhere = place.path().join("nowhere").to_str().unwrap().to_owned();
+    let well: Wrong = |_| {};
+    let none: Wrong = |dir| fs::remove_dir_all(dir).unwrap();
+    let foreign: Wrong = |dir| fs::write(dir.join("store/format"), "SQLite format 3").unwrap();
+    let no_marker: Wrong = |dir| fs::remove_file(dir.join("store/format")).unwrap();
+    let newer: Wrong = |dir| {
+        let format = fs::read_to_string(dir.join("store/format")).unwrap();
+        fs::write(dir.join("store/format"), format.replace("schema 1\n", "schema 999\n")).unwrap();
+    };
+    let cut: Wrong = |dir| fs::write(dir.join("store/vault"), "short").unwrap();
+    let other_key: Wrong = |dir| fs::write(dir.join("store/key"), [7; 32]).unwrap();
+    let no_rows: Wrong = |dir| fs::remove_file(dir.join("store/rows/db")).unwrap();
+    let letters: Wrong = |dir| {
+        fs::remove_dir_all(dir).unwrap();
+        fs::create_dir(dir).unwrap();
+        fs::write(dir.join("letter.txt"), "dear Ben").unwrap();
+    };
+    let table: &[(Wrong, &[&str], &str, i32)] = &[
+        (foreign, &["run", "--no-mdns"], "foreign_profile", 1),
+        (foreign, &["history", "Ben"], "foreign_profile", 1),
+        (no_marker, &["run", "--no-mdns"], "foreign_profile", 1),
+        (newer, &["run", "--no-mdns"], "newer_profile", 1),
+        (newer, &["status"], "newer_profile", 1),
+        (cut, &["run", "--no-mdns"], "store_damaged", 1),
+        (other_key, &["run", "--no-mdns"], "store_damaged", 1),
+        (no_rows, &["run", "--no-mdns"], "store_damaged", 1),
+        (no_rows, &["status"], "store_damaged", 1),
+        (letters, &["init"], "foreign_profile", 1),
+        (letters, &["run", "--no-mdns"], "foreign_profile", 1),
+        (none, &["init", "--restore-phrase", &words], "invalid_phrase", 1),
+        (none, &["init", "--restore-phrase", &nowhere], "phrase_file", 1),
+        (none, &["init", "--name", ""], "invalid_name", 1),
+        (none, &["init", "--config", &no_database], "config_file", 1),
+        (none, &["--passphrase-file", &nowhere, "init"], "passphrase_file", 1),
+        (well, &["run", "--no-mdns", "--config", &unknown], "config_file", 1),
+        (well, &["run", "--no-mdns", "--config", &not_toml], "config_file", 1),
+        (well, &["run", "--no-mdns", "--config", &nowhere], "config_file", 1),
+        (well, &["run", "--no-mdns", "--api", &taken], "api", 1),
+        (well, &["run", "--no-mdns", "--api", "192.0.2.1:80"], "wrong_usage", 2),
+        (well, &["run", "--no-mdns", "--listen", "here"], "invalid_address", 1),
+        (well, &["run", "--no-mdns", "--listen", "/ip4/192.0.2.1/tcp/0"], "invalid_address", 1),
+        (well, &["invite", "--expires", "400d"], "wrong_usage", 2),
+        (well, &["invite"], "no_node", 3),
+    ];
+    for (number, (wrong, arguments, code, exit)) in table.iter().enumerate() {
+        let home = Home::new("Anna");
+        wrong(&home.dir);
+        let (found, words, ended) = home.refusal(arguments);
+        assert_eq!((found.as_str(), ended), (*code, *exit), "{number}: {arguments:?}: {words}");
+        // For people the same with a word on what to do.
+        let said = home.run(arguments);
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.lines().count() > 1 || said.contains("; "), "{number}: {arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn g04_a_locked_profile_without_a_passphrase_asks_for_one() {
+    let home = Home::empty();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "correct horse\n").unwrap();
+    home.json(&["--passphrase-file", file.path().to_str().unwrap(), "init"]);
+    for arguments in [&["status"][..], &["run", "--no-mdns"], &["history", "Ben"]] {
+        assert_eq!(home.error(arguments), ("needs_passphrase".to_owned(), 1), "{arguments:?}");
+    }
+    let said = home.run(&["status"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("--passphrase-file"), "no word on what to do");
+    assert_eq!(home.error(&["init"]), ("profile_exists".to_owned(), 1));
+}
+
+/// Copies a directory of plain files.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, &to).map(drop).unwrap() }
+    }
+}
+
+#[test]
+fn g03_a_damaged_profile_is_told_of_in_words_and_never_by_a_panic() {
+    let home = Home::new("Anna");
+    let mut told = 0;
+    for way in 0..24 {
+        let damaged = Home::empty();
+        copy(&home.dir, &damaged.dir);
+        let path = damaged.dir.join("store/rows/db");
+        let mut bytes = fs::read(&path).unwrap();
+        let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        // A stretch of it is gone, each time another.
+        let from = written / 24 * way;
+        bytes[from..from + 64].fill(0xa5);
+        fs::write(&path, &bytes).unwrap();
+        let output = damaged.run(&["--json", "status"]);
+        let said = lines(&output.stderr);
+        match output.status.code() {
+            Some(0) => {}
+            Some(1) => {
+                assert_eq!((said.len(), said[0]["error"]["code"].as_str()), (1, Some("store_damaged")), "{said:?}");
+                told += 1;
+            }
+            other => panic!("way {way}: {other:?}"),
+        }
+    }
+    assert!(told > 0, "no damage was noticed");
 }
 
 #[test]
@@ -91,11 +230,11 @@ fn a_port_in_use_is_named() {
 fn g04_a_wrong_passphrase_opens_nothing_and_the_right_one_does() {
     let home = Home::empty();
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "correct horse\n").unwrap();
+    fs::write(file.path(), "correct horse\n").unwrap();
     let right = file.path().to_str().unwrap();
     home.json(&["--passphrase-file", right, "init", "--name", "Anna"]);
     let other = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(other.path(), "battery staple\n").unwrap();
+    fs::write(other.path(), "battery staple\n").unwrap();
     let wrong = other.path().to_str().unwrap();
     assert_eq!(home.error(&["--passphrase-file", wrong, "status"]), ("wrong_passphrase".to_owned(), 1));
     assert_eq!(home.json(&["--passphrase-file", right, "status"])[0]["name"], "Anna");
@@ -104,17 +243,17 @@ fn g04_a_wrong_passphrase_opens_nothing_and_the_right_one_does() {
 #[test]
 fn a_directory_that_is_no_profile_is_left_alone() {
     let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join("letter.txt"), "dear Ben").unwrap();
+    fs::write(place.path().join("letter.txt"), "dear Ben").unwrap();
     let output = binary().arg("--data").arg(place.path()).args(["--json", "history", "Ben"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert_eq!(std::fs::read_to_string(place.path().join("letter.txt")).unwrap(), "dear Ben");
+    assert_eq!(fs::read_to_string(place.path().join("letter.txt")).unwrap(), "dear Ben");
 }
 
 #[test]
 fn g06_the_process_leaves_no_core_and_cannot_be_looked_into() {
     let home = Home::new("Anna");
     let running = start(&home.dir, &["--listen", "/ip4/127.0.0.1/tcp/0"]);
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.child.id()));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.child.id()));
     match limits {
         Ok(limits) => {
             let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();

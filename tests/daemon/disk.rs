@@ -191,6 +191,9 @@ fn g02_a_node_whose_disk_fails_refuses_or_keeps_each_message_and_lives_on() {
         let node = rustix::process::Pid::from_raw(node).unwrap();
         rustix::process::kill_process(node, rustix::process::Signal::TERM).unwrap();
         assert!(anna_runs.child.wait().unwrap().success());
+        let mut complaints = String::new();
+        std::io::Read::read_to_string(&mut anna_runs.child.stderr.take().unwrap(), &mut complaints).unwrap();
+        assert!(!complaints.contains("panicked"), "{complaints}");
         let again = anna.start(port);
         assert_eq!(ours(shown(&anna, "Ben")), each_once(&said));
         again.interrupt();

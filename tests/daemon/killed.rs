@@ -42,11 +42,12 @@ fn g01_kill_9_amid_a_stream_of_a_thousand_messages_loses_and_doubles_nothing() {
     for round in 0..rounds {
         let after = chance.below(MESSAGES);
         let kill_sender = chance.below(2) == 0;
-        let acknowledged = AtomicU64::new(0);
+        let (acknowledged, ended) = (AtomicU64::new(0), AtomicU64::new(0));
         let mut heard = runtime.block_on(async {
-            let stream = stream(&anna, round, &acknowledged);
+            let stream = stream(&anna, round, &acknowledged, &ended);
             let killer = async {
-                while acknowledged.load(Ordering::Relaxed) < after {
+                // Where too few are acknowledged, the round fails below.
+                while acknowledged.load(Ordering::Relaxed) < after && ended.load(Ordering::Relaxed) < MESSAGES {
                     tokio::task::yield_now().await;
                 }
                 let victim = if kill_sender { &mut anna_runs } else { &mut ben_runs };
@@ -61,6 +62,10 @@ fn g01_kill_9_amid_a_stream_of_a_thousand_messages_loses_and_doubles_nothing() {
             let (heard, ()) = tokio::join!(stream, killer);
             heard
         });
+        // Where it is not the sender's node that dies, none of its answers may be missing.
+        let least = if kill_sender { after } else { MESSAGES };
+        let found = heard.len() as u64;
+        assert!(found >= least, "seed {seed}, round {round}: {found} were acknowledged, at least {least} expected");
         expected.append(&mut heard);
     }
     let shown = runtime.block_on(all_shown(&ben, &expected));
@@ -68,7 +73,6 @@ fn g01_kill_9_amid_a_stream_of_a_thousand_messages_loses_and_doubles_nothing() {
         assert_eq!(shown.get(id), Some(&1), "seed {seed}, round {round}: {id} is shown {:?} times", shown.get(id));
     }
     assert!(shown.values().all(|times| *times == 1), "seed {seed}: a message is shown twice");
-    assert!(expected.len() as u64 >= rounds, "hardly anything was sent");
 }
 
 fn restarted(home: &Home, port: u16) -> Running {
@@ -76,7 +80,7 @@ fn restarted(home: &Home, port: u16) -> Running {
 }
 
 /// Sends the messages of one round; says which of them the node acknowledged.
-async fn stream(anna: &Home, round: u64, acknowledged: &AtomicU64) -> BTreeMap<String, u64> {
+async fn stream(anna: &Home, round: u64, acknowledged: &AtomicU64, ended: &AtomicU64) -> BTreeMap<String, u64> {
     use in_turns::in_flight;
     let tasks = (0..MESSAGES).map(|number| {
         let dir = anna.dir.clone();
@@ -89,8 +93,11 @@ async fn stream(anna: &Home, round: u64, acknowledged: &AtomicU64) -> BTreeMap<S
     });
     let mut heard = BTreeMap::new();
     in_flight(tasks, AT_ONCE, |outcome| {
-        acknowledged.fetch_add(1, Ordering::Relaxed);
-        heard.extend(outcome.map(|id| (id, round)));
+        ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(id) = outcome {
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+            heard.insert(id, round);
+        }
     })
     .await;
     heard

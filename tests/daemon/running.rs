@@ -91,19 +91,16 @@ fn a_signal_that_comes_while_a_node_starts_ends_it_in_order() {
 #[test]
 fn the_first_line_names_an_address_of_every_listener() {
     let anna = Home::new("Anna");
-    for _ in 0..5 {
-        let listen = ["/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"];
+    let loopback = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"];
+    let everywhere = ["/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"];
+    for listen in [loopback, everywhere].repeat(5) {
         let arguments: Vec<&str> = listen.iter().flat_map(|listen| ["--listen", listen]).collect();
         let running = start(&anna.dir, &arguments);
-        let told: Vec<&str> =
-            running.ready["addresses"].as_array().unwrap().iter().map(|address| address.as_str().unwrap()).collect();
-        assert!(told.iter().any(|address| address.starts_with("/ip4/127.0.0.1/tcp/")), "{told:?}");
-        let ports = |of: &str| -> std::collections::BTreeSet<&str> {
-            told.iter().filter(|address| address.starts_with(of)).filter_map(|address| address.split('/').nth(4)).collect()
-        };
-        assert_eq!(ports("/ip4/127.0.0.1/udp/").len(), 2, "{told:?}");
-        let status = anna.json(&["status"]);
-        assert_eq!(status[0]["addresses"], running.ready["addresses"], "more came later");
+        let told = running.ready["addresses"].to_string();
+        for of in ["/ip4/127.0.0.1/tcp/", "/ip4/127.0.0.1/udp/"] {
+            assert!(told.contains(of), "{told}");
+        }
+        assert_eq!(anna.json(&["status"])[0]["addresses"], running.ready["addresses"], "more came later");
         running.interrupt();
     }
 }
