@@ -142,6 +142,34 @@ fn g02_a_node_that_is_started_on_a_full_disk_runs_or_says_so_and_loses_nothing()
 }
 
 #[test]
+fn g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_space() {
+    const TEST: &str =
+        "disk::g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_space";
+    let Some(place) = place() else {
+        return on_small_disk(TEST, "size=64m").unwrap_or_else(|reason| skip(TEST, &reason));
+    };
+    let (anna, ben) = (Home::at(place.join("anna"), "Anna"), Home::new("Ben"));
+    let (mut anna_runs, ben_runs) = (anna.start(0), ben.start(0));
+    let port = ben_runs.port();
+    befriend(&anna, &ben);
+    let filler = fill_up(&place);
+    let mut said = Vec::new();
+    send_until_refused(&anna, &mut said);
+    ben_runs.kill();
+    anna_runs.child.kill().unwrap();
+    anna_runs.child.wait().unwrap();
+    // Room for the files of the door, and for nothing else. She is elsewhere now, so that only she can find him.
+    let length = filler.metadata().unwrap().len();
+    File::options().write(true).open(&filler).unwrap().set_len(length - (16 << 10)).unwrap();
+    let mut anna_runs = anna.start(0);
+    lives(&mut anna_runs);
+    fs::remove_file(filler).unwrap();
+    let _ben_runs = ben.start(port);
+    wait_for(&anna, "Ben", |anna| anna.json(&["contacts"])[0]["online"] == true);
+    wait_for(&ben, "what was said", |ben| shown(ben, "Anna") == each_once(&said));
+}
+
+#[test]
 fn g02_a_node_whose_disk_fails_refuses_or_keeps_each_message_and_lives_on() {
     const TEST: &str = "disk::g02_a_node_whose_disk_fails_refuses_or_keeps_each_message_and_lives_on";
     if !has("strace") || !rustix::process::geteuid().is_root() {
