@@ -40,8 +40,8 @@ const MESSAGES: usize = 100_000;
 const PAGE: usize = 50;
 /// Pages read in a round.
 const PAGES: usize = 100;
-/// How long a node is watched that does nothing.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a node is watched that does nothing, in each round.
+const IDLE: Duration = Duration::from_secs(6);
 const PASSPHRASE: &str = "correct horse battery staple";
 /// The parts of a second in which Linux counts CPU time for programs, whatever the kernel was built with.
 const TICKS: f64 = 100.0;
@@ -71,6 +71,14 @@ fn main() {
 struct Running {
     child: Child,
     after: Duration,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A process that has ended already needs no killing.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
 }
 
 impl Running {
@@ -199,11 +207,15 @@ fn idle(dir: &Path) {
     let node = Running::start(dir);
     let pid = node.child.id();
     std::thread::sleep(Duration::from_secs(2));
-    let before = cpu_seconds(pid);
-    std::thread::sleep(IDLE);
-    let share = (cpu_seconds(pid) - before) / IDLE.as_secs_f64() * 100.0;
-    show_at_most("resident memory of an idle node", "MB", &[resident_megabytes(pid)], 60.0);
-    show_at_most("CPU of an idle node", "% of one", &[share], 1.0);
+    let [mut memory, mut shares] = <[Vec<f64>; 2]>::default();
+    for _ in 0..ROUNDS {
+        let before = cpu_seconds(pid);
+        std::thread::sleep(IDLE);
+        shares.push((cpu_seconds(pid) - before) / IDLE.as_secs_f64() * 100.0);
+        memory.push(resident_megabytes(pid));
+    }
+    show_at_most("resident memory of an idle node", "MB", &memory, 60.0);
+    show_at_most("CPU of an idle node", "% of one", &shares, 1.0);
     node.end(Signal::TERM);
 }
 

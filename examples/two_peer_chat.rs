@@ -25,12 +25,12 @@ use kinfolk::wire::invite::{Address, Uses};
 use kinfolk::wire::name::Name;
 use kinfolk::wire::time::Span;
 
-/// How long anything may take before the example gives up.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long all of it may take before the example gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { tokio::time::timeout(PATIENCE * 2, talk()).await.context("it took too long")? })
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, talk()).await.context("it took too long")? })
 }
 
 async fn talk() -> Result<()> {
@@ -93,12 +93,11 @@ async fn identity(node: &Handle) -> Result<IdentityId> {
 }
 
 async fn until_listening(node: &Handle) -> Result<()> {
-    loop {
-        if !node.query(query::listening).await??.addresses.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut notices = node.subscribe();
+    while node.query(query::listening).await??.addresses.is_empty() {
+        notices.recv().await?;
     }
+    Ok(())
 }
 
 /// Waits until both agreed, and says where they talk.

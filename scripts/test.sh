@@ -21,7 +21,7 @@ has_packages() { [ -x "$1" ] && "$1" -c 'import cryptography, kyber_py, mnemonic
 if ! has_packages "$venv/bin/python"; then
     note "making a Python environment in $venv"
     if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --requirement scripts/python-packages.txt; } >"$target/venv.log" 2>&1; then
+        --requirement docs/protocol/vectors/requirements.txt; } >"$target/venv.log" 2>&1; then
         note "no Python environment ($target/venv.log says why): the test that re-derives the vectors will be skipped"
     fi
 fi

@@ -13,7 +13,7 @@ use std::time::Duration;
 use kinfolk::engine::Answer;
 use kinfolk::engine::input::{Admission, Command};
 use kinfolk::engine::query::{self, ContactView, Line};
-use kinfolk::engine::store::{ContactState, MessageState};
+use kinfolk::engine::store::{ContactState, Key, MessageState, Read, Row, Scan, Table};
 use kinfolk::node::clock::SystemClock;
 use kinfolk::node::config::NetworkConfig;
 use kinfolk::node::entropy::{Entropy, NoEntropy, SystemEntropy};
@@ -45,11 +45,15 @@ fn network() -> NodeConfig {
 }
 
 async fn person(name: &str, backend: Backend) -> Person {
+    person_with(name, backend, SystemEntropy).await
+}
+
+async fn person_with(name: &str, backend: Backend, entropy: impl Entropy) -> Person {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("profile");
     let mut store = kinfolk::store::create(&dir, backend, Unlock::KeyFile, Options::default()).unwrap();
     let created = create_profile(&mut store, &SystemClock, &mut SystemEntropy, Name::new(name).unwrap(), None).unwrap();
-    let node = start(store, network(), SystemClock, SystemEntropy).unwrap();
+    let node = start(store, network(), SystemClock, entropy).unwrap();
     until(&node.handle, |handle| async move {
         let listening = handle.query(query::listening).await.unwrap().unwrap();
         (!listening.addresses.is_empty()).then_some(())
@@ -58,15 +62,15 @@ async fn person(name: &str, backend: Backend) -> Person {
     Person { home, identity: created.profile.identity, node }
 }
 
-/// Waits until something is so, looking again at each notice, and every so often besides: where a node listens is no
-/// event.
+/// Waits until something is so, looking again at each notice.
 async fn until<T, F: Future<Output = Option<T>>>(handle: &Handle, so: impl Fn(Handle) -> F) -> T {
     let mut notices = handle.subscribe();
     loop {
         if let Some(found) = so(handle.clone()).await {
             return found;
         }
-        drop(tokio::time::timeout(Duration::from_millis(50), notices.recv()).await);
+        // Notices that were missed are a reason to look as well.
+        drop(notices.recv().await);
     }
 }
 
@@ -224,23 +228,62 @@ impl Entropy for Dry {
     }
 }
 
+/// Waits until a person knows whether another is connected.
+async fn online(person: &Handle, who: IdentityId, online: bool) {
+    until(person, |handle| async move {
+        let contact = handle.query(move |read| query::contact(read, who)).await.unwrap().unwrap()?;
+        (contact.online == online).then_some(())
+    })
+    .await;
+}
+
+/// All rows of these tables, connections included.
+async fn rows(person: &Handle) -> Vec<(Key, Row)> {
+    const TABLES: [Table; 8] = [
+        Table::Counters,
+        Table::Invite,
+        Table::Session,
+        Table::Conversation,
+        Table::Message,
+        Table::Outbox,
+        Table::Events,
+        Table::Link,
+    ];
+    let all = |read: &dyn Read| TABLES.map(|table| read.scan(&Scan::all(table, 10_000)).unwrap().rows).concat();
+    person.query(all).await.unwrap()
+}
+
 #[test]
 fn a18_without_randomness_nothing_is_sent_or_kept() {
     block_on(async {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("profile");
-        let mut store = kinfolk::store::create(&dir, Backend::Sled, Unlock::KeyFile, Options::default()).unwrap();
-        create_profile(&mut store, &SystemClock, &mut SystemEntropy, Name::new("Anna").unwrap(), None).unwrap();
         let dry = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let node = start(store, NodeConfig::default(), SystemClock, Dry(dry.clone())).unwrap();
-        let command =
-            || Command::CreateInvite { uses: Uses::Many, lifetime: Span::from_days(1), admission: Admission::Accept };
-        node.handle.command(command()).await.unwrap();
+        let anna = person_with("Anna", Backend::Sled, Dry(dry.clone())).await;
+        let ben = person("Ben", Backend::Sled).await;
+        befriend(&ben, &anna).await;
+        say(&anna, &ben, "before").await;
+        settled(&anna, between(&anna, &ben), 1).await;
+        online(&anna.node.handle, ben.identity, true).await;
+
         dry.store(true, std::sync::atomic::Ordering::SeqCst);
-        let refused = node.handle.command(command()).await.unwrap_err();
-        assert!(matches!(refused, CommandError::Refused { code: "no_entropy", .. }), "{refused:?}");
+        let (hers, his) = (rows(&anna.node.handle).await, rows(&ben.node.handle).await);
+        let text = |words: &str| Command::SendMessage {
+            id: None,
+            conversation: between(&anna, &ben),
+            body: Body::Text(Text::new(words).unwrap()),
+        };
+        let invite =
+            Command::CreateInvite { uses: Uses::Many, lifetime: Span::from_days(1), admission: Admission::Accept };
+        for command in [text("without"), invite] {
+            let refused = anna.node.handle.command(command).await.unwrap_err();
+            assert!(matches!(refused, CommandError::Refused { code: "no_randomness", .. }), "{refused:?}");
+        }
+        assert_eq!(rows(&anna.node.handle).await, hers, "something is kept");
+
         dry.store(false, std::sync::atomic::Ordering::SeqCst);
-        node.handle.command(command()).await.unwrap();
-        node.handle.stop().await;
+        // Whatever had been sent would have come before this.
+        say(&anna, &ben, "after").await;
+        let lines = settled(&ben, between(&anna, &ben), 2).await;
+        assert!(matches!(&lines[1].body, Body::Text(text) if text.as_str() == "after"), "{lines:?}");
+        assert!(his.len() < rows(&ben.node.handle).await.len());
     });
 }

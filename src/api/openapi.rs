@@ -2,11 +2,10 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use kinfolk_rpc::problem::Problem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::problem::Refused;
+use crate::problem::{OrProblem, Refused};
 use crate::routes::{contacts, events, invites, messages, status, stickers};
 
 #[derive(OpenApi)]
@@ -45,6 +44,7 @@ use crate::routes::{contacts, events, invites, messages, status, stickers};
         stickers::picture,
         served,
     ),
+    components(schemas(kinfolk_rpc::problem::Problem)),
     modifiers(&Bearer),
     security(("token" = [])),
 )]
@@ -72,7 +72,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 /// This interface, described as OpenAPI 3.1.
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "openapi", tag = "node", responses(
     (status = 200, content_type = "application/json", body = Object, description = "The document"),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn served() -> Result<Response, Refused> {
     let text = document().map_err(|error| {

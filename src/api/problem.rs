@@ -4,6 +4,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kinfolk_rpc::problem::{MEDIA_TYPE, Problem};
 
+/// What every route may answer instead, for the description of the door.
+#[derive(utoipa::IntoResponses)]
+#[response(status = "default", content_type = "application/problem+json", description = "Refused")]
+#[allow(dead_code, reason = "it is only described")]
+pub(crate) struct OrProblem(Problem);
+
 /// A refusal: an HTTP status, a code for programs, a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {

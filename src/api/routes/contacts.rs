@@ -4,7 +4,6 @@ use kinfolk_engine::query::ContactView;
 use kinfolk_node::Answer;
 use kinfolk_rpc::Done;
 use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, SafetyNumber, SetVerified};
-use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::Rename;
 use kinfolk_wire::ids::IdentityId;
 use serde::Deserialize;
@@ -14,7 +13,7 @@ use super::{Json, Reply, ask, carry_out, unexpected};
 use crate::Room;
 use crate::convert;
 use crate::extract::{Asked, Segments, Wish};
-use crate::problem::Refused;
+use crate::problem::{OrProblem, Refused};
 
 /// How many contacts a page has unless asked otherwise, and at most.
 const PAGE: usize = 500;
@@ -42,7 +41,7 @@ async fn do_to(room: &Room, contact: String, command: impl FnOnce(IdentityId) ->
 /// The contacts, in the order of their names.
 #[utoipa::path(get, path = "/v1/contacts", operation_id = "contacts", tag = "contacts", params(Which), responses(
     (status = 200, body = ContactPage),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn list(State(room): State<Room>, Asked(which): Asked<Which>) -> Reply<ContactPage> {
     let limit = which.limit.unwrap_or(PAGE);
@@ -55,7 +54,7 @@ pub(crate) async fn list(State(room): State<Room>, Asked(which): Asked<Which>) -
 /// Ask the person who made a link to become a contact.
 #[utoipa::path(post, path = "/v1/contacts", operation_id = "add_contact", tag = "contacts", request_body = AddContact, responses(
     (status = 200, body = Added),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn add(State(room): State<Room>, Wish(wish): Wish<AddContact>) -> Reply<Added> {
     let link = convert::contact::link(&wish.link)?;
@@ -74,7 +73,7 @@ pub(crate) async fn add(State(room): State<Room>, Wish(wish): Wish<AddContact>) 
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Contact),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn one(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Contact> {
     Ok(Json(convert::contact::contact(&find(&room, contact).await?)))
@@ -85,7 +84,7 @@ pub(crate) async fn one(State(room): State<Room>, Segments(contact): Segments<St
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn remove(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Done> {
     do_to(&room, contact, Command::RemoveContact).await
@@ -96,7 +95,7 @@ pub(crate) async fn remove(State(room): State<Room>, Segments(contact): Segments
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn accept(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Done> {
     do_to(&room, contact, Command::AcceptContact).await
@@ -107,7 +106,7 @@ pub(crate) async fn accept(State(room): State<Room>, Segments(contact): Segments
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn decline(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Done> {
     do_to(&room, contact, Command::DeclineContact).await
@@ -118,7 +117,7 @@ pub(crate) async fn decline(State(room): State<Room>, Segments(contact): Segment
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn block(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Done> {
     do_to(&room, contact, Command::Block).await
@@ -129,7 +128,7 @@ pub(crate) async fn block(State(room): State<Room>, Segments(contact): Segments<
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn unblock(State(room): State<Room>, Segments(contact): Segments<String>) -> Reply<Done> {
     do_to(&room, contact, Command::Unblock).await
@@ -141,7 +140,7 @@ pub(crate) async fn unblock(State(room): State<Room>, Segments(contact): Segment
     request_body = Rename,
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn rename(
     State(room): State<Room>,
@@ -157,7 +156,7 @@ pub(crate) async fn rename(
     params(("contact" = String, Path, description = "An id, a unique beginning of one, or a unique name")),
     responses(
         (status = 200, body = SafetyNumber),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn safety_number(
     State(room): State<Room>,
@@ -177,7 +176,7 @@ pub(crate) async fn safety_number(
     request_body = SetVerified,
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn set_verified(
     State(room): State<Room>,

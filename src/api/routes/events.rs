@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use kinfolk_rpc::event::{Event, EventPage, LAST_EVENT_ID};
-use kinfolk_rpc::problem::Problem;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -15,7 +14,7 @@ use super::Json;
 use crate::Room;
 use crate::extract::Asked;
 use crate::feed::Feed;
-use crate::problem::Refused;
+use crate::problem::{OrProblem, Refused};
 
 /// The longest long poll, in seconds.
 const LONGEST: u64 = 60;
@@ -41,7 +40,7 @@ pub(crate) struct Which {
     responses(
         (status = 200, content((Event = "text/event-stream"), (EventPage = "application/json")),
             description = "The events; as JSON where `wait` is given"),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn events(
     State(room): State<Room>,

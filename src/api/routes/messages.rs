@@ -3,7 +3,6 @@ use kinfolk_engine::input::Command;
 use kinfolk_node::Answer;
 use kinfolk_rpc::Done;
 use kinfolk_rpc::message::{AllowReadReceipts, MarkSeen, Message, MessagePage, SendMessage, Sent};
-use kinfolk_rpc::problem::Problem;
 use kinfolk_wire::ids::ConversationId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,7 +11,7 @@ use super::{Json, Reply, ask, carry_out, unexpected};
 use crate::Room;
 use crate::convert;
 use crate::extract::{Asked, Segments, Wish};
-use crate::problem::Refused;
+use crate::problem::{OrProblem, Refused};
 
 /// How many lines a page has unless asked otherwise.
 const USUAL: usize = 50;
@@ -39,7 +38,7 @@ async fn find(room: &Room, chat: String) -> Result<ConversationId, Refused> {
     params(("chat" = String, Path, description = "A contact or the id of a conversation"), Which),
     responses(
         (status = 200, body = MessagePage),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn list(
     State(room): State<Room>,
@@ -64,7 +63,7 @@ pub(crate) async fn list(
     request_body = SendMessage,
     responses(
         (status = 200, body = Sent),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn send(
     State(room): State<Room>,
@@ -88,7 +87,7 @@ pub(crate) async fn send(
     ),
     responses(
         (status = 200, body = Message),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn one(
     State(room): State<Room>,
@@ -107,7 +106,7 @@ pub(crate) async fn one(
     request_body = MarkSeen,
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn mark_seen(
     State(room): State<Room>,
@@ -125,7 +124,7 @@ pub(crate) async fn mark_seen(
     request_body = AllowReadReceipts,
     responses(
         (status = 200, body = Done),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn allow_read_receipts(
     State(room): State<Room>,

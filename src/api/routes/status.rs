@@ -3,18 +3,18 @@ use std::path::Path;
 use axum::extract::State;
 use kinfolk_engine::input::Command;
 use kinfolk_rpc::Done;
-use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{Rename, Status};
 
 use super::{Json, Reply, ask, carry_out};
 use crate::Room;
 use crate::convert;
 use crate::extract::Wish;
+use crate::problem::OrProblem;
 
 /// Who this profile is and how its node is doing.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses(
     (status = 200, body = Status),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn status(State(room): State<Room>) -> Reply<Status> {
     let mut status = ask(&room, convert::status::status).await?;
@@ -49,7 +49,7 @@ fn on_disk(file: &std::fs::Metadata) -> u64 {
 /// Call oneself something else.
 #[utoipa::path(put, path = "/v1/name", tag = "node", request_body = Rename, responses(
     (status = 200, body = Done),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn rename_self(State(room): State<Room>, Wish(wish): Wish<Rename>) -> Reply<Done> {
     carry_out(&room, Command::RenameSelf(convert::name(&wish.name)?)).await

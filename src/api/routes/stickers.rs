@@ -1,17 +1,16 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::sticker::StickerList;
 
 use super::Json;
 use crate::convert;
 use crate::extract::Segments;
-use crate::problem::Refused;
+use crate::problem::{OrProblem, Refused};
 
 /// The stickers that can be sent.
 #[utoipa::path(get, path = "/v1/stickers", operation_id = "stickers", tag = "stickers", responses(
     (status = 200, body = StickerList),
-    (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+    OrProblem,
 ))]
 pub(crate) async fn list() -> Json<StickerList> {
     Json(convert::sticker::list())
@@ -25,7 +24,7 @@ pub(crate) async fn list() -> Json<StickerList> {
     ),
     responses(
         (status = 200, content_type = "image/png", description = "The picture"),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused"),
+        OrProblem,
     ))]
 pub(crate) async fn picture(Segments((pack, sticker)): Segments<(String, String)>) -> Result<Response, Refused> {
     let (mime, image) = convert::sticker::picture(&pack, &sticker).ok_or_else(|| {

@@ -6,7 +6,7 @@ use kinfolk_rpc::message::{MessageState, SendMessage, Sent};
 
 use crate::arguments::{Goal, Send};
 use crate::failure::{Exit, Failure};
-use crate::screen::Screen;
+use crate::screen::{Form, Screen};
 use crate::show;
 
 /// The longest text that is read from standard input, in bytes; the node refuses shorter ones by its own limit.
@@ -22,13 +22,15 @@ pub(super) async fn send(send: &Send, client: &Client, screen: &mut Screen) -> R
     };
     let Some(goal) = send.wait else {
         let sent = client.send(&send.place.chat, &wish).await?;
-        return tell(&sent, screen);
+        // Only people are told, so that only they wait for the answer; without one it is not known.
+        let online = screen.form() == Form::People && client.contact(&send.place.chat).await.is_ok_and(|one| one.online);
+        return tell(&sent, online, screen);
     };
     // Before it is sent: from here on nothing that happens to it is missed.
     let mut events = client.events(None).await?;
     let mut sent = client.send(&send.place.chat, &wish).await?;
     let reached = tokio::time::timeout(send.timeout, until(goal, &mut sent, &mut events, client)).await;
-    tell(&sent, screen)?;
+    tell(&sent, false, screen)?;
     match reached {
         Ok(Ok(())) if goal.is_reached(sent.state) => Ok(()),
         Ok(Ok(())) => Err(Failure::new(Exit::Refused, "not_delivered", "the message was given up")),
@@ -65,8 +67,9 @@ async fn until(goal: Goal, sent: &mut Sent, events: &mut Events, client: &Client
     Ok(())
 }
 
-fn tell(sent: &Sent, screen: &mut Screen) -> Result<(), Failure> {
+fn tell(sent: &Sent, online: bool, screen: &mut Screen) -> Result<(), Failure> {
     screen.tell(sent, || match sent.state {
+        MessageState::Queued if online => "On its way: kinfolk history shows when it has arrived.".to_owned(),
         MessageState::Queued => "Queued: it is sent as soon as they can be reached.".to_owned(),
         MessageState::Sent => "Sent.".to_owned(),
         MessageState::Delivered => "Delivered.".to_owned(),

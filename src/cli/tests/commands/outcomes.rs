@@ -33,6 +33,19 @@ async fn send_without_waiting_ends_when_it_is_queued() {
 }
 
 #[tokio::test]
+async fn people_are_told_whether_what_they_said_is_on_its_way_or_waits() {
+    let online = sending(MessageState::Queued, &[], After::End).says("GET /v1/contacts/Bo", Says::ok(&sample::bo()));
+    assert!(carry_out("send Bo hello", &online, None).await.out.starts_with("On its way"));
+    let away = kinfolk_rpc::contact::Contact { online: false, ..sample::bo() };
+    let away = sending(MessageState::Queued, &[], After::End).says("GET /v1/contacts/Bo", Says::ok(&away));
+    let waits = "Queued: it is sent as soon as they can be reached.\n";
+    assert_eq!(carry_out("send Bo hello", &away, None).await.out, waits);
+    // A conversation whose contact is not known by that name.
+    let unknown = sending(MessageState::Queued, &[], After::End);
+    assert_eq!(carry_out("send Bo hello", &unknown, None).await.out, waits);
+}
+
+#[tokio::test]
 async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
     let other = What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read };
     let events = [Event { seq: Some(1), what: other }, changed(MessageState::Sent), changed(MessageState::Delivered)];
@@ -54,7 +67,14 @@ async fn a_message_that_is_there_already_is_not_waited_for() {
 #[tokio::test]
 async fn waiting_too_long_ends_with_4_and_says_how_far_it_came() {
     let door = sending(MessageState::Queued, &[changed(MessageState::Sent)], After::Silence);
-    let outcome = carry_out("--json send Bo hello --wait read --timeout 2s", &door, None).await;
+    // Once all that the door has to say is said, time passes as soon as there is nothing else to do.
+    let pause = async {
+        while door.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::pause();
+    };
+    let (outcome, ()) = tokio::join!(carry_out("--json send Bo hello --wait read --timeout 2s", &door, None), pause);
     assert_eq!((outcome.exit, outcome.out), (Exit::TimedOut, line("sent")));
     let message = "the message is sent and was not read within 2000 ms";
     assert_eq!(outcome.err, format!("{{\"error\":{{\"code\":\"timed_out\",\"message\":\"{message}\"}}}}\n"));
