@@ -246,7 +246,7 @@ async fn rows(person: &Handle) -> Vec<(Key, Row)> {
         Table::Conversation,
         Table::Message,
         Table::Outbox,
-        Table::Events,
+        Table::Event,
         Table::Link,
     ];
     let all = |read: &dyn Read| TABLES.map(|table| read.scan(&Scan::all(table, 10_000)).unwrap().rows).concat();

@@ -72,9 +72,8 @@ impl Backlog {
 
     /// A stream whose beginning still waits has never been for the engine; the end of one it knows of is never forgotten.
     fn push_end(&mut self, peer: PeerId, is_linked: impl Fn(PeerId) -> bool) {
-        let is_of_it = |heard: &Heard| {
-            peer_of(&heard.report) == Some(peer) && !matches!(heard.report, Report::Discovered { .. })
-        };
+        let is_of_it =
+            |heard: &Heard| peer_of(&heard.report) == Some(peer) && !matches!(heard.report, Report::Discovered { .. });
         let last = self.0.iter().rposition(is_of_it);
         match last.and_then(|at| Some((at, self.0.get(at)?))) {
             Some((at, heard)) if is_of_strangers(&heard.report) => drop(self.0.remove(at)),
@@ -157,9 +156,8 @@ mod tests {
     #[test]
     fn strangers_that_stay_are_sent_away_once_there_is_no_room_and_ones_own_are_not() {
         let mut backlog = Backlog::default();
-        let sent_away = (0..5_000).filter(|number| {
-            backlog.push(connected(*number, Role::Listener), NOBODY) == Kept::SendAway(peer(*number))
-        });
+        let sent_away = (0..5_000)
+            .filter(|number| backlog.push(connected(*number, Role::Listener), NOBODY) == Kept::SendAway(peer(*number)));
         assert_eq!(sent_away.count(), 5_000 - MOST);
         for number in 0..5_000 {
             backlog.push(Report::Discovered { peer: peer(number), addresses: Vec::new() }, NOBODY);

@@ -113,16 +113,14 @@ fn create(parsed: &Parsed, backend: Backend, passphrase: &Passphrase) -> Result<
 
 /// Puts somebody into a store that knows nobody.
 fn found(mut store: Store, wish: Wish, passphrase: &Passphrase) -> Result<(Store, Initialised), Failure> {
-    let created =
-        kinfolk_node::create_profile(&mut store, &SystemClock, &mut SystemEntropy, wish.name, wish.phrase).map_err(
-            |error| {
-                let code = match error {
-                    ProfileError::Store(CommitError::Full) => "disk_full",
-                    _ => "not_created",
-                };
-                failed(code, error.to_string())
-            },
-        )?;
+    let created = kinfolk_node::create_profile(&mut store, &SystemClock, &mut SystemEntropy, wish.name, wish.phrase)
+        .map_err(|error| {
+            let code = match error {
+                ProfileError::Store(CommitError::Full) => "disk_full",
+                _ => "not_created",
+            };
+            failed(code, error.to_string())
+        })?;
     let made = Initialised {
         identity: created.profile.identity.to_string(),
         device: created.profile.device.to_string(),

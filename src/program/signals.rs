@@ -17,8 +17,7 @@ impl Signals {
     /// # Errors
     /// [`Failure`] where the system does not let them be heard.
     pub(crate) fn hear() -> Result<Self, Failure> {
-        let hear =
-            |kind| signal(kind).map_err(|error| failed("signals", format!("signals cannot be heard: {error}")));
+        let hear = |kind| signal(kind).map_err(|error| failed("signals", format!("signals cannot be heard: {error}")));
         Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
     }
 

@@ -143,8 +143,7 @@ fn g02_a_node_that_is_started_on_a_full_disk_runs_or_says_so_and_loses_nothing()
 
 #[test]
 fn g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_space() {
-    const TEST: &str =
-        "disk::g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_space";
+    const TEST: &str = "disk::g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_space";
     let Some(place) = place() else {
         return on_small_disk(TEST, "size=64m").unwrap_or_else(|reason| skip(TEST, &reason));
     };

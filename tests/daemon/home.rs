@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -161,16 +161,18 @@ pub(crate) fn terminate(child: &Child) {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
 }
 
-/// How a process ends, where it does so in time.
+/// How a process ends, where it does so in time; one that does not is killed.
 pub(crate) fn within(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
-        if let Some(ended) = child.try_wait().unwrap() {
-            return Some(ended);
+    let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || tell.send(child.wait().unwrap()));
+        let ended = told.recv_timeout(patience).ok();
+        if ended.is_none() {
+            rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
+        ended
+    })
 }
 
 /// Two people who are contacts, their nodes running.

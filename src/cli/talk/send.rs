@@ -23,7 +23,8 @@ pub(super) async fn send(send: &Send, client: &Client, screen: &mut Screen) -> R
     let Some(goal) = send.wait else {
         let sent = client.send(&send.place.chat, &wish).await?;
         // Only people are told, so that only they wait for the answer; without one it is not known.
-        let online = screen.form() == Form::People && client.contact(&send.place.chat).await.is_ok_and(|one| one.online);
+        let online =
+            screen.form() == Form::People && client.contact(&send.place.chat).await.is_ok_and(|one| one.online);
         return tell(&sent, online, screen);
     };
     // Before it is sent: from here on nothing that happens to it is missed.

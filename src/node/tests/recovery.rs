@@ -164,7 +164,12 @@ fn a_node_that_has_stopped_has_left_the_network_and_said_goodbye() {
     let his = of_ben.block_on(async { at(&ben.dir, ANYWHERE, SystemEntropy) });
     of_ben.block_on(befriend((&anna, &hers.handle), (&ben, &his.handle)));
     // A machine so busy that the network comes to its turn only in a while.
-    of_anna.spawn(async { std::thread::sleep(Duration::from_millis(700)) });
+    of_anna.spawn(async {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(700) {
+            std::hint::spin_loop();
+        }
+    });
     let where_she_is = of_anna.block_on(address(&hers.handle));
     of_anna.block_on(end(hers));
     let port: u16 = where_she_is.split('/').nth(4).unwrap().parse().unwrap();
