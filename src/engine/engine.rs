@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::effect::Effect;
-use crate::event::MessagePlace;
+use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::conversations;
 use crate::input::{Command, Delivery, Input, Report};

@@ -159,7 +159,7 @@ fn g02_a_node_that_is_started_on_a_full_disk_reaches_its_contacts_when_there_is_
     anna_runs.child.wait().unwrap();
     // Room for the files of the door, and for nothing else. She is elsewhere now, so that only she can find him.
     let length = filler.metadata().unwrap().len();
-    File::options().write(true).open(&filler).unwrap().set_len(length - (16 << 10)).unwrap();
+    fs::File::options().write(true).open(&filler).unwrap().set_len(length - (16 << 10)).unwrap();
     let mut anna_runs = anna.start(0);
     lives(&mut anna_runs);
     fs::remove_file(filler).unwrap();

@@ -1,7 +1,6 @@
 //! The making of a profile, cut short, on a full disk, with nobody to read the words, on the other database.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,7 +8,7 @@ use kinfolk::store::{Backend, Options, Unlock};
 
 use crate::home::{Home, binary, lines, start};
 use crate::skip::skip;
-use crate::small_disk::{on_small_disk, place};
+use crate::small_disk::{fill_up, on_small_disk, place};
 
 /// What a kill leaves between the store's coming into being and the first row in it.
 fn half_made(dir: &Path) {
@@ -60,13 +59,9 @@ fn g02_a_profile_that_is_made_on_a_full_disk_is_made_when_there_is_space() {
     let mut refused = 0;
     for left in (0..=12_000).step_by(750) {
         let home = Home::empty_at(place.join("anna"));
-        let filler = place.join("filler");
-        let mut file = File::create(&filler).unwrap();
-        for size in [1 << 20, 4_096] {
-            while file.write_all(&vec![1; size]).is_ok() {}
-        }
-        file.set_len(file.metadata().unwrap().len().saturating_sub(left << 10)).unwrap();
-        drop(file);
+        let filler = fill_up(&place);
+        let length = filler.metadata().unwrap().len();
+        File::options().write(true).open(&filler).unwrap().set_len(length.saturating_sub(left << 10)).unwrap();
         let output = home.run(&["--json", "init", "--name", "Anna"]);
         fs::remove_file(&filler).unwrap();
         if !output.status.success() {

@@ -15,7 +15,7 @@ async fn with_damaged(house: House, key: Key) -> House {
     let dir = house.close().await;
     let profile = dir.path().join("profile");
     let mut store = kinfolk_store::open(&profile, Unlock::KeyFile).unwrap();
-    let counters = Counters { last_request: 1, last_event: 1, last_prekey: 1 };
+    let counters = Counters { last_request: 1, ..Counters::default() };
     let mut changes = Changes::default();
     changes.put(key, counters.into());
     store.commit(&changes).unwrap();
