@@ -29,7 +29,7 @@ pub enum Event {
     /// A contact came or went. Never kept.
     #[n(7)]
     PeerOnline(#[n(0)] IdentityId, #[n(1)] bool),
-    /// This node can be reached at one more address. Never kept.
+    /// Where this node can be reached has changed. Never kept.
     #[n(8)]
     Listening,
 }

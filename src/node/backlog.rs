@@ -107,7 +107,7 @@ const fn is_of_strangers(report: &Report) -> bool {
 
 const fn peer_of(report: &Report) -> Option<PeerId> {
     match report {
-        Report::Listening(_) => None,
+        Report::Listening(_) | Report::NotListening(_) => None,
         Report::Connected { peer, .. }
         | Report::Disconnected(peer)
         | Report::DialFailed(peer)

@@ -161,7 +161,7 @@ async fn known_addresses(node: &Handle) -> Vec<String> {
     }
 }
 
-/// Returns when the node can be reached at one more address.
+/// Returns when where the node can be reached has changed.
 async fn another(notices: &mut broadcast::Receiver<Notice>) {
     loop {
         match notices.recv().await {
