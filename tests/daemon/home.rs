@@ -164,7 +164,7 @@ pub(crate) fn terminate(child: &Child) {
 /// How a process ends, where it does so in time; one that does not is killed.
 pub(crate) fn within(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::scope(|scope| {
         scope.spawn(move || tell.send(child.wait().unwrap()));
         let ended = told.recv_timeout(patience).ok();

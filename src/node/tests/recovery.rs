@@ -165,7 +165,7 @@ fn a_node_that_has_stopped_has_left_the_network_and_said_goodbye() {
     of_ben.block_on(befriend((&anna, &hers.handle), (&ben, &his.handle)));
     // A machine so busy that the network comes to its turn only in a while.
     let busy = Arc::new(AtomicBool::new(true));
-    let (over, (tell, begun)) = (busy.clone(), std::sync::mpsc::channel());
+    let (over, (tell, begun)) = (busy.clone(), std::sync::mpsc::sync_channel(1));
     of_anna.spawn(async move {
         tell.send(()).unwrap();
         let begun = std::time::Instant::now();
