@@ -56,8 +56,8 @@ fn g02_a_profile_that_is_made_on_a_full_disk_is_made_when_there_is_space() {
     let Some(place) = place() else {
         return on_small_disk(TEST, "size=32m").unwrap_or_else(|reason| skip(TEST, &reason));
     };
-    let mut refused = 0;
-    for left in (0..=12_000).step_by(750) {
+    // Whether the first attempt succeeds with so many kilobytes left; the second one always does.
+    let succeeds = |left: u64| {
         let home = Home::empty_at(place.join("anna"));
         let filler = fill_up(&place);
         let length = filler.metadata().unwrap().len();
@@ -65,16 +65,25 @@ fn g02_a_profile_that_is_made_on_a_full_disk_is_made_when_there_is_space() {
         let output = home.run(&["--json", "init", "--name", "Anna"]);
         fs::remove_file(&filler).unwrap();
         if !output.status.success() {
-            refused += 1;
             let error = &lines(&output.stderr)[0]["error"];
             assert_eq!(error["code"], "disk_full", "{left} kB left: {error}");
             home.json(&["init", "--name", "Anna"]);
         }
         assert_eq!(home.json(&["status"])[0]["name"], "Anna", "{left} kB left");
         fs::remove_dir_all(&home.dir).unwrap();
+        output.status.success()
+    };
+    // From where it never does to where it does, and closer and closer to the border between.
+    let (mut too_little, mut enough) = (0, 24_000);
+    assert!(!succeeds(too_little) && succeeds(enough));
+    while enough - too_little > 4 {
+        let left = u64::midpoint(too_little, enough);
+        if succeeds(left) { enough = left } else { too_little = left }
     }
-    println!("{refused} of 17 were refused at first");
-    assert!(refused > 0, "there was always space");
+    println!("{enough} kB are enough");
+    for left in (too_little.saturating_sub(256)..too_little).step_by(16) {
+        succeeds(left);
+    }
 }
 
 #[test]
