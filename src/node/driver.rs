@@ -10,18 +10,19 @@
 //! ```
 //!
 //! A commit that fails takes its whole batch back: callers are told why, frames are refused for later, other reports of
-//! the network wait in the backlog, and the node lives on with the store as it was.
+//! the network wait in the backlog, and the node lives on with the store as it was. Where the disk is full, what a person
+//! says is kept all the same, out of the reserve.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kinfolk_engine::event::Notice;
-use kinfolk_engine::input::{Delivery, Report};
+use kinfolk_engine::input::{Command, Delivery, Report};
 use kinfolk_engine::refusal::Refusal;
 use kinfolk_engine::store::{Changes, Key, Overlay, Profile, Read, ReadError};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, turn};
 use kinfolk_net::Network;
-use kinfolk_store::Store;
+use kinfolk_store::{CommitError, Store};
 use kinfolk_wire::direct::NackCode;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
@@ -134,10 +135,24 @@ struct Driver<C, E> {
     stopping: Option<oneshot::Sender<()>>,
 }
 
+/// Who waits for what a command comes to.
+struct Caller {
+    reply: oneshot::Sender<Result<Answer, CommandError>>,
+    /// The command, where it is something that a person said.
+    line: Option<Box<Command>>,
+}
+
+impl Caller {
+    /// A caller that no longer waits is told nothing.
+    fn tell(self, outcome: Result<Answer, CommandError>) {
+        drop(self.reply.send(outcome));
+    }
+}
+
 /// What waits for the commit of its batch.
 enum Waiting {
     Effect(Effect),
-    Reply(oneshot::Sender<Result<Answer, CommandError>>, Answer),
+    Reply(Caller, Answer),
 }
 
 /// A batch on its way to the disk.
@@ -326,8 +341,11 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
 
     fn take(&mut self, batch: &mut Batch, request: Request) {
         match request {
-            // What it came to is told to whoever waits.
-            Request::Command(command, reply) => drop(self.step(batch, Input::Command(*command), Some(reply))),
+            Request::Command(command, reply) => {
+                let line = matches!(*command, Command::SendMessage { .. }).then(|| command.clone());
+                // What it came to is told to the caller.
+                self.step(batch, Input::Command(*command), Some(Caller { reply, line }));
+            }
             Request::Question(question) => batch.questions.push(question),
             Request::Counters(reply) => batch.counters.push(reply),
             Request::Stop(reply) => batch.stop = Some(reply),
@@ -378,12 +396,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
     }
 
     /// Runs one turn over what the batch has changed so far.
-    fn step(
-        &mut self,
-        batch: &mut Batch,
-        input: Input,
-        reply: Option<oneshot::Sender<Result<Answer, CommandError>>>,
-    ) -> Outcome {
+    fn step(&mut self, batch: &mut Batch, input: Input, caller: Option<Caller>) -> Outcome {
         batch.turns += 1;
         let now = self.clock.now();
         let outcome = match self.entropy.generator() {
@@ -404,16 +417,15 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             Ok(Turn { changes, effects, answer, rejections }) => {
                 batch.changes.extend(changes);
                 batch.waiting.extend(effects.into_iter().map(Waiting::Effect));
-                batch.waiting.extend(reply.map(|reply| Waiting::Reply(reply, answer)));
+                batch.waiting.extend(caller.map(|caller| Waiting::Reply(caller, answer)));
                 for rejection in rejections {
                     *self.counters.entry(rejection).or_default() += 1;
                 }
                 Outcome::Done
             }
             Err((error, outcome)) => {
-                match reply {
-                    // A caller that no longer waits has lost nothing: nothing was done.
-                    Some(reply) => drop(reply.send(Err(error))),
+                match caller {
+                    Some(caller) => caller.tell(Err(error)),
                     None => tracing::warn!(%error, "a turn failed"),
                 }
                 outcome
@@ -435,24 +447,18 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         match self.store.commit(&changes) {
             Ok(()) => {
                 self.is_begun |= begins;
-                let mut lost = Vec::new();
-                for item in waiting {
-                    match item {
-                        Waiting::Effect(Effect::Notify(notice)) => drop(self.notices.send(notice)),
-                        Waiting::Effect(effect) => lost.extend(self.try_perform(effect)),
-                        Waiting::Reply(reply, answer) => drop(reply.send(Ok(answer))),
-                    }
-                }
-                for report in lost {
-                    self.hear_report(batch, report);
-                }
+                self.let_out(batch, waiting);
                 if batch.turns > 0 { self.commit(batch) } else { Ok(()) }
             }
             Err(error) => {
                 tracing::warn!(%error, "a batch was not committed");
                 for item in waiting {
-                    if let Waiting::Reply(reply, _) = item {
-                        drop(reply.send(Err(CommandError::from(&error))));
+                    match item {
+                        Waiting::Reply(Caller { reply, line: Some(line) }, _) if error == CommitError::Full => {
+                            self.keep(batch, *line, reply);
+                        }
+                        Waiting::Reply(caller, _) => caller.tell(Err(CommandError::from(&error))),
+                        Waiting::Effect(_) => {}
                     }
                 }
                 for delivery in deliveries {
@@ -461,6 +467,38 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 self.heard_in_vain.put_back(reports);
                 self.wait_a_while();
                 Ok(())
+            }
+        }
+    }
+
+    /// What is committed leaves, and callers are told.
+    fn let_out(&mut self, batch: &mut Batch, waiting: Vec<Waiting>) {
+        let mut lost = Vec::new();
+        for item in waiting {
+            match item {
+                Waiting::Effect(Effect::Notify(notice)) => drop(self.notices.send(notice)),
+                Waiting::Effect(effect) => lost.extend(self.try_perform(effect)),
+                Waiting::Reply(caller, answer) => caller.tell(Ok(answer)),
+            }
+        }
+        for report in lost {
+            self.hear_report(batch, report);
+        }
+    }
+
+    /// Keeps what a person said although the disk is full, out of the reserve. It goes out like any other line; what
+    /// becomes of it is noted when there is space.
+    fn keep(&mut self, batch: &mut Batch, line: Command, reply: oneshot::Sender<Result<Answer, CommandError>>) {
+        let mut alone = Batch::default();
+        self.step(&mut alone, Input::Command(line), Some(Caller { reply, line: None }));
+        match self.store.commit_from_reserve(&alone.changes) {
+            Ok(()) => self.let_out(batch, alone.waiting),
+            Err(error) => {
+                for item in alone.waiting {
+                    if let Waiting::Reply(caller, _) = item {
+                        caller.tell(Err(CommandError::from(&error)));
+                    }
+                }
             }
         }
     }

@@ -126,8 +126,8 @@ impl Store {
         self.commit_in(Room::Ordinary, changes)
     }
 
-    /// The same for what must not be lost because the disk is full: it may take of the space that is held in reserve, of
-    /// which there is enough for some tens of short messages.
+    /// The same for what must not be lost because the disk is full: where it is short, some kilobytes, it may take of the
+    /// space that is held in reserve, of which there is enough for a hundred messages.
     ///
     /// # Errors
     /// As those of [`commit`](Self::commit).

@@ -54,8 +54,8 @@ fn lives(running: &mut Running) {
 }
 
 #[test]
-fn g02_a_node_on_a_full_disk_refuses_to_send_loses_nothing_and_goes_on_when_there_is_space() {
-    const TEST: &str = "disk::g02_a_node_on_a_full_disk_refuses_to_send_loses_nothing_and_goes_on_when_there_is_space";
+fn g02_a_node_on_a_full_disk_keeps_short_lines_refuses_long_ones_loses_nothing_and_goes_on_when_there_is_space() {
+    const TEST: &str = "disk::g02_a_node_on_a_full_disk_keeps_short_lines_refuses_long_ones_loses_nothing_and_goes_on_when_there_is_space";
     let Some(place) = place() else {
         return on_small_disk(TEST, "size=64m").unwrap_or_else(|reason| skip(TEST, &reason));
     };
@@ -77,6 +77,13 @@ fn g02_a_node_on_a_full_disk_refuses_to_send_loses_nothing_and_goes_on_when_ther
     lives(&mut anna_runs);
     assert_eq!(anna.json(&["contacts"]).len(), 1);
     assert_eq!(shown(&anna, "Ben"), each_once(&said), "a refused text is shown, or an acknowledged one is not");
+
+    // Short lines are kept out of the reserve, long after longer ones are refused.
+    for number in 0..100 {
+        let text = format!("kept {number}");
+        send(&anna, "Ben", &text).unwrap();
+        said.push(text);
+    }
 
     // What is sent to the full node waits at its sender.
     let heard = vec![format!("hear this {}", "y".repeat(20_000))];

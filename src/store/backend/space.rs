@@ -17,6 +17,8 @@ use super::{Batch, Fault, Room};
 pub(crate) const HEADROOM: u64 = 4 << 20;
 /// How many bytes a database may write for one byte of a batch, whole pages being written anew.
 const AMPLIFICATION: u64 = 8;
+/// The longest batch that is taken out of the reserve, so that a few long ones do not use it up.
+const LONGEST_FROM_RESERVE: u64 = 16 << 10;
 const BLOCK: u64 = 512;
 
 /// After a sync that failed, the system may go on showing what never reached the disk, until it is asked to read it
@@ -35,6 +37,7 @@ pub(super) fn reserve(file: &File, batch: &Batch) -> Result<(), Fault> {
     let metadata = file.metadata()?;
     let behind = match batch.room {
         Room::Ordinary => HEADROOM / 2,
+        Room::Reserve if batch.bytes() > LONGEST_FROM_RESERVE => return Err(Fault::Full),
         Room::Reserve => HEADROOM / 8,
     };
     let needed = batch.bytes().saturating_mul(AMPLIFICATION).saturating_add(behind);
