@@ -24,6 +24,8 @@ mod logs;
 mod making;
 #[path = "daemon/running.rs"]
 mod running;
+#[path = "daemon/rescue.rs"]
+mod rescue;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "support/small_disk.rs"]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use kinfolk_rpc::message::MessageState;
 
+use crate::rescue::Rescue;
 use crate::span::parse_span;
 
 /// kinfolk: talk to people you know, end to end encrypted, with no server.
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Run(Run),
     #[command(flatten)]
     Talk(Talk),
+    Rescue(Rescue),
     /// Print a completion script for your shell
     ///
     /// For bash: `kinfolk completions bash > ~/.local/share/bash-completion/completions/kinfolk`.

@@ -104,10 +104,12 @@ impl Failure {
             "not_delivered" => "see whether they are still a contact with: kinfolk contacts",
             "timed_out" => "the node goes on trying; see how far it has come with: kinfolk history CHAT",
             "disk_full" => "free some space and try again; nothing that was sent or received is lost",
-            "store_damaged" | "store_failed" | "store_inconsistent" => {
-                "check the disk and its free space, then start the node again"
+            "store_damaged" | "store_inconsistent" => {
+                "stop the node and save what can be read with: kinfolk rescue NEWDIR"
             }
             "no_randomness" => "wait until the system has gathered some, and try again",
+            "commits_lost" => "save the rest with: kinfolk rescue NEWDIR --accept-loss",
+            "store_failed" => "check the disk and its free space, then start the node again",
             "wrong_passphrase" => "try again; the passphrase is the one given at kinfolk init",
             "needs_passphrase" | "passphrase_file" | "empty_passphrase" | "passphrases_differ" => {
                 "give it with --passphrase-file FILE, in KINFOLK_PASSPHRASE, or on a terminal"

@@ -10,6 +10,7 @@ use crate::arguments::{Arguments, Command, Init, Run, Talk};
 use crate::failure::{Exit, Failure};
 use crate::paper::Paper;
 use crate::passphrase::PassphraseSource;
+use crate::rescue::Rescue;
 use crate::screen::{Form, Screen};
 
 /// A command line that made sense.
@@ -34,6 +35,8 @@ pub enum Act {
     Run(Run),
     /// Ask something of its node; see [`execute`](crate::execute).
     Talk(Talk),
+    /// Save what can be read of the profile into a new one.
+    Rescue(Rescue),
     /// Print completions or write manual pages; see [`Paper::write`].
     Write(Paper),
 }
@@ -118,6 +121,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Un
             Command::Init(init) => Act::Init(init),
             Command::Run(run) => Act::Run(run),
             Command::Talk(talk) => Act::Talk(talk),
+            Command::Rescue(rescue) => Act::Rescue(rescue),
             Command::Completions { shell } => Act::Write(Paper::Completions(shell)),
             Command::Man { dir } => Act::Write(Paper::Manual(dir)),
         },

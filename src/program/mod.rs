@@ -1,10 +1,11 @@
-//! What the binary does that no floor does alone: make a profile, run its node behind its door, and answer a command
-//! where no node runs.
+//! What the binary does that no floor does alone: make a profile, run its node behind its door, answer a command where
+//! no node runs, and rescue a profile that is damaged.
 
 pub(crate) mod hardening;
 pub(crate) mod logs;
 pub(crate) mod panics;
 pub(crate) mod profile;
+pub(crate) mod rescue;
 pub(crate) mod running;
 pub(crate) mod settings;
 pub(crate) mod signals;

@@ -169,7 +169,7 @@ fn unlock(passphrase: &Passphrase) -> Unlock<'_> {
     passphrase.as_ref().map_or(Unlock::KeyFile, |text| Unlock::Passphrase(text))
 }
 
-fn not_opened(error: &OpenError) -> Failure {
+pub(crate) fn not_opened(error: &OpenError) -> Failure {
     let code = match error {
         OpenError::NotAProfile { .. } => "no_profile",
         OpenError::Foreign { .. } => "foreign_profile",
@@ -178,6 +178,7 @@ fn not_opened(error: &OpenError) -> Failure {
         OpenError::NoPassphrase | OpenError::WrongPassphrase => "wrong_passphrase",
         OpenError::NewerSchema { .. } => "newer_profile",
         OpenError::Damaged { .. } | OpenError::LostCommits { .. } => "store_damaged",
+        OpenError::KeysDamaged { .. } => "keys_damaged",
         OpenError::Full => "disk_full",
         _ => "store_failed",
     };

@@ -8,9 +8,12 @@ use crate::backend::Fault;
 use crate::store::{CommitError, Store};
 
 mod carve;
+mod readable;
 mod rescue;
+mod safe;
 
 pub use rescue::{Origin, RescueError, RescueReport, rescue};
+pub use safe::{Rescue, RescueFailed, asks_for_passphrase};
 
 /// Rows of one batch of an import, and their bytes.
 const BATCH_ROWS: usize = 500;
@@ -30,12 +33,21 @@ pub struct ExportReport {
 /// Why an export stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError<E> {
+    /// The disk is full.
+    #[error("the disk is full; free some space and try again")]
+    Full,
     /// The disk or the back-end failed.
     #[error("the store cannot be read: {0}")]
     Disk(String),
     /// Whoever takes the rows did.
     #[error(transparent)]
     Sink(E),
+}
+
+impl<E> From<Fault> for ExportError<E> {
+    fn from(fault: Fault) -> Self {
+        if fault == Fault::Full { Self::Full } else { Self::Disk(fault.to_string()) }
+    }
 }
 
 /// Why an import stopped.
@@ -70,7 +82,7 @@ impl Store {
                 ControlFlow::Break(())
             }
         });
-        let damaged = walked.map_err(|fault: Fault| ExportError::Disk(fault.to_string()))?;
+        let damaged = walked?;
         if let Some(error) = refused {
             return Err(ExportError::Sink(error));
         }

@@ -29,11 +29,14 @@ mod seal;
 mod store;
 
 pub use backend::{Backend, UnknownBackend, contains_panics};
-pub use export::{ExportError, ExportReport, ImportError, Origin, RescueError, RescueReport, rescue};
+pub use export::{
+    ExportError, ExportReport, ImportError, Origin, Rescue, RescueError, RescueFailed, RescueReport,
+    asks_for_passphrase, rescue,
+};
 pub use migrate::SCHEMA;
 pub use profile::passphrase::Derivation;
 pub use profile::{
-    ChangeError, CreateError, OpenError, Options, Unlock, accept_loss, change_passphrase, create, exists,
+    ChangeError, CreateError, OpenError, Options, Unlock, change_passphrase, create, exists,
     needs_passphrase, open,
 };
 pub use store::{CommitError, Store, Timings};

@@ -55,6 +55,11 @@ impl Meta {
         Ok(Some(Self::read(&text).ok_or(SealError::Malformed)?))
     }
 
+    /// Reads sealed bytes, if they are a store's own row.
+    pub(crate) fn open(keys: &Keys, sealed: &[u8]) -> Option<Self> {
+        Self::read(&keys.open_whole(&AT, sealed).ok()?)
+    }
+
     fn read(text: &[u8]) -> Option<Self> {
         let mut reader = Reader::new("the store's own row", text);
         if reader.u8().ok()? != VERSION {

@@ -53,7 +53,7 @@ pub enum CommitError {
     /// The database has lost commits that were on the disk. Nothing more is written to it; it can be read.
     #[error(
         "the database has gone back from commit {expected} to {found}: its disk does not keep what is written; stop \
-         the node and rescue the rows into a profile on another disk"
+         the node and save what can be read to another disk with `kinfolk rescue NEWDIR`"
     )]
     Lost {
         /// The last commit that was acknowledged.

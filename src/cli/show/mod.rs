@@ -4,6 +4,7 @@ pub(crate) mod contact;
 pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod qr;
+pub(crate) mod rescue;
 pub(crate) mod startup;
 pub(crate) mod status;
 pub(crate) mod text;

@@ -8,8 +8,9 @@ mod duo;
 use duo::{Duo, peer};
 use kinfolk_engine::effect::RequestId;
 use kinfolk_engine::input::{Command, Delivery, Report};
-use kinfolk_engine::store::{Alarm, Key, MessageState, Read};
-use kinfolk_engine::{Effect, Input, Rejection, query};
+use kinfolk_engine::store::{Alarm, Changes, Key, MessageState, Read};
+use kinfolk_engine::{Effect, Input, Rejection, mend, query};
+use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::time::Span;
@@ -226,4 +227,37 @@ fn a17_a_restored_copy_heals() {
     assert!(
         duo.lines(0).iter().filter(|l| l.place.sender == duo.identities[0]).all(|l| l.state == MessageState::Delivered)
     );
+}
+
+#[test]
+fn rows_that_agree_need_no_mending_and_after_sessions_and_lines_are_lost_both_talk_on() {
+    let mut duo = Duo::friends();
+    duo.say(0, "before");
+    duo.say(1, "before, too");
+    duo.pass(Span::from_secs(1));
+    assert!(mend(&duo.stores[0]).unwrap().is_empty());
+    let is_lost = |key: &Key| match key {
+        Key::Session(..) | Key::Timer(_, Alarm::Housekeeping) => true,
+        Key::Message(_, _, sender, _) => *sender == duo.identities[0],
+        _ => false,
+    };
+    let mut lost = Changes::default();
+    duo.stores[0].iter().filter(|(key, _)| is_lost(key)).for_each(|(key, _)| lost.delete(*key));
+    assert_eq!(lost.iter().count(), 3);
+    duo.stores[0].commit(&lost);
+    let mended = mend(&duo.stores[0]).unwrap();
+    duo.stores[0].commit(&mended);
+    assert!(mend(&duo.stores[0]).unwrap().is_empty());
+    duo.say(0, "after");
+    duo.say(1, "after, too");
+    duo.pass(Span::from_days(1));
+    let said = |who: usize| -> Vec<String> {
+        let words = |line: &query::Line| match &line.body {
+            Body::Text(text) => text.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        duo.lines(who).iter().map(words).collect()
+    };
+    assert_eq!(said(0), ["before, too", "after", "after, too"]);
+    assert_eq!(said(1), ["before", "before, too", "after", "after, too"]);
 }

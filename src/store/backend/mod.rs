@@ -170,6 +170,13 @@ pub(crate) fn open(backend: Backend, dir: &Path) -> Result<Box<dyn Disk>, Fault>
     })
 }
 
+/// Which database a directory holds, by its files.
+pub(crate) fn recognise(dir: &Path) -> Option<Backend> {
+    [(Backend::Sled, sled::LOG), (Backend::Redb, redb::FILE)]
+        .into_iter()
+        .find_map(|(backend, file)| dir.join(file).is_file().then_some(backend))
+}
+
 /// Makes a database in an empty directory, and opens it.
 pub(crate) fn make(backend: Backend, dir: &Path) -> Result<Box<dyn Disk>, Fault> {
     Ok(match backend {

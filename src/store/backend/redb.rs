@@ -15,7 +15,7 @@ use super::held::{HeldFile, Shared};
 use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, walk};
 use crate::profile::layout;
 
-const FILE: &str = "redb";
+pub(super) const FILE: &str = "redb";
 const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 const CACHE_BYTES: usize = 16 << 20;
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail, walk};
 use crate::profile::layout;
 
-const LOG: &str = "db";
+pub(super) const LOG: &str = "db";
 const CACHE_BYTES: u64 = 16 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
 /// How much may be written before closing leaves a snapshot.

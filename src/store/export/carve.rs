@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kinfolk_engine::store::{Key, Row};
 
+use super::readable;
+use crate::meta::Meta;
 use crate::place;
 use crate::seal::{HEAD_MARK, Head, Keys, PIECE, PIECE_MARK, Parts, Piece};
 
@@ -24,6 +26,8 @@ pub(super) struct Carved {
     files: Vec<PathBuf>,
     found: BTreeMap<Key, Found>,
     pieces: BTreeMap<([u8; 8], u8), Spot>,
+    /// The store's own row after the newest commit of which one was found.
+    meta: Option<Meta>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +44,7 @@ struct Found {
 impl Carved {
     /// Looks through every file of a directory.
     pub(super) fn search(keys: &Keys, dir: &Path) -> io::Result<Self> {
-        let mut carved = Self { files: Vec::new(), found: BTreeMap::new(), pieces: BTreeMap::new() };
+        let mut carved = Self { files: Vec::new(), found: BTreeMap::new(), pieces: BTreeMap::new(), meta: None };
         carved.list(dir)?;
         let mut long = Vec::new();
         for (file, path) in carved.files.clone().into_iter().enumerate() {
@@ -53,6 +57,10 @@ impl Carved {
                         long.push(spot);
                     } else if let Some((key, version, _)) = genuine(keys, head.part) {
                         carved.take(key, version, spot);
+                    } else if let Some(meta) = Meta::open(keys, head.part)
+                        && carved.meta.as_ref().is_none_or(|known| known.commits < meta.commits)
+                    {
+                        carved.meta = Some(meta);
                     }
                 }
             })?;
@@ -65,19 +73,24 @@ impl Carved {
         Ok(carved)
     }
 
+    /// The store's own row after the newest commit of which one was found.
+    pub(super) const fn meta(&self) -> Option<&Meta> {
+        self.meta.as_ref()
+    }
+
     /// The newest version of a row, if it is newer than `than`; it is not asked for again.
-    pub(super) fn newer(&mut self, keys: &Keys, key: &Key, than: u64) -> io::Result<Option<Row>> {
+    pub(super) fn newer(&mut self, keys: &Keys, key: &Key, than: u64) -> io::Result<Option<(u64, Row)>> {
         match self.found.remove(key) {
-            Some(found) if found.version > than => self.row(keys, found.head),
+            Some(found) if found.version > than => Ok(self.row(keys, found.head)?.map(|row| (found.version, row))),
             _ => Ok(None),
         }
     }
 
-    /// The rows that nobody asked for.
-    pub(super) fn rest(&mut self, keys: &Keys, mut visit: impl FnMut(Key, Row) -> bool) -> io::Result<()> {
+    /// The rows that nobody asked for, with their versions.
+    pub(super) fn rest(&mut self, keys: &Keys, mut visit: impl FnMut(Key, u64, Row) -> bool) -> io::Result<()> {
         for (key, found) in std::mem::take(&mut self.found) {
             if let Some(row) = self.row(keys, found.head)?
-                && !visit(key, row)
+                && !visit(key, found.version, row)
             {
                 break;
             }
@@ -125,10 +138,9 @@ impl Carved {
 
     fn read(&self, spot: Spot) -> io::Result<Vec<u8>> {
         let Some(path) = self.files.get(spot.file) else { return Ok(Vec::new()) };
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(spot.offset))?;
-        let mut bytes = Vec::new();
-        file.take(u64::try_from(LONGEST).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; LONGEST];
+        let read = readable::read_at(&File::open(path)?, &mut bytes, spot.offset)?;
+        bytes.truncate(read);
         Ok(bytes)
     }
 }
@@ -146,12 +158,16 @@ fn genuine(keys: &Keys, sealed: &[u8]) -> Option<(Key, u64, Row)> {
 
 /// Calls `visit` with the place and the bytes of everything that begins like a head or a piece.
 fn scan(path: &Path, visit: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let mut window = Vec::new();
     let mut start = 0u64;
     loop {
-        let wanted = u64::try_from(WINDOW.saturating_sub(window.len())).unwrap_or(u64::MAX);
-        let ended = Read::by_ref(&mut file).take(wanted).read_to_end(&mut window)? == 0;
+        let held = window.len();
+        window.resize(WINDOW, 0);
+        let behind = start.saturating_add(u64::try_from(held).unwrap_or(u64::MAX));
+        let read = readable::read_at(&file, window.get_mut(held..).unwrap_or_default(), behind)?;
+        window.truncate(held.saturating_add(read));
+        let ended = read == 0;
         let fresh = if ended { window.len() } else { window.len().saturating_sub(LONGEST) };
         for (index, front) in window.windows(HEAD_MARK.len()).enumerate().take(fresh) {
             if (front == HEAD_MARK || front == PIECE_MARK)

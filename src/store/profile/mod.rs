@@ -142,15 +142,24 @@ pub enum OpenError {
         known: u32,
     },
     /// Part of it cannot be read.
-    #[error("the profile is damaged: {what}; its readable rows can be rescued into a new profile")]
+    #[error("the profile is damaged: {what}; save what can be read with `kinfolk rescue NEWDIR`")]
     Damaged {
+        /// What, and how.
+        what: String,
+    },
+    /// What its keys are in cannot be read, so nothing else can.
+    #[error(
+        "the keys of the profile are damaged: {what}. Without them nothing in it can be read: put that file back from \
+         a copy, or begin anew; your 24 words bring your identity back with `kinfolk init --restore-phrase FILE`"
+    )]
+    KeysDamaged {
         /// What, and how.
         what: String,
     },
     /// The database is an older one than was last written.
     #[error(
         "the database has gone back from commit {expected} to {found}: an older copy was put in its place, or its end \
-         is damaged; rescue its rows, or accept the loss"
+         is damaged; save what can be read with `kinfolk rescue NEWDIR`"
     )]
     LostCommits {
         /// The last commit that this profile remembers.
@@ -248,8 +257,16 @@ pub fn exists(dir: &Path) -> bool {
 /// # Errors
 /// [`OpenError`] where there is no profile that this program can read.
 pub fn needs_passphrase(dir: &Path) -> Result<bool, OpenError> {
+    read_format(&Layout::of(dir))?;
+    vault_asks_for_passphrase(dir)
+}
+
+/// The same where the marker may be damaged.
+pub(crate) fn vault_asks_for_passphrase(dir: &Path) -> Result<bool, OpenError> {
     let layout = Layout::of(dir);
-    read_format(&layout)?;
+    if !layout.store().exists() {
+        return Err(OpenError::NotAProfile { dir: dir.to_path_buf() });
+    }
     let vault = read_vault(&layout)?;
     Ok(vault.has(Kind::PASSPHRASE) && !vault.has(Kind::KEY_FILE))
 }
@@ -362,12 +379,27 @@ pub fn open(dir: &Path, unlock: Unlock<'_>) -> Result<Store, OpenError> {
 /// Takes the lock and unlocks the vault; the database is not touched.
 pub(crate) fn unlock(dir: &Path, unlock: Unlock<'_>) -> Result<Unlocked, OpenError> {
     let layout = Layout::of(dir);
-    let format = read_format(&layout)?;
+    let backend = read_format(&layout)?.backend;
+    unlock_on(layout, backend, unlock)
+}
+
+/// The same where the marker may be damaged, too: the files of the database tell which it is.
+pub(crate) fn unlock_damaged(dir: &Path, unlock: Unlock<'_>) -> Result<Unlocked, OpenError> {
+    let layout = Layout::of(dir);
+    let backend = match read_format(&layout) {
+        Ok(format) => format.backend,
+        Err(error @ OpenError::Foreign { .. }) => backend::recognise(&layout.rows()).ok_or(error)?,
+        Err(error) => return Err(error),
+    };
+    unlock_on(layout, backend, unlock)
+}
+
+fn unlock_on(layout: Layout, backend: Backend, unlock: Unlock<'_>) -> Result<Unlocked, OpenError> {
     let lock = take_lock(&layout)?;
     let vault = read_vault(&layout)?;
     let started = Instant::now();
     let data_key = unlock_vault(&layout, &vault, unlock)?;
-    Ok(Unlocked { keys: Keys::of(&data_key), took: started.elapsed(), backend: format.backend, layout, lock })
+    Ok(Unlocked { keys: Keys::of(&data_key), took: started.elapsed(), backend, layout, lock })
 }
 
 fn take_lock(layout: &Layout) -> Result<Lock, OpenError> {
@@ -397,25 +429,6 @@ fn finish_opening(unlocked: Unlocked, started: Instant) -> Result<Store, OpenErr
 
 pub(crate) fn read_meta(keys: &Keys, disk: &dyn Disk) -> Result<Meta, OpenError> {
     Meta::get(keys, disk)?.ok_or_else(|| OpenError::Damaged { what: "the store's own row is missing".to_owned() })
-}
-
-/// Opens a profile whose database has lost commits, from now on taking it as it is.
-///
-/// Whatever those commits held is gone, what others sent in the meantime may not open, and sessions with them may have
-/// to start anew. Returns how many commits were lost.
-///
-/// # Errors
-/// [`OpenError`].
-pub fn accept_loss(dir: &Path, unlock: Unlock<'_>) -> Result<u64, OpenError> {
-    let unlocked = self::unlock(dir, unlock)?;
-    let disk = backend::open_with_ballast(unlocked.backend, &unlocked.layout.rows(), &unlocked.layout.ballast())?;
-    let meta = read_meta(&unlocked.keys, &*disk)?;
-    let anchor = Anchor::open(&unlocked.layout.anchor())?;
-    let expected = anchor.commits(&unlocked.keys)?.unwrap_or_default();
-    anchor.set(&unlocked.keys, meta.commits)?;
-    disk.settle()?;
-    disk.close()?;
-    Ok(expected.saturating_sub(meta.commits))
 }
 
 /// Locks a profile with another passphrase from now on. One slot of the vault is written anew; no row is.
@@ -457,13 +470,13 @@ fn read_format(layout: &Layout) -> Result<Format, OpenError> {
 
 fn read_vault(layout: &Layout) -> Result<Vault, OpenError> {
     let bytes = read_short(&layout.vault(), vault::LONGEST)
-        .map_err(|error| OpenError::Damaged { what: format!("the vault cannot be read: {error}") })?;
+        .map_err(|error| OpenError::KeysDamaged { what: format!("the vault cannot be read: {error}") })?;
     Vault::read(&bytes).map_err(|error| match error {
         DecodeError::UnknownVersion { found, .. } => OpenError::Foreign {
             dir: layout.dir().to_path_buf(),
             reason: format!("its vault is of version {found}; use a newer program"),
         },
-        other => OpenError::Damaged { what: format!("the vault: {other}") },
+        other => OpenError::KeysDamaged { what: format!("the vault: {other}") },
     })
 }
 
@@ -480,7 +493,7 @@ fn unlock_vault(layout: &Layout, vault: &Vault, unlock: Unlock<'_>) -> Result<Da
             if !vault.has(Kind::KEY_FILE) {
                 return Err(OpenError::NeedsPassphrase);
             }
-            let unreadable = |reason: String| OpenError::Damaged { what: format!("the key file: {reason}") };
+            let unreadable = |reason: String| OpenError::KeysDamaged { what: format!("the key file: {reason}") };
             let bytes = read_short(&layout.key(), 32).map_err(|error| unreadable(error.to_string()))?;
             let bytes = Zeroizing::new(bytes);
             key = Zeroizing::new(
@@ -493,9 +506,9 @@ fn unlock_vault(layout: &Layout, vault: &Vault, unlock: Unlock<'_>) -> Result<Da
     vault.unlock(&secret).map_err(|error| match error {
         UnlockError::WrongSecret | UnlockError::NoSlot => match unlock {
             Unlock::Passphrase(_) => OpenError::WrongPassphrase,
-            Unlock::KeyFile => OpenError::Damaged { what: "the key file is not the one of this vault".to_owned() },
+            Unlock::KeyFile => OpenError::KeysDamaged { what: "the key file is not the one of this vault".to_owned() },
         },
-        UnlockError::Damaged => OpenError::Damaged { what: "the vault".to_owned() },
+        UnlockError::Damaged => OpenError::KeysDamaged { what: "the vault".to_owned() },
         UnlockError::Derive(error) => OpenError::Disk(format!("{error}; free some memory and try again")),
     })
 }

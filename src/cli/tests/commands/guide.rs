@@ -79,6 +79,7 @@ async fn printed(line: &str) -> String {
             // The rest of the script is the shell's own affair.
             return out.text().lines().next().map(|first| format!("{first}\n...\n")).unwrap();
         }
+        Act::Rescue(rescue) => screen.rescued(&sample::rescued(), &rescue.dir).unwrap(),
         Act::Write(Written::Manual(_)) => {
             let dir = tempfile::tempdir().unwrap();
             Written::Manual(dir.path().to_owned()).write(&mut screen).unwrap();

@@ -1,6 +1,6 @@
 //! People and messages for examples.
 
-use kinfolk_cli::{Initialised, Ready, UnlockedBy};
+use kinfolk_cli::{Initialised, Ready, Rescued, UnlockedBy};
 use kinfolk_rpc::contact::{Contact, ContactState, NameWarning, NameWarningKind};
 use kinfolk_rpc::event::{Event, What};
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
@@ -124,6 +124,10 @@ pub(crate) fn ready() -> Ready {
         addresses: vec!["/ip4/192.168.1.20/udp/20417/quic-v1".into()],
         api: "http://127.0.0.1:41729".into(),
     }
+}
+
+pub(crate) fn rescued() -> Rescued {
+    Rescued { listed: 1_190, raw: 7, damaged: 2, expected: Some(1_200) }
 }
 
 /// One of each kind.

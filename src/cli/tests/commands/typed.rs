@@ -29,6 +29,8 @@ fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         "run --api 0.0.0.0:80",
         "verify Bo --mark --unmark",
         "receipts Bo maybe",
+        "rescue",
+        "rescue new --store punched-cards",
         "completions tcsh",
         "status extra",
     ] {

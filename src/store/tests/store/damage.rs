@@ -214,7 +214,7 @@ fn number_of(key: Key) -> u64 {
 /// Rescues what can be, and counts it: nothing but rows that were written, each once.
 fn rescued(profile: &Path, versions: &BTreeMap<Key, Vec<Row>>, what: &str) -> usize {
     let mut given = BTreeMap::new();
-    let report = rescue(profile, Unlock::KeyFile, |key, row, _| {
+    let report = rescue(profile, Unlock::KeyFile, &profile.join("copied"), |key, row, _| {
         assert!(given.insert(key, row).is_none(), "{what}: a row was rescued twice");
         Ok::<_, Infallible>(())
     });

@@ -13,6 +13,7 @@ mod faults;
 mod laws;
 mod process;
 mod profile;
+mod rescue;
 mod rows;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use kinfolk_engine::store::Read;
 use kinfolk_store::{
-    Backend, ChangeError, CreateError, OpenError, Unlock, accept_loss, change_passphrase, exists, needs_passphrase,
+    Backend, ChangeError, CreateError, OpenError, Unlock, change_passphrase, exists, needs_passphrase,
 };
 
 use super::rows::*;
 
-const PASSPHRASE: Unlock<'_> = Unlock::Passphrase("correct horse battery staple");
+pub(crate) const PASSPHRASE: Unlock<'_> = Unlock::Passphrase("correct horse battery staple");
 
 /// Every path under a directory, with its permissions.
 fn modes(dir: &Path) -> Vec<(String, bool, u32)> {
@@ -78,9 +78,9 @@ fn a_key_file_opens_a_profile_without_a_passphrase() {
     let key = dir.path().join("store/key");
     let bytes = fs::read(&key).unwrap();
     fs::write(&key, &bytes[..31]).unwrap();
-    assert!(matches!(kinfolk_store::open(dir.path(), Unlock::KeyFile), Err(OpenError::Damaged { .. })));
+    assert!(matches!(kinfolk_store::open(dir.path(), Unlock::KeyFile), Err(OpenError::KeysDamaged { .. })));
     fs::write(&key, [9; 32]).unwrap();
-    assert!(matches!(kinfolk_store::open(dir.path(), Unlock::KeyFile), Err(OpenError::Damaged { .. })));
+    assert!(matches!(kinfolk_store::open(dir.path(), Unlock::KeyFile), Err(OpenError::KeysDamaged { .. })));
     fs::write(&key, bytes).unwrap();
     open(dir.path()).close().unwrap();
 }
@@ -194,7 +194,7 @@ fn g04_a_damaged_vault_is_refused_at_every_byte_and_at_every_length() {
     let bytes = fs::read(&vault).unwrap();
     let refused = |what: String| {
         let error = kinfolk_store::open(dir.path(), Unlock::KeyFile).unwrap_err();
-        assert!(matches!(error, OpenError::Damaged { .. }), "{what}: {error}");
+        assert!(matches!(error, OpenError::KeysDamaged { .. }), "{what}: {error}");
     };
     for index in 0..bytes.len() {
         let mut other = bytes.clone();
@@ -261,29 +261,6 @@ fn a_change_of_passphrase_that_died_half_way_leaves_the_old_one() {
     kinfolk_store::open(dir.path(), PASSPHRASE).unwrap().close().unwrap();
     change_passphrase(dir.path(), PASSPHRASE, "new", QUICK).unwrap();
     kinfolk_store::open(dir.path(), Unlock::Passphrase("new")).unwrap();
-}
-
-#[test]
-fn g03_an_older_copy_of_the_database_is_noticed_and_taken_only_when_told_to() {
-    for backend in Backend::ALL {
-        let dir = tempfile::tempdir().unwrap();
-        let (rows, copy) = (dir.path().join("store/rows"), dir.path().join("copy"));
-        let mut store = create(dir.path(), backend);
-        put(&mut store, [(line(1, 1), message(b"old"))]);
-        store.close().unwrap();
-        copy_dir(&rows, &copy);
-        let mut store = open(dir.path());
-        for number in 2..5 {
-            put(&mut store, [(line(1, number), message(b"new"))]);
-        }
-        store.close().unwrap();
-        fs::remove_dir_all(&rows).unwrap();
-        copy_dir(&copy, &rows);
-        let error = kinfolk_store::open(dir.path(), Unlock::KeyFile).unwrap_err();
-        assert!(matches!(error, OpenError::LostCommits { expected: 4, found: 1 }), "{error}");
-        assert_eq!(accept_loss(dir.path(), Unlock::KeyFile).unwrap(), 3);
-        assert_eq!(lines(&open(dir.path()), 1).len(), 1);
-    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use kinfolk_engine::store::{
-    Alarm, Changes, Counters, Key, KeyMaterial, Message, MessageState, Nothing, Read, Row, Scan,
+    Alarm, Changes, Counters, Key, KeyMaterial, Message, MessageState, Nothing, Profile, Read, Row, Scan,
 };
 use kinfolk_store::{Backend, Derivation, Options, Store, Unlock};
-use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId, SessionId};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId, SessionId, SigchainHead};
+use kinfolk_wire::name::Name;
+use kinfolk_wire::sigchain::{Signed, SigchainBytes};
 use kinfolk_wire::time::Timestamp;
 
 pub(crate) const QUICK: Options = Options { derivation: Derivation::Least };
@@ -96,4 +98,23 @@ pub(crate) fn lines(read: &dyn Read, conversation_number: u8) -> Vec<(Key, Row)>
     let mut scan = Scan::messages_back_from(conversation(conversation_number), u64::MAX, usize::MAX);
     scan.backwards = false;
     read.scan(&scan).unwrap().rows
+}
+
+/// The row that says whose a profile is.
+pub(crate) fn profile() -> Row {
+    Profile {
+        identity: identity(1),
+        name: Name::new("Anna").unwrap(),
+        sigchain: SigchainBytes { genesis: Signed { payload: Vec::new(), signature: [0; 64], countersignature: None }, entries: Vec::new() },
+        device_keys: KeyMaterial::new(b"device keys"),
+        network_key: KeyMaterial::new(b"network key"),
+        created_at: Timestamp::from_millis(1),
+        peer: peer(1),
+        device: device(1),
+        head: SigchainHead::new([1; 32]),
+        bundle: Vec::new(),
+        bundle_made_at: Timestamp::from_millis(1),
+        bundle_id: 1,
+    }
+    .into()
 }
