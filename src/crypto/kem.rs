@@ -8,6 +8,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY};
 
+use crate::secret::{DEEP, wiping_stack};
+
 /// Length of the seed of a private key in bytes.
 pub const SEED: usize = 64;
 /// A key encapsulation mechanism with the sizes of ML-KEM-768.
@@ -55,8 +57,10 @@ impl Kem for MlKem768 {
     type Private = MlKem768Private;
 
     fn expand(seed: &[u8; SEED]) -> MlKem768Private {
-        let (private, public) = mlkem768::generate_key_pair(*seed).into_parts();
-        MlKem768Private { private: Box::new(private), public }
+        wiping_stack::<DEEP, _>(|| {
+            let (private, public) = mlkem768::generate_key_pair(*seed).into_parts();
+            MlKem768Private { private: Box::new(private), public }
+        })
     }
 
     fn is_valid(key: &[u8; KEM_KEY]) -> bool {
@@ -64,8 +68,10 @@ impl Kem for MlKem768 {
     }
 
     fn encapsulate(key: &[u8; KEM_KEY], randomness: [u8; 32]) -> (Box<[u8; KEM_CIPHERTEXT]>, Zeroizing<[u8; 32]>) {
-        let (ciphertext, shared) = mlkem768::encapsulate(&MlKem768PublicKey::from(key), randomness);
-        (Box::new(ciphertext.into()), Zeroizing::new(shared))
+        wiping_stack::<DEEP, _>(|| {
+            let (ciphertext, shared) = mlkem768::encapsulate(&MlKem768PublicKey::from(key), randomness);
+            (Box::new(ciphertext.into()), Zeroizing::new(shared))
+        })
     }
 }
 
@@ -75,7 +81,9 @@ impl KemPrivate for MlKem768Private {
     }
 
     fn decapsulate(&self, ciphertext: &[u8; KEM_CIPHERTEXT]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(mlkem768::decapsulate(&self.private, &MlKem768Ciphertext::from(ciphertext)))
+        wiping_stack::<DEEP, _>(|| {
+            Zeroizing::new(mlkem768::decapsulate(&self.private, &MlKem768Ciphertext::from(ciphertext)))
+        })
     }
 }
 

@@ -34,6 +34,9 @@ pub mod ratchet;
 pub mod secret;
 pub mod session;
 pub mod sign;
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+mod skip;
 mod stored;
 #[cfg(test)]
 #[path = "tests/support/mod.rs"]

@@ -69,6 +69,32 @@ impl Key {
     }
 }
 
+/// How much stack an operation on a session takes at the most, in bytes, but for ML-KEM.
+pub(crate) const SHALLOW: usize = 16 << 10;
+/// How much stack ML-KEM takes at the most, in bytes.
+pub(crate) const DEEP: usize = 96 << 10;
+
+/// Runs something that has keys on the stack, and then wipes the stack where it ran.
+///
+/// What is moved leaves a copy where it was, which nothing wipes: neither dropping the value in its new place, nor any
+/// safe code that knows the value. But the next call lies where the one before it lay.
+#[inline(never)]
+pub(crate) fn wiping_stack<const BYTES: usize, T>(run: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn apart<T>(run: impl FnOnce() -> T) -> T {
+        run()
+    }
+    let out = apart(run);
+    wipe_stack::<BYTES>();
+    out
+}
+
+#[inline(never)]
+fn wipe_stack<const BYTES: usize>() {
+    let mut area = [0_u8; BYTES];
+    std::hint::black_box(&mut area);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

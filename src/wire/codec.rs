@@ -302,7 +302,7 @@ fn check_deterministic(what: &'static str, bytes: &[u8]) -> Result<(), DecodeErr
 fn is_shortest(bytes: &[u8], start: usize, argument: u64) -> bool {
     let additional = bytes.get(start).map_or(0, |first| first & 0x1f);
     match additional {
-        24 => argument >= 24 || matches!(bytes.get(start), Some(0xf8)),
+        24 => argument >= 24,
         25 => argument > u64::from(u8::MAX),
         26 => argument > u64::from(u16::MAX),
         27 => argument > u64::from(u32::MAX),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn d01_lies_about_lengths_cost_nothing() {
+    fn d01_lies_about_lengths_are_refused() {
         for bytes in [
             &[][..],
             &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],

@@ -8,6 +8,8 @@ pub const TEXT: usize = 32_768;
 pub const NAME: usize = 256;
 /// The same name in grapheme clusters: what a person would count.
 pub const NAME_GRAPHEMES: usize = 64;
+/// Marks upon one grapheme cluster of a name: emoji of two people take six, no script of the living needs more.
+pub const NAME_MARKS: usize = 8;
 /// A sticker's pack or id.
 pub const STICKER_ID: usize = 64;
 /// A `geo:` URI.

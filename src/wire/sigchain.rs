@@ -4,6 +4,8 @@
 //! CBOR inside [`Signed`]; what was signed is kept and verified as received. Signatures are checked in
 //! `kinfolk-crypto`; this file only says what is well-formed.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, DecodeError};
@@ -14,8 +16,9 @@ use crate::time::Timestamp;
 /// The version of genesis and entries that this program writes and reads.
 pub const VERSION: u8 = 1;
 
-/// Bytes and the Ed25519 signature over them, under a label that each use names.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+/// Bytes and the Ed25519 signature over them, under a label that each use names. What is signed may be secret, as an
+/// invite is: it is never printed.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Signed {
     /// The bytes that were signed.
@@ -30,6 +33,12 @@ pub struct Signed {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub countersignature: Option<[u8; 64]>,
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signed({} bytes)", self.payload.len())
+    }
 }
 
 fn decode_payload<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>, minicbor::decode::Error> {

@@ -13,6 +13,7 @@ use super::{HandshakeError, LocalDevice, PairRoot, init_digest};
 use crate::dh::KeyPair;
 use crate::kem::{Kem, MlKem768};
 use crate::prekeys::{VerifiedBundle, VerifiedOneTimePrekey};
+use crate::secret::{DEEP, wiping_stack};
 use crate::session::Session;
 
 /// What [`initiate`] makes.
@@ -30,6 +31,17 @@ pub struct Initiated {
 /// # Errors
 /// [`HandshakeError::Prekey`] if the one-time pair is of another device, [`HandshakeError::WeakKey`].
 pub fn initiate<R: CryptoRng + ?Sized>(
+    rng: &mut R,
+    now: Timestamp,
+    ours: LocalDevice<'_>,
+    theirs: &VerifiedBundle,
+    one_time: Option<&VerifiedOneTimePrekey>,
+    invite: Option<InviteId>,
+) -> Result<Initiated, HandshakeError> {
+    wiping_stack::<DEEP, _>(|| begin(rng, now, ours, theirs, one_time, invite))
+}
+
+fn begin<R: CryptoRng + ?Sized>(
     rng: &mut R,
     now: Timestamp,
     ours: LocalDevice<'_>,

@@ -11,7 +11,7 @@ use super::{HandshakeError, LocalDevice, PairRoot, init_digest};
 use crate::kem::KemPrivate;
 use crate::prekeys::{LastResortSecret, OneTimePrekeySecret, SignedPrekeySecret};
 use crate::ratchet::skipped::{MemorySkippedKeys, SkippedKey};
-use crate::secret::SecretBytes;
+use crate::secret::{DEEP, SecretBytes, wiping_stack};
 use crate::session::Session;
 
 /// The private halves that an `Init` names, as far as they are still there.
@@ -45,6 +45,18 @@ pub struct Accepted {
 /// # Errors
 /// [`HandshakeError`]; nothing was used up.
 pub fn respond(
+    now: Timestamp,
+    ours: LocalDevice<'_>,
+    prekeys: ResponderPrekeys<'_>,
+    their_identity: IdentityId,
+    theirs: &DeviceCertificate,
+    invite: Option<InviteId>,
+    init: &InitMessage<'_>,
+) -> Result<Accepted, HandshakeError> {
+    wiping_stack::<DEEP, _>(|| answer(now, ours, prekeys, their_identity, theirs, invite, init))
+}
+
+fn answer(
     now: Timestamp,
     ours: LocalDevice<'_>,
     prekeys: ResponderPrekeys<'_>,

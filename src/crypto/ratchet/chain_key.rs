@@ -28,6 +28,11 @@ impl<S> ChainKey<S> {
         self.key.as_bytes()
     }
 
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> Key {
+        self.key.clone()
+    }
+
     /// `mk = HMAC(CK, 0x01)`, `CK' = HMAC(CK, 0x02)`; the old chain key is wiped.
     pub(crate) fn advance(&mut self) -> MessageKey {
         let prf = Prf::new(self.key.as_bytes());

@@ -4,7 +4,7 @@
 use rand_core::CryptoRng;
 
 use super::chain_key::ChainKey;
-use super::double_ratchet::{DoubleRatchet, Receiving, Sending};
+use super::double_ratchet::{Active, DoubleRatchet, Due, Receiving, Sending};
 use super::header_key::HeaderKey;
 use super::root_key::RootKey;
 pub use super::root_key::RootLabel;
@@ -34,7 +34,7 @@ impl<L: RootLabel> BareRatchet<L> {
     pub fn sending(root: [u8; 32], chain: [u8; 32], own: KeyPair) -> Self {
         Self(DoubleRatchet {
             their_key: [0; 32],
-            sending: Sending::Active {
+            sending: Sending::Active(Box::new(Active {
                 root: RootKey::new(Key::new(root)),
                 own,
                 header: unused(),
@@ -42,7 +42,7 @@ impl<L: RootLabel> BareRatchet<L> {
                 next: 0,
                 previous: 0,
                 next_header: unused(),
-            },
+            })),
             receiving: None,
             next_receive_header: unused(),
         })
@@ -53,8 +53,8 @@ impl<L: RootLabel> BareRatchet<L> {
     pub fn receiving(root: [u8; 32], chain: [u8; 32], their_key: [u8; 32]) -> Self {
         Self(DoubleRatchet {
             their_key,
-            sending: Sending::Due { root: RootKey::new(Key::new(root)), next_header: unused(), previous: 0 },
-            receiving: Some(Receiving { header: unused(), chain: ChainKey::new(Key::new(chain)), next: 0 }),
+            sending: Sending::Due(Box::new(Due { root: RootKey::new(Key::new(root)), next_header: unused(), previous: 0 })),
+            receiving: Some(Box::new(Receiving { header: unused(), chain: ChainKey::new(Key::new(chain)), next: 0 })),
             next_receive_header: unused(),
         })
     }
@@ -92,8 +92,8 @@ impl<L: RootLabel> BareRatchet<L> {
     #[must_use]
     pub fn sending_state(&self) -> Option<([u8; 32], [u8; 32])> {
         match &self.0.sending {
-            Sending::Active { root, chain, .. } => Some((*root.as_bytes(), *chain.as_bytes())),
-            Sending::Prekey { .. } | Sending::Due { .. } => None,
+            Sending::Active(active) => Some((*active.root.as_bytes(), *active.chain.as_bytes())),
+            Sending::Prekey(_) | Sending::Due(_) => None,
         }
     }
 }

@@ -21,6 +21,11 @@ impl<S> HeaderKey<S> {
     pub(crate) const fn new(key: Key) -> Self {
         Self { key, side: PhantomData }
     }
+
+    #[cfg(test)]
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
 }
 
 impl HeaderKey<Ours> {

@@ -64,7 +64,7 @@ pub(crate) struct PostQuantum {
     previous: u32,
     receiving: EpochChain<Theirs>,
     /// Their chain under the epoch after `receiving`, until a message comes under it.
-    upcoming: Option<ChainKey<Theirs>>,
+    upcoming: Option<Box<ChainKey<Theirs>>>,
     exchange: Exchange,
     /// Messages of both sides since the newest epoch began.
     messages: u32,
@@ -81,7 +81,8 @@ struct EpochChain<S> {
     next: u32,
 }
 
-/// On the way to the epoch after the newest.
+/// On the way to the epoch after the newest. Keys are on the heap: a state without them then has no room where any could
+/// be left.
 #[derive(Clone, Serialize, Deserialize)]
 enum Exchange {
     /// Nothing has begun.
@@ -89,7 +90,7 @@ enum Exchange {
     /// We offer a key. Of the private key the seed `d | z` is kept; the public one is kept whole, since expanding it
     /// anew for every eighth message would cost more than all else that sealing takes.
     Offering {
-        seed: [Key; 2],
+        seed: Box<[Key; 2]>,
         #[serde(with = "stored")]
         key: Offer,
         sent: u32,
@@ -103,7 +104,7 @@ enum Exchange {
     Answering {
         #[serde(with = "stored")]
         ciphertext: Answer,
-        chain: ChainKey<Ours>,
+        chain: Box<ChainKey<Ours>>,
         sent: u32,
     },
 }
@@ -164,8 +165,8 @@ impl PostQuantum {
         rng.fill_bytes(randomness.as_mut_slice());
         let (ciphertext, shared) = MlKem768::encapsulate(key, *randomness);
         let (ours, theirs) = next_epoch(self.party, &self.root, self.epoch, &shared, key, &ciphertext).enter(self, now);
-        self.upcoming = Some(theirs);
-        self.exchange = Exchange::Answering { ciphertext, chain: ours, sent: 0 };
+        self.upcoming = Some(Box::new(theirs));
+        self.exchange = Exchange::Answering { ciphertext, chain: Box::new(ours), sent: 0 };
     }
 
     fn offer_if_due<R: CryptoRng + ?Sized>(&mut self, rng: &mut R, now: Timestamp) {
@@ -175,7 +176,7 @@ impl PostQuantum {
         if idle && due && self.party.offers(self.epoch.saturating_add(1)) {
             let mut seed = Zeroizing::new([[0; 32]; 2]);
             rng.fill_bytes(seed.as_flattened_mut());
-            let seed = seed.map(Key::new);
+            let seed = Box::new(seed.map(Key::new));
             let key = Box::new(*expand(&seed).public());
             self.exchange = Exchange::Offering { seed, key, sent: 0 };
         }
@@ -202,7 +203,7 @@ impl PostQuantum {
         let same = header.pq_epoch == self.receiving.epoch.checked_add(1)?
             && (received..=ordinal).contains(&end)
             && end.checked_add(header.pq_number)? == ordinal;
-        same.then(|| Walk::across(self.receiving.chain.clone(), end, upcoming.clone()))
+        same.then(|| Walk::across(self.receiving.chain.clone(), end, ChainKey::clone(upcoming)))
     }
 
     /// Keeps the chain on which a walk ended, once the message has opened. The first message under the epoch of our
@@ -210,9 +211,11 @@ impl PostQuantum {
     pub(crate) fn keep(&mut self, header: &Header, chain: ChainKey<Theirs>) {
         if header.pq_epoch != self.receiving.epoch {
             self.upcoming = None;
-            if let Exchange::Answering { chain, .. } = std::mem::replace(&mut self.exchange, Exchange::Idle) {
-                self.send_under(chain);
+            if let Exchange::Answering { chain, .. } = &self.exchange {
+                // Cloned and dropped: moved, it would stay where it was.
+                self.send_under(ChainKey::clone(chain));
             }
+            self.exchange = Exchange::Idle;
         }
         self.receiving = EpochChain { epoch: header.pq_epoch, chain, next: header.pq_number.saturating_add(1) };
     }
@@ -234,7 +237,7 @@ impl PostQuantum {
                 let shared = private.decapsulate(ciphertext);
                 let next = next_epoch(self.party, &self.root, self.epoch, &shared, private.public(), ciphertext);
                 let (ours, theirs) = next.enter(self, now);
-                self.upcoming = Some(theirs);
+                self.upcoming = Some(Box::new(theirs));
                 self.exchange = Exchange::Idle;
                 self.send_under(ours);
             }
@@ -252,19 +255,34 @@ impl PostQuantum {
         self.root.as_bytes()
     }
 
+    /// All keys that are secret: the root, the chain to send on, the chain to receive on, and those of an exchange.
+    #[cfg(test)]
+    pub(crate) fn secrets(&self) -> Vec<Key> {
+        // It never grows, so no copy of a key is left behind.
+        let mut secrets = Vec::with_capacity(16);
+        secrets.extend([self.root.clone(), self.sending.chain.key(), self.receiving.chain.key()]);
+        secrets.extend(self.upcoming.as_deref().map(ChainKey::key));
+        match &self.exchange {
+            Exchange::Offering { seed, .. } => secrets.extend(seed.iter().cloned()),
+            Exchange::Answering { chain, .. } => secrets.push(chain.key()),
+            Exchange::Idle | Exchange::Asked { .. } => {}
+        }
+        secrets
+    }
+
     /// The same counters over other keys: all that is public of this ratchet.
     #[cfg(test)]
     pub(crate) fn without_keys(&self) -> Self {
         let mut copy = self.clone();
         copy.receiving.chain = ChainKey::new(Key::new([0; 32]));
-        copy.upcoming = copy.upcoming.map(|_| ChainKey::new(Key::new([0; 32])));
+        copy.upcoming = copy.upcoming.map(|_| Box::new(ChainKey::new(Key::new([0; 32]))));
         copy
     }
 
     /// Sends under the newest epoch from now on.
     fn send_under(&mut self, chain: ChainKey<Ours>) {
-        let before = std::mem::replace(&mut self.sending, EpochChain { epoch: self.epoch, chain, next: 0 });
-        self.previous = before.next;
+        self.previous = self.sending.next;
+        self.sending = EpochChain { epoch: self.epoch, chain, next: 0 };
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ratchet::side::Theirs;
 use crate::ratchet::skipped::{SkippedKey, SkippedKeyId, SkippedKeys};
 use crate::ratchet::walk::Walk;
 use crate::ratchet::{COUNTER_LIMIT, MAX_JUMP, MAX_SKIPPED};
-use crate::secret::SecretBytes;
+use crate::secret::{SHALLOW, SecretBytes, wiping_stack};
 
 /// What opening a message gives. All of it belongs into one commit.
 #[derive(Debug)]
@@ -81,15 +81,7 @@ impl Session {
         message: &RatchetMessage<'_>,
         skipped: &dyn SkippedKeys,
     ) -> Result<Decrypted, DecryptError> {
-        let state = &*self.state;
-        let sealed = Sealed::new(&state.id, message);
-        let (header, chain) = state.open_header(&sealed)?;
-        let ordinal = state.ordinal(&header, &chain)?;
-        if ordinal < state.received {
-            state.open_overtaken(now, &sealed, &header, ordinal, skipped)
-        } else {
-            state.open_ahead(now, &sealed, &header, ordinal, &chain, skipped)
-        }
+        wiping_stack::<SHALLOW, _>(|| self.state.decrypt(now, message, skipped))
     }
 }
 
@@ -122,6 +114,22 @@ impl<'a> Sealed<'a> {
 }
 
 impl State {
+    fn decrypt(
+        &self,
+        now: Timestamp,
+        message: &RatchetMessage<'_>,
+        skipped: &dyn SkippedKeys,
+    ) -> Result<Decrypted, DecryptError> {
+        let sealed = Sealed::new(&self.id, message);
+        let (header, chain) = self.open_header(&sealed)?;
+        let ordinal = self.ordinal(&header, &chain)?;
+        if ordinal < self.received {
+            self.open_overtaken(now, &sealed, &header, ordinal, skipped)
+        } else {
+            self.open_ahead(now, &sealed, &header, ordinal, &chain, skipped)
+        }
+    }
+
     fn open_header(&self, sealed: &Sealed<'_>) -> Result<(Header, Chain), DecryptError> {
         let present = self.double.receiving().map(|receiving| (&receiving.header, Chain::Present));
         let next = (self.double.next_receive_header(), Chain::Next);

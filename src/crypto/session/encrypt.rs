@@ -6,13 +6,14 @@ use kinfolk_wire::envelope::{RATCHET, RatchetMessage};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::Timestamp;
 
-use super::Session;
+use super::{Session, State};
 use crate::aead::TAG;
 use crate::pad::{pad_into, padded_length};
 use crate::ratchet::COUNTER_LIMIT;
 use crate::ratchet::double_ratchet::TurnError;
 use crate::ratchet::header::Header;
 use crate::ratchet::message_key::MessageSecret;
+use crate::secret::{SHALLOW, wiping_stack};
 
 /// Why a message was not sealed. The session has not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,13 +54,23 @@ impl Session {
         if plaintext.len() > limits::PLAINTEXT {
             return Err(EncryptError::TooLong { limit: limits::PLAINTEXT, found: plaintext.len() });
         }
-        let state = &mut *self.state;
-        if state.sent >= COUNTER_LIMIT {
+        wiping_stack::<SHALLOW, _>(|| self.state.encrypt(rng, now, plaintext))
+    }
+}
+
+impl State {
+    fn encrypt<R: CryptoRng + ?Sized>(
+        &mut self,
+        rng: &mut R,
+        now: Timestamp,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, EncryptError> {
+        if self.sent >= COUNTER_LIMIT {
             return Err(EncryptError::Spent);
         }
-        let ec = state.double.next_key(rng)?;
-        let pq = state.post_quantum.next_key(rng, now);
-        state.sent = state.sent.saturating_add(1);
+        let ec = self.double.next_key(rng)?;
+        let pq = self.post_quantum.next_key(rng, now);
+        self.sent = self.sent.saturating_add(1);
         let secret = MessageSecret::mix(&ec.key, &pq.key);
         let header = Header {
             ratchet_key: ec.ratchet_key,
@@ -71,14 +82,14 @@ impl Session {
             offer: pq.offer,
             answer: pq.answer,
         };
-        let header_key = state.double.send_header().ok_or(EncryptError::Spent)?;
+        let header_key = self.double.send_header().ok_or(EncryptError::Spent)?;
         let mut nonce = [0; 24];
         rng.fill_bytes(&mut nonce);
 
         let sealed_header = header.length().saturating_add(TAG);
         let before_body = RatchetMessage::PREFIX.saturating_add(sealed_header);
-        let mut associated = Vec::with_capacity(state.id.len().saturating_add(before_body));
-        associated.extend_from_slice(&state.id);
+        let mut associated = Vec::with_capacity(self.id.len().saturating_add(before_body));
+        associated.extend_from_slice(&self.id);
         associated.push(RATCHET);
         associated.extend_from_slice(&u16::try_from(sealed_header).unwrap_or(u16::MAX).to_be_bytes());
         let mut header_bytes = Vec::with_capacity(sealed_header);
@@ -88,13 +99,13 @@ impl Session {
             associated.extend_from_slice(part);
         }
 
-        let prefix = state.init_prefix.as_deref().unwrap_or_default();
+        let prefix = self.init_prefix.as_deref().unwrap_or_default();
         let padded = padded_length(plaintext.len());
         let length =
             [prefix.len(), before_body, padded, TAG].iter().fold(0_usize, |sum, part| sum.saturating_add(*part));
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(prefix);
-        out.extend(associated.iter().skip(state.id.len()));
+        out.extend(associated.iter().skip(self.id.len()));
         pad_into(plaintext, &mut out);
         let body_start = prefix.len().saturating_add(before_body);
         let body_tag = secret.seal(&nonce, &associated, out.get_mut(body_start..).unwrap_or_default());

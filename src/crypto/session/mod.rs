@@ -32,7 +32,8 @@ pub use row::SessionBytesError;
 
 /// One session of two devices. It wipes when dropped; it cannot be cloned.
 pub struct Session {
-    /// On the heap, so that moving a session leaves no copy of its keys behind.
+    /// On the heap, so that moving a session leaves no copy of its keys behind. While it is made or changed there are
+    /// copies on the stack, which is wiped at the end of each operation.
     state: Box<State>,
 }
 

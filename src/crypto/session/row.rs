@@ -1,7 +1,7 @@
 //! The stored form of a session: a version byte, then postcard of its state.
 
 use super::{Session, State};
-use crate::secret::SecretBytes;
+use crate::secret::{SHALLOW, SecretBytes, wiping_stack};
 
 const VERSION: u8 = 1;
 /// More than a session without kept header keys takes: no spare copy of its keys is left behind by a growing buffer.
@@ -48,9 +48,9 @@ impl Session {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SessionBytesError> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => {
-                let (state, left) =
-                    postcard::take_from_bytes::<State>(rest).map_err(|_| SessionBytesError::Malformed)?;
-                if left.is_empty() { Ok(Self { state: Box::new(state) }) } else { Err(SessionBytesError::Malformed) }
+                let (state, left) = wiping_stack::<SHALLOW, _>(|| postcard::take_from_bytes::<Box<State>>(rest))
+                    .map_err(|_| SessionBytesError::Malformed)?;
+                if left.is_empty() { Ok(Self { state }) } else { Err(SessionBytesError::Malformed) }
             }
             Some((&found, _)) => Err(SessionBytesError::Version { found }),
             None => Err(SessionBytesError::Malformed),

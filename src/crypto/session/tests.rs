@@ -1,5 +1,8 @@
 //! What can only be tried with a session's own keys in hand.
 
+#[cfg(target_os = "linux")]
+mod wiping;
+
 use std::collections::BTreeSet;
 use std::time::Instant;
 

@@ -3,6 +3,7 @@
 
 use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::invite::{Invite, InviteLink, InviteLinkError, NETWORK, VERSION};
+use kinfolk_wire::sigchain::Signed;
 use proptest::prelude::*;
 
 use crate::values::{self, plain_invite, signed_around};
@@ -78,8 +79,13 @@ fn a11_an_invite_of_another_version_is_refused_by_name() {
 
 #[test]
 fn the_secret_of_an_invite_is_not_shown() {
-    let shown = format!("{:?}", plain_invite());
-    assert!(!shown.contains("secret") && !shown.contains("Anna"), "{shown}");
+    let invite = Invite { secret: [0xc7; 16], ..plain_invite() };
+    let signed = Signed { payload: invite.encode(), signature: [1; 64], countersignature: None };
+    let link = InviteLink { signed: signed.clone() };
+    for shown in [format!("{invite:?}"), format!("{signed:?}"), format!("{link:?}"), format!("{link:#?}")] {
+        assert!(!shown.contains("secret") && !shown.contains("Anna"), "{shown}");
+        assert!(!shown.contains("199, 199") && !shown.contains("199,\n") && !shown.contains("c7c7"), "{shown}");
+    }
 }
 
 proptest! {

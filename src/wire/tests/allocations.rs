@@ -1,0 +1,81 @@
+//! D1: what a decoder allocates for bytes that it is given, and above all for those that lie about their lengths.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic: that is how it fails"
+)]
+
+#[allow(dead_code, reason = "the tests of all decoders use more of it")]
+mod decoders;
+#[allow(dead_code, reason = "the tests of all decoders use more of it")]
+mod values;
+
+use allocation_counter::measure;
+use decoders::DECODERS;
+
+/// Beginnings of CBOR items that promise far more than follows.
+const LIES: [&[u8]; 6] = [
+    &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    &[0xbb, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    &[0x5b, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff],
+    &[0x7a, 0xff, 0xff, 0xff, 0xff],
+    &[0x9a, 0x00, 0xff, 0xff, 0xff],
+    &[0xff, 0xff, 0xff, 0xff],
+];
+/// What a decoder may take whatever the input is: the stack of open items, the first places of a list.
+const ALWAYS: u64 = 1_024;
+
+/// The most that was allocated at a time for reading some bytes, and whether they were accepted.
+fn cost(read: fn(&[u8]) -> Option<Vec<u8>>, bytes: &[u8]) -> (u64, bool) {
+    let mut accepted = false;
+    let info = measure(|| accepted = read(bytes).is_some());
+    (info.bytes_max, accepted)
+}
+
+#[test]
+fn d01_lies_about_lengths_cost_nothing() {
+    let mut refused = 0;
+    for decoder in DECODERS {
+        let mut dearest = 0;
+        for sample in values::samples(decoder.name) {
+            let step = sample.len().div_ceil(400);
+            for at in (0..sample.len()).step_by(step) {
+                for lie in LIES {
+                    let cut = [&sample[..at], lie].concat();
+                    let mut altered = sample.clone();
+                    altered.splice(at..(at + lie.len()).min(sample.len()), lie.iter().copied());
+                    for bytes in [cut, altered] {
+                        let (bytes_max, accepted) = cost(decoder.read, &bytes);
+                        // What is accepted is also written again here.
+                        let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + ALWAYS;
+                        assert!(
+                            bytes_max <= limit,
+                            "{}: {bytes_max} bytes for {} at {at}, {lie:02x?}",
+                            decoder.name,
+                            bytes.len()
+                        );
+                        refused += u64::from(!accepted);
+                        dearest = dearest.max(bytes_max);
+                    }
+                }
+            }
+        }
+        println!("{}: at most {dearest} bytes", decoder.name);
+    }
+    assert!(refused > 10_000, "only {refused} lies were told");
+}
+
+#[test]
+fn d01_a_decoder_that_believes_a_length_is_caught() {
+    fn believes(bytes: &[u8]) -> Option<Vec<u8>> {
+        let length = u32::from_be_bytes(*bytes.last_chunk()?);
+        let room: Vec<u8> = Vec::with_capacity(usize::try_from(length >> 12).ok()?);
+        (room.capacity() == 0).then_some(room)
+    }
+    let (bytes_max, accepted) = cost(believes, &[0x7a, 0xff, 0xff, 0xff, 0xff]);
+    assert!(!accepted && bytes_max > 2 * 5 + ALWAYS, "{bytes_max} bytes are not noticed");
+}
