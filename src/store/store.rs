@@ -411,3 +411,72 @@ fn merge(rows: &mut Vec<(Key, Row)>, more: Vec<(Key, Row)>, scan: &Scan) {
     }
     rows.truncate(scan.limit);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kinfolk_engine::store::Counters;
+
+    use super::*;
+    use crate::backend::Visit;
+    use crate::place::META;
+    use crate::profile::{Options, Unlock, create};
+    use crate::Derivation;
+
+    /// A disk that lost what it had said was on it, and takes nothing more.
+    struct GoneBack(BTreeMap<Vec<u8>, Vec<u8>>);
+
+    impl Disk for GoneBack {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn walk(&self, _: &KeyRange, _: bool, _: Visit<'_>) -> Result<usize, Fault> {
+            Ok(0)
+        }
+
+        fn apply(&self, _: &Batch) -> Result<(), Fault> {
+            Err(Fault::Disk("it fails".to_owned()))
+        }
+
+        fn settle(&self) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn confirm(&self) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn close(self: Box<Self>) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn g03_a_database_that_goes_back_while_it_is_open_takes_nothing_more_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { derivation: Derivation::Least };
+        let mut store = create(dir.path(), Backend::Redb, Unlock::KeyFile, options).unwrap();
+        let counters = |last_request| {
+            let mut changes = Changes::default();
+            changes.put(Key::Counters, Counters { last_request, ..Counters::default() }.into());
+            changes
+        };
+        store.commit(&counters(1)).unwrap();
+        let at = place::of(&store.keys.names, &Key::Counters);
+        let before = [vec![META], at].map(|at| (at.clone(), store.disk.get(&at).unwrap().unwrap()));
+        for number in 2..=4 {
+            store.commit(&counters(number)).unwrap();
+        }
+        store.disk = Box::new(GoneBack(before.into()));
+        assert_eq!(store.commit(&counters(5)), Err(CommitError::Disk("it fails".to_owned())));
+        for _ in 0..2 {
+            let refused = store.commit(&counters(5)).unwrap_err();
+            assert_eq!(refused, CommitError::Lost { expected: 4, found: 1 });
+            assert!(refused.to_string().ends_with("with `kinfolk rescue NEWDIR`"), "{refused}");
+        }
+        let row = Counters { last_request: 1, ..Counters::default() };
+        assert_eq!(store.get(&Key::Counters).unwrap(), Some(row.into()));
+    }
+}

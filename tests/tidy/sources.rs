@@ -100,6 +100,20 @@ fn telling_comparisons(path: &str, code: &str) -> Faults {
     faults
 }
 
+/// Types that keep secret bytes and have their comparison derived: it stops at the first byte that differs.
+fn derived_comparisons(path: &str, code: &str) -> Faults {
+    let mut faults = Faults::new();
+    for (at, _) in code.match_indices("#[derive(") {
+        let Some((derived, rest)) = code[at..].split_once(")]") else { continue };
+        let body = rest.split_inclusive([';', '}']).next().unwrap_or_default();
+        let keeps_secrets = body.contains("struct ") && body.contains("Zeroizing<");
+        if keeps_secrets && tree::names(derived, "PartialEq") {
+            faults.push(format!("{path}: derives the comparison of secret bytes; use subtle"));
+        }
+    }
+    faults
+}
+
 /// Tests that say by themselves that they are skipped: nobody would count them.
 fn uncounted_skips(path: &str, text: &str) -> Faults {
     let quiet = [concat!("\"skip", "ped: "), concat!("\"SKIP", "PED"), concat!("\"skip", "ping ")];
@@ -246,6 +260,7 @@ fn a19_no_secret_is_compared_by_an_operator_that_stops_early() {
     for file in tree::rust() {
         if file.path.starts_with("src/") {
             faults.extend(tree::shipped(&file).map(|code| telling_comparisons(&file.path, &code)).unwrap_or_default());
+            faults.extend(tree::shipped(&file).map(|code| derived_comparisons(&file.path, &code)).unwrap_or_default());
         }
     }
     none(faults);
@@ -254,6 +269,9 @@ fn a19_no_secret_is_compared_by_an_operator_that_stops_early() {
         some(telling_comparisons("x.rs", bad));
     }
     none(telling_comparisons("x.rs", "if tag_length == 16 && macro_count != 2 {"));
+    some(derived_comparisons("x.rs", "#[derive(Clone, PartialEq)]\npub struct Key(Zeroizing<Vec<u8>>);"));
+    none(derived_comparisons("x.rs", "#[derive(Clone)]\nstruct Key(Zeroizing<Vec<u8>>);\nfn f() {}"));
+    none(derived_comparisons("x.rs", "#[derive(PartialEq)]\nstruct Plain { a: u8 }\nstruct Key(Zeroizing<Vec<u8>>);"));
 }
 
 #[test]

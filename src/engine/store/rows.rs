@@ -7,6 +7,7 @@ mod talk;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{DeviceId, PeerId};
 use minicbor::{Decode, Encode};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::Table;
@@ -21,8 +22,8 @@ pub const ROW_VERSION: u8 = 1;
 /// The longest row: a message's content, its place and its state.
 pub const ROW_LIMIT: usize = 256 * 1024;
 
-/// Secret bytes inside a row; wiped when dropped, never printed.
-#[derive(Clone, PartialEq, Eq)]
+/// Secret bytes inside a row; wiped when dropped, compared in constant time, never printed.
+#[derive(Clone)]
 pub struct KeyMaterial(Zeroizing<Vec<u8>>);
 
 impl KeyMaterial {
@@ -38,6 +39,14 @@ impl KeyMaterial {
         &self.0
     }
 }
+
+impl PartialEq for KeyMaterial {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for KeyMaterial {}
 
 impl std::fmt::Debug for KeyMaterial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -256,6 +256,18 @@ mod tests {
     }
 
     #[test]
+    fn g04_a_passphrase_of_one_byte_costs_as_much_as_a_long_one() {
+        let cost = |passphrase: &[u8]| {
+            let vault = Vault::read(&vault(&Secret::Passphrase(passphrase)).write()).unwrap();
+            vault.slots.iter().map(|slot| slot.cost).collect::<Vec<_>>()
+        };
+        let least = Cost { kib: 64 << 10, passes: 3, lanes: 1 };
+        assert_eq!(cost(b"a"), [least]);
+        assert_eq!(cost(&[b'a'; 200]), [least]);
+        assert_eq!(cost(b""), [least]);
+    }
+
+    #[test]
     fn g04_a_wrong_passphrase_is_called_wrong() {
         let vault = vault(&Secret::Passphrase(b"open sesame"));
         for wrong in [&b"open sesamf"[..], b"", b"o", b"open sesame\0"] {

@@ -93,8 +93,9 @@ fn g01_a_killed_process_loses_nothing_that_it_acknowledged() {
         }
     }
     let rounds: u32 = std::env::var("KINFOLK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10);
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    println!("seed {seed}, {rounds} rounds for each back-end");
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = std::env::var("KINFOLK_SEED").map_or_else(|_| clock(), |seed| seed.parse().unwrap());
+    println!("KINFOLK_SEED={seed}, {rounds} rounds for each back-end");
     for backend in Backend::ALL {
         let dir = tempfile::tempdir().unwrap();
         create(dir.path(), backend).close().unwrap();
