@@ -14,6 +14,7 @@ use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage};
 use kinfolk_wire::ids::InviteId;
 use kinfolk_wire::time::Span;
+use rand_core::Rng;
 use support::{End, NOW, Person, message, rng, talking};
 
 #[test]
@@ -119,23 +120,24 @@ fn a04_every_flipped_bit_of_a_message_is_refused_alike() {
 }
 
 #[test]
-fn a04_every_flipped_byte_of_a_first_message_is_refused() {
+fn a04_every_flipped_bit_of_a_first_message_is_refused() {
     let rng = &mut rng(7);
     let (alice, bob) = (Person::new(rng), Person::new(rng));
     let mut ours = End::new(alice.begin(rng, &bob, true, None).session);
     let first = ours.send(rng, b"hello");
-    for at in 1..first.len() {
-        let mut altered = first.clone();
-        altered[at] ^= 1 << (at % 8);
+    for bit in 8..first.len() * 8 {
+        let (at, mut altered) = (bit / 8, first.clone());
+        altered[at] ^= 1 << (bit % 8);
         if InitMessage::decode(&altered).is_err() {
             // Its length field: more than there is, or than any header has.
-            assert!((InitMessage::PREFIX..InitMessage::PREFIX + 3).contains(&at), "byte {at}");
+            assert!((InitMessage::PREFIX..InitMessage::PREFIX + 3).contains(&at), "bit {bit}");
             continue;
         }
-        match bob.answer(&alice, &altered, None).unwrap_err() {
-            HandshakeError::Prekey => assert!((33..45).contains(&at), "byte {at}"),
-            HandshakeError::Message(DecryptError::Unreadable) => {}
-            other => panic!("byte {at}: {other}"),
+        match bob.answer(&alice, &altered, None).map(|_| ()) {
+            Err(HandshakeError::Prekey) => assert!((33..45).contains(&at), "bit {bit}"),
+            Err(HandshakeError::Message(DecryptError::Unreadable)) => {}
+            // X25519 takes no notice of the highest bit of a key, but the transcript does.
+            other => panic!("bit {bit}: {other:?}"),
         }
     }
     assert!(bob.answer(&alice, &first, None).is_ok());
@@ -235,18 +237,26 @@ fn a14_after_one_round_trip_a_stolen_state_opens_nothing_more() {
     assert_eq!(bob.receive(&after).unwrap().as_slice(), b"private again");
 }
 
+/// In how many orders a thousand messages come.
+const ORDERS: u64 = 10;
+
 #[test]
 fn a15_any_order_of_a_thousand_messages_opens_each_once() {
-    let rng = &mut rng(14);
-    let (mut alice, mut bob) = talking(rng);
-    let payloads: Vec<_> = (0..1_000_u32).map(|number| alice.send(rng, &number.to_be_bytes())).collect();
-    // 389 and 1,000 share no divisor: a permutation that jumps to and fro.
-    for number in (0..1_000_u32).map(|step| step * 389 % 1_000) {
-        let payload = &payloads[usize::try_from(number).unwrap()];
-        assert_eq!(bob.receive(payload).unwrap().as_slice(), number.to_be_bytes());
-        assert_eq!(bob.receive(payload), Err(DecryptError::Duplicate));
+    for seed in 0..ORDERS {
+        let rng = &mut rng(1_400 + seed);
+        let (mut alice, mut bob) = talking(rng);
+        let payloads: Vec<_> = (0..1_000_u32).map(|number| alice.send(rng, &number.to_be_bytes())).collect();
+        let mut order: Vec<usize> = (0..payloads.len()).collect();
+        for last in (1..order.len()).rev() {
+            order.swap(last, usize::try_from(rng.next_u64()).unwrap() % (last + 1));
+        }
+        for number in order {
+            let opened = bob.receive(&payloads[number]).unwrap_or_else(|error| panic!("seed {seed}, {number}: {error}"));
+            assert_eq!(opened.as_slice(), u32::try_from(number).unwrap().to_be_bytes(), "seed {seed}");
+            assert_eq!(bob.receive(&payloads[number]), Err(DecryptError::Duplicate), "seed {seed}, {number}");
+        }
+        assert!(bob.skipped.is_empty(), "seed {seed}");
     }
-    assert!(bob.skipped.is_empty());
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! It does by itself what sled has to be helped with. After an error of the disk it refuses everything until it is
 //! opened again, which is done here; and it trusts its pages after a clean stop, so that a damaged one may make it
-//! panic, which is caught. What it writes while it opens is held back until the store knows that nothing is missing.
+//! panic, which is caught, or hides rows. Checking every page at each start would take 0.1 s for 100,000 rows, so it is
+//! left to redb, which does it after an end that was not clean, and to a rescue, which counts. What it writes while it opens is held back until the store knows that nothing is missing.
 
 use std::fs::OpenOptions;
 use std::io;
