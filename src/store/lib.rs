@@ -36,8 +36,7 @@ pub use export::{
 pub use migrate::SCHEMA;
 pub use profile::passphrase::Derivation;
 pub use profile::{
-    ChangeError, CreateError, OpenError, Options, Unlock, change_passphrase, create, exists,
-    needs_passphrase, open,
+    ChangeError, CreateError, OpenError, Options, Unlock, change_passphrase, create, exists, needs_passphrase, open,
 };
 pub use store::{CommitError, Store, Timings};
 

@@ -419,10 +419,10 @@ mod tests {
     use kinfolk_engine::store::Counters;
 
     use super::*;
+    use crate::Derivation;
     use crate::backend::Visit;
     use crate::place::META;
     use crate::profile::{Options, Unlock, create};
-    use crate::Derivation;
 
     /// A disk that lost what it had said was on it, and takes nothing more.
     struct GoneBack(BTreeMap<Vec<u8>, Vec<u8>>);

@@ -172,11 +172,13 @@ mod tests {
     #[test]
     fn b06_a_name_that_cannot_be_seen_is_no_name() {
         let marks = ["\u{fe0f}", "\u{200d}", "\u{301}", "\u{e0041}\u{e0042}", "\u{200d}\u{301} \u{301}", "\u{180b}"];
-        let empty = ["", "  ", "\u{200b}", "\u{2066}\u{2069}", "\u{2800}", "\u{3164}\u{115f}", "\u{e0001}", "\u{1d173}"];
+        let empty =
+            ["", "  ", "\u{200b}", "\u{2066}\u{2069}", "\u{2800}", "\u{3164}\u{115f}", "\u{e0001}", "\u{1d173}"];
         for text in marks.into_iter().chain(empty) {
             assert_eq!(Name::new(text), Err(NameError::Blank), "{}", text.escape_unicode());
         }
-        for text in ["a", "é", "e\u{301}", "नि", "🏽", "⠁", "❤\u{fe0f}", "👩🏽\u{200d}❤\u{fe0f}\u{200d}💋\u{200d}👨🏽"] {
+        for text in ["a", "é", "e\u{301}", "नि", "🏽", "⠁", "❤\u{fe0f}", "👩🏽\u{200d}❤\u{fe0f}\u{200d}💋\u{200d}👨🏽"]
+        {
             assert!(Name::new(text).is_ok(), "{text}");
         }
     }

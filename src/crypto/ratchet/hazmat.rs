@@ -53,7 +53,11 @@ impl<L: RootLabel> BareRatchet<L> {
     pub fn receiving(root: [u8; 32], chain: [u8; 32], their_key: [u8; 32]) -> Self {
         Self(DoubleRatchet {
             their_key,
-            sending: Sending::Due(Box::new(Due { root: RootKey::new(Key::new(root)), next_header: unused(), previous: 0 })),
+            sending: Sending::Due(Box::new(Due {
+                root: RootKey::new(Key::new(root)),
+                next_header: unused(),
+                previous: 0,
+            })),
             receiving: Some(Box::new(Receiving { header: unused(), chain: ChainKey::new(Key::new(chain)), next: 0 })),
             next_receive_header: unused(),
         })

@@ -251,7 +251,8 @@ fn a15_any_order_of_a_thousand_messages_opens_each_once() {
             order.swap(last, usize::try_from(rng.next_u64()).unwrap() % (last + 1));
         }
         for number in order {
-            let opened = bob.receive(&payloads[number]).unwrap_or_else(|error| panic!("seed {seed}, {number}: {error}"));
+            let opened =
+                bob.receive(&payloads[number]).unwrap_or_else(|error| panic!("seed {seed}, {number}: {error}"));
             assert_eq!(opened.as_slice(), u32::try_from(number).unwrap().to_be_bytes(), "seed {seed}");
             assert_eq!(bob.receive(&payloads[number]), Err(DecryptError::Duplicate), "seed {seed}, {number}");
         }

@@ -189,8 +189,10 @@ fn a13_keys_that_were_used_are_nowhere_in_memory() {
         if let Err(error) = File::open("/proc/self/mem") {
             return skip(TEST, &format!("a process cannot look at its own memory here: {error}"));
         }
-        let output =
-            Command::new(std::env::current_exe().unwrap()).args(["--exact", TEST, "--nocapture"]).env(ALONE, "1").output();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", TEST, "--nocapture"])
+            .env(ALONE, "1")
+            .output();
         let output = output.unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         assert!(output.status.success() && said.contains("1 passed"), "{said}");

@@ -393,8 +393,12 @@ fn g02_a_disk_that_cannot_be_read_is_named_and_costs_nothing_when_it_can_again()
 }
 
 /// Faults that go on: each thread that sled starts meets them again, so that they end with the process only.
-const LASTING: [(&str, &str, &str); 4] =
-    [("pwrite64", "EIO", "12..14"), ("pwrite64", "EIO", "9+"), ("pwrite64", "ENOSPC", "13..18"), ("fdatasync", "EIO", "20+")];
+const LASTING: [(&str, &str, &str); 4] = [
+    ("pwrite64", "EIO", "12..14"),
+    ("pwrite64", "EIO", "9+"),
+    ("pwrite64", "ENOSPC", "13..18"),
+    ("fdatasync", "EIO", "20+"),
+];
 /// Batches that are given to a store while its disk fails.
 const GIVEN: u64 = 150;
 /// How long one of them may take: far longer than any does, which is to open the database again a few times.
@@ -420,7 +424,8 @@ fn g02_sled_never_waits_for_ever_for_a_disk_that_fails_and_keeps_what_it_acknowl
         let (tell, heard) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         let listening = thread::spawn(move || {
-            let said = out.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("said ").map(str::to_owned));
+            let said =
+                out.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("said ").map(str::to_owned));
             said.for_each(|said| tell.send(said).unwrap());
         });
         let what = format!("{call} with {error} at {when}");

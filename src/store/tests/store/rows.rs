@@ -8,7 +8,7 @@ use kinfolk_engine::store::{
 use kinfolk_store::{Backend, Derivation, Options, Store, Unlock};
 use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId, SessionId, SigchainHead};
 use kinfolk_wire::name::Name;
-use kinfolk_wire::sigchain::{Signed, SigchainBytes};
+use kinfolk_wire::sigchain::{SigchainBytes, Signed};
 use kinfolk_wire::time::Timestamp;
 
 pub(crate) const QUICK: Options = Options { derivation: Derivation::Least };
@@ -105,7 +105,10 @@ pub(crate) fn profile() -> Row {
     Profile {
         identity: identity(1),
         name: Name::new("Anna").unwrap(),
-        sigchain: SigchainBytes { genesis: Signed { payload: Vec::new(), signature: [0; 64], countersignature: None }, entries: Vec::new() },
+        sigchain: SigchainBytes {
+            genesis: Signed { payload: Vec::new(), signature: [0; 64], countersignature: None },
+            entries: Vec::new(),
+        },
         device_keys: KeyMaterial::new(b"device keys"),
         network_key: KeyMaterial::new(b"network key"),
         created_at: Timestamp::from_millis(1),
