@@ -3,10 +3,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
-    reason = "a test may panic: that is how it fails"
+    reason = "a test may panic: that is how it fails; and it tells what it measured"
 )]
 
 #[allow(dead_code, reason = "the tests of all decoders use more of it")]

@@ -115,8 +115,8 @@ fn say(ends: &mut [End; 2], from: usize, drawn: &mut Drawn, held: &mut Vec<Vec<u
         return;
     }
     for payload in std::iter::once(payload).chain(held.drain(..)) {
-        assert_eq!(ends[1 - from].receive(&payload).unwrap().as_slice(), b"what is said");
-        ends[1 - from].restart();
+        assert_eq!(ends[from ^ 1].receive(&payload).unwrap().as_slice(), b"what is said");
+        ends[from ^ 1].restart();
     }
 }
 
@@ -163,10 +163,10 @@ fn search(keys: &BTreeSet<Masked>) -> (BTreeSet<Masked>, usize) {
         let (start, end) = range.split_once('-').unwrap();
         let (start, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
         for at in (start..end).step_by(1 << 20) {
-            let length = usize::try_from((end - at).min((1 << 20) + 31)).unwrap();
+            let length = usize::try_from(end.saturating_sub(at).min((1 << 20) + 31)).unwrap();
             // What the system maps for itself cannot be read.
             let Ok(read) = memory.read_at(&mut window[..length], at) else { break };
-            searched += read;
+            searched = read.saturating_add(searched);
             for bytes in window[..read].windows(32) {
                 if begins[usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))] {
                     let bytes = masked(bytes.try_into().unwrap());
@@ -198,8 +198,8 @@ fn a13_keys_that_were_used_are_nowhere_in_memory() {
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
         return;
     }
-    let (done, wait) = mpsc::channel();
-    let (go_on, told) = mpsc::channel::<()>();
+    let (done, wait) = mpsc::sync_channel(1);
+    let (go_on, told) = mpsc::sync_channel::<()>(1);
     let talking = thread::Builder::new().stack_size(8 << 20).spawn(move || {
         let mut ends = further_down::<{ 2 << 20 }, _>(made);
         done.send(talk(&mut ends)).unwrap();

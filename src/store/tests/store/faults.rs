@@ -421,7 +421,7 @@ fn g02_sled_never_waits_for_ever_for_a_disk_that_fails_and_keeps_what_it_acknowl
         command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:error={error}:when={when}")]);
         command.arg(std::env::current_exe().unwrap()).args(["--exact", TEST, "--nocapture"]);
         let mut child = command.env(PLACE, dir.path()).stdout(Stdio::piped()).spawn().unwrap();
-        let (tell, heard) = mpsc::channel();
+        let (tell, heard) = mpsc::sync_channel(1);
         let out = BufReader::new(child.stdout.take().unwrap());
         let listening = thread::spawn(move || {
             let said =
