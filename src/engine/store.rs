@@ -13,12 +13,14 @@ mod changes;
 mod key;
 mod key_bytes;
 mod memory;
+mod mend;
 mod rows;
 mod scan;
 
 pub use changes::*;
 pub use key::*;
 pub use memory::*;
+pub use mend::mend;
 pub use rows::*;
 pub use scan::*;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kinfolk_engine::store::Key;
+use kinfolk_engine::store::{Key, mend};
 
 use super::rescue::gather;
 use super::{ExportError, ImportError, Importer, RescueReport, readable};
@@ -144,7 +144,7 @@ impl Rescue<'_> {
         if report.lost_commits > 0 && !self.accepts_loss {
             return Err(RescueFailed::CommitsLost { report });
         }
-        let mended = kinfolk_engine::mend(&store).map_err(|error| RescueFailed::Write(error.to_string()))?;
+        let mended = mend(&store).map_err(|error| RescueFailed::Write(error.to_string()))?;
         store.commit(&mended).and_then(|()| store.close()).map_err(|error| self.refused(error))?;
         fs::rename(building.join("store"), self.to.join("store")).map_err(failed)?;
         layout::sync_dir(self.to).map_err(failed)?;

@@ -6,8 +6,8 @@
 
 use kinfolk_wire::time::Timestamp;
 
+use super::{Alarm, Changes, Contact, Device, Key, Nothing, Read, ReadError, Record, Scan, Table};
 use crate::event::MessagePlace;
-use crate::store::{Alarm, Changes, Contact, Device, Key, Nothing, Read, ReadError, Record, Scan, Table};
 
 /// The changes after which rows of a profile agree with one another, whichever of them are lost; none where they do.
 ///
