@@ -69,7 +69,7 @@ fn put(changes: &mut Changes, number: u64) {
     changes.put(key, Message { content, state: MessageState::Delivered, at: Timestamp::from_millis(number) }.into());
 }
 
-/// How long each of some acts takes, in microseconds: the median.
+/// How long each of some acts takes, in microseconds.
 fn each(times: u64, mut act: impl FnMut()) -> Vec<f64> {
     let timed = (0..times).map(|_| {
         let began = Instant::now();

@@ -22,10 +22,10 @@ mod killed;
 mod logs;
 #[path = "daemon/making.rs"]
 mod making;
-#[path = "daemon/running.rs"]
-mod running;
 #[path = "daemon/rescue.rs"]
 mod rescue;
+#[path = "daemon/running.rs"]
+mod running;
 #[path = "support/skip.rs"]
 mod skip;
 #[path = "support/small_disk.rs"]

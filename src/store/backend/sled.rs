@@ -115,7 +115,8 @@ impl Handle {
             return Err(super::gone(LOG));
         }
         tail::keep(dir, &log)?;
-        space::reserve(&log, &Batch::default()).or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
+        space::reserve(&log, &Batch::default())
+            .or_else(|fault| if fault == Fault::Full { Ok(()) } else { Err(fault) })?;
         let db = match open_db(dir) {
             Err(Fault::Damaged(_)) if set_snapshots_aside(dir)? > 0 => open_db(dir)?,
             other => other?,

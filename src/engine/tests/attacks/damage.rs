@@ -51,6 +51,21 @@ fn g03_a_node_starts_and_dials_its_contacts_though_a_row_of_one_is_damaged() {
 }
 
 #[test]
+fn g02_a_disk_that_fails_for_a_moment_is_not_taken_for_damage() {
+    let mut town = Town::of_friends(3);
+    let bea = Key::Device(town.profile(1).device);
+    town.people[0].withheld.insert(bea);
+    let before = town.kept(0);
+    town.now = town.now.after(Span::from_hours(2));
+    for input in [Input::Started, Input::Wake] {
+        assert_eq!(town.try_input(0, input).unwrap_err().code(), "store_failed");
+    }
+    assert_eq!(town.kept(0), before, "what is due is still due");
+    town.people[0].withheld.clear();
+    town.input(0, Input::Wake);
+}
+
+#[test]
 fn g03_what_waits_for_its_time_is_counted_where_it_cannot_be_done() {
     let mut town = torn();
     town.now = town.now.after(Span::from_secs(600));

@@ -2,7 +2,7 @@
 
 use kinfolk_crypto::{InviteSecret, open_invite};
 use kinfolk_engine::input::{Command, Report};
-use kinfolk_engine::store::{ContactState, Table};
+use kinfolk_engine::store::{Contact, ContactState, Key, Table};
 use kinfolk_engine::{Effect, Input, Refusal};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::MessageId;
@@ -195,17 +195,25 @@ fn b05_whoever_is_blocked_is_told_what_a_stranger_is_told() {
 fn b05_a_link_of_before_they_were_removed_brings_nobody_back_unasked_and_a_new_one_does() {
     for uses in [Uses::Once, Uses::Many] {
         let mut town = Town::of_strangers(2);
-        let old = town.link(0, uses);
-        town.ask(1, &old);
+        let first = town.link(0, uses);
+        town.ask(1, &first);
         town.pass(Span::from_secs(5));
         let bea = town.people[1].identity;
+        // A link that they have from when they were a contact.
+        let old = town.link(0, uses);
+        town.pass(Span::from_secs(5));
+        town.input(0, Input::Command(Command::MarkVerified(bea, true)));
         town.input(0, Input::Command(Command::RemoveContact(bea)));
+        for gone in [Table::Device, Table::Peer, Table::Session, Table::SkippedKey, Table::Outbox] {
+            assert!(town.table(0, gone).is_empty(), "{gone:?}");
+        }
         town.pass(Span::from_secs(60));
         let anna = town.people[0].identity;
         town.input(1, Input::Command(Command::RemoveContact(anna)));
         town.ask(1, &old);
         town.pass(Span::from_secs(60));
         assert_eq!(state(&town, 0, 1), Some(ContactState::Asking), "{uses:?}");
+        assert!(!town.row::<Contact>(0, &Key::Contact(bea)).unwrap().verified, "the number is to be compared again");
         town.input(0, Input::Command(Command::RemoveContact(bea)));
         town.input(1, Input::Command(Command::RemoveContact(anna)));
         town.pass(Span::from_secs(60));

@@ -42,6 +42,8 @@ pub(crate) struct Person {
     asleep: bool,
     /// Rows that cannot be read.
     pub(crate) damaged: BTreeSet<Key>,
+    /// Rows that the disk does not give.
+    pub(crate) withheld: BTreeSet<Key>,
 }
 
 /// A store of which some rows cannot be read.
@@ -49,6 +51,9 @@ struct Torn<'a>(&'a Person);
 
 impl Read for Torn<'_> {
     fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
+        if self.0.withheld.contains(key) {
+            return Err(ReadError::Disk("an error of input or output".to_owned()));
+        }
         match self.0.damaged.contains(key) {
             true => Err(ReadError::Damaged { table: key.table(), reason: "a flipped bit".to_owned() }),
             false => self.0.store.get(key),
@@ -118,7 +123,13 @@ impl Town {
             let founded = found(now, &mut rng, name, None, &[7; 32], peer(who)).unwrap();
             let mut store = MemoryStore::default();
             store.commit(&founded.changes);
-            Person { identity: founded.profile.identity, store, asleep: false, damaged: BTreeSet::new() }
+            Person {
+                identity: founded.profile.identity,
+                store,
+                asleep: false,
+                damaged: BTreeSet::new(),
+                withheld: BTreeSet::new(),
+            }
         });
         let people = people.collect();
         let mut town = Self {

@@ -70,6 +70,19 @@ impl Kept {
     }
 }
 
+/// Batches that are committed before the disk becomes full.
+const BEFORE: usize = 20;
+
+/// A store with some batches on a disk that has just become full, and what took the space.
+fn on_a_full_disk(dir: &Path, backend: Backend) -> (Store, Kept, PathBuf) {
+    let mut store = create(dir, backend);
+    let mut kept = Kept::default();
+    for _ in 0..BEFORE {
+        kept.commit(&mut store).unwrap();
+    }
+    (store, kept, fill_up(dir.parent().unwrap()))
+}
+
 /// Batches for which there is space at least when the disk has become full.
 const RESERVED: usize = 20;
 
@@ -81,16 +94,11 @@ fn g02_a_full_disk_refuses_batches_and_takes_them_again_when_there_is_space() {
     };
     for backend in Backend::ALL {
         let dir = place.join(backend.to_string());
-        let mut store = create(&dir, backend);
-        let mut kept = Kept::default();
-        for _ in 0..20 {
-            kept.commit(&mut store).unwrap();
-        }
-        let filler = fill_up(&place);
+        let (mut store, mut kept, filler) = on_a_full_disk(&dir, backend);
         let refused = kept.commit_until_refused(&mut store);
         assert_eq!(refused, CommitError::Full, "{backend}");
         assert_eq!(refused.to_string(), "the disk is full: nothing was changed; free some space and try again");
-        let taken = kept.acknowledged.len() - 20;
+        let taken = kept.acknowledged.len() - BEFORE;
         println!("{backend}: {taken} batches were taken out of the reserve");
         assert!(taken >= RESERVED, "{backend}: only {taken} batches were taken out of the reserve");
         for _ in 0..5 {
@@ -121,10 +129,7 @@ fn g02_what_must_not_be_lost_is_kept_on_a_full_disk_out_of_the_reserve() {
     };
     for backend in Backend::ALL {
         let dir = place.join(backend.to_string());
-        let mut store = create(&dir, backend);
-        let mut kept = Kept::default();
-        kept.commit(&mut store).unwrap();
-        let filler = fill_up(&place);
+        let (mut store, mut kept, filler) = on_a_full_disk(&dir, backend);
         assert_eq!(kept.commit_until_refused(&mut store), CommitError::Full);
         let number = kept.given - 1;
         assert_eq!(store.commit(&batch(number)), Err(CommitError::Full), "{backend}");
@@ -155,10 +160,7 @@ fn g02_a_profile_opens_on_a_full_disk_and_commits_when_there_is_space() {
     for backend in Backend::ALL {
         for closes in [true, false] {
             let dir = place.join(backend.to_string());
-            let mut store = create(&dir, backend);
-            let mut kept = Kept::default();
-            kept.commit(&mut store).unwrap();
-            let filler = fill_up(&place);
+            let (mut store, mut kept, filler) = on_a_full_disk(&dir, backend);
             assert_eq!(kept.commit_until_refused(&mut store), CommitError::Full);
             if closes {
                 // Whether the files could be put in order is another matter than whether the rows are there.
