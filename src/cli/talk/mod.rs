@@ -4,14 +4,21 @@ mod history;
 mod invite;
 mod send;
 
+use std::time::Duration;
+
 use kinfolk_client::Client;
 use kinfolk_rpc::Done;
-use kinfolk_rpc::contact::AddContact;
+use kinfolk_rpc::contact::ContactState::{Accepted, Asking, Declined, Removed, Requested};
+use kinfolk_rpc::contact::{AddContact, Contact};
+use kinfolk_rpc::event::What;
 
 use crate::arguments::{OnOff, Talk};
 use crate::failure::Failure;
 use crate::screen::{Form, Screen};
 use crate::show;
+
+/// How long a person waits for the answer to their request: whoever is there answers at once.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Asks a node for what was typed, and prints the outcome.
 ///
@@ -73,9 +80,15 @@ fn done(answer: Done, text: &str, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 async fn add(link: &str, name: Option<&String>, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let added = client.add_contact(&AddContact { link: link.to_owned(), name: name.cloned() }).await?;
+    let mut added = client.add_contact(&AddContact { link: link.to_owned(), name: name.cloned() }).await?;
+    // Only people wait, so that what they type next can be said. Without an answer it comes later.
+    if screen.form() == Form::People
+        && added.state == Requested
+        && let Ok(Ok(contact)) = tokio::time::timeout(ANSWER_WITHIN, answered(&added.contact, client)).await
+    {
+        (added.state, added.display_name) = (contact.state, contact.display_name);
+    }
     screen.tell(&added, || {
-        use kinfolk_rpc::contact::ContactState::{Accepted, Asking, Declined, Removed, Requested};
         let name = &added.display_name;
         let said = match added.state {
             Accepted => {
@@ -86,6 +99,21 @@ async fn add(link: &str, name: Option<&String>, client: &Client, screen: &mut Sc
         };
         said + &show::contact::warning(added.warning.as_ref())
     })
+}
+
+/// Waits until somebody who was asked has answered.
+async fn answered(contact: &str, client: &Client) -> Result<Contact, Failure> {
+    let mut events = client.events(None).await?;
+    let mut asked = client.contact(contact).await?;
+    while asked.state == Requested {
+        let event = events.next().await?.ok_or_else(Failure::node_stopped)?;
+        match event.what {
+            What::ContactChanged(changed) if changed.contact == asked.contact => asked = changed,
+            What::Reset => asked = client.contact(contact).await?,
+            _ => {}
+        }
+    }
+    Ok(asked)
 }
 
 async fn verify(contact: &str, mark: bool, unmark: bool, client: &Client, screen: &mut Screen) -> Result<(), Failure> {

@@ -81,6 +81,45 @@ async fn waiting_too_long_ends_with_4_and_says_how_far_it_came() {
 }
 
 #[tokio::test]
+async fn people_who_add_somebody_that_answers_at_once_are_told_the_answer() {
+    use kinfolk_rpc::contact::{Added, Contact, ContactState};
+    let added = |state| Added {
+        contact: BO.into(),
+        name: "Bo".into(),
+        display_name: sample::isolated("Bo"),
+        state,
+        warning: None,
+    };
+    let asked = Contact { state: ContactState::Requested, ..sample::bo() };
+    for (answer, words) in [(ContactState::Accepted, "is your contact"), (ContactState::Declined, "has declined")] {
+        let other = Contact { contact: "0".repeat(64), state: answer, ..sample::bo() };
+        let changed = [other, Contact { state: answer, ..sample::bo() }].map(What::ContactChanged);
+        let events = changed.map(|what| Event { seq: Some(1), what });
+        let door = Door::open()
+            .says("POST /v1/contacts", Says::ok(&added(ContactState::Requested)))
+            .says(&format!("GET /v1/contacts/{BO}"), Says::ok(&asked))
+            .says("GET /v1/events", Says::events(&events, After::Silence));
+        let people = carry_out(&format!("add {}", sample::LINK), &door, None).await.out;
+        assert!(people.contains(words), "{people}");
+        let json = carry_out(&format!("--json add {}", sample::LINK), &door, None).await.out;
+        assert!(json.contains("\"state\":\"requested\""), "a program is told at once: {json}");
+    }
+    // Whoever has answered before is not waited for, and a stream that ends is no failure.
+    let door = Door::open()
+        .says("POST /v1/contacts", Says::ok(&added(ContactState::Requested)))
+        .says(&format!("GET /v1/contacts/{BO}"), Says::ok(&sample::bo()))
+        .says("GET /v1/events", Says::events(&[], After::Silence));
+    assert!(carry_out(&format!("add {}", sample::LINK), &door, None).await.out.contains("is your contact"));
+    let door = Door::open()
+        .says("POST /v1/contacts", Says::ok(&added(ContactState::Requested)))
+        .says(&format!("GET /v1/contacts/{BO}"), Says::ok(&asked))
+        .says("GET /v1/events", Says::events(&[], After::End));
+    let outcome = carry_out(&format!("add {}", sample::LINK), &door, None).await;
+    assert_eq!(outcome.exit, Exit::Done);
+    assert!(outcome.out.contains("has been asked"), "{}", outcome.out);
+}
+
+#[tokio::test]
 async fn a_message_given_up_ends_with_1() {
     let door = sending(MessageState::Queued, &[changed(MessageState::NotDelivered)], After::Silence);
     let outcome = carry_out("--json send Bo hello --wait sent --timeout 60s", &door, None).await;
