@@ -12,6 +12,8 @@
     reason = "a bench prints, and stops where something fails"
 )]
 
+#[path = "../tests/support/copy.rs"]
+mod copy;
 #[path = "support/figures.rs"]
 mod figures;
 
@@ -20,6 +22,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use copy::copy_dir;
 use figures::{ROUNDS, median, ratios, show, show_at_most};
 use kinfolk_engine::store::{Changes, Key, Message, MessageState, Read, Scan};
 use kinfolk_store::{Backend, Derivation, Options, Store, Unlock};
@@ -195,18 +198,6 @@ fn forget_cached(dir: &Path) {
             let file = File::open(entry.path()).unwrap();
             file.sync_all().unwrap();
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        }
-    }
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
         }
     }
 }

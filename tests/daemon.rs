@@ -12,6 +12,8 @@
 mod bad_input;
 #[path = "daemon/contract.rs"]
 mod contract;
+#[path = "support/copy.rs"]
+mod copy;
 #[path = "daemon/disk.rs"]
 mod disk;
 #[path = "daemon/home.rs"]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::copy::copy_dir;
 use crate::home::{Home, binary, friends, lines, start, wait_for};
 
 #[test]
@@ -174,22 +175,13 @@ fn g04_a_locked_profile_without_a_passphrase_asks_for_one() {
     assert_eq!(home.error(&["init"]), ("profile_exists".to_owned(), 1));
 }
 
-/// Copies a directory of plain files.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if path.is_dir() { copy(&path, &to) } else { fs::copy(&path, &to).map(drop).unwrap() }
-    }
-}
-
 #[test]
 fn g03_a_damaged_profile_is_told_of_in_words_and_never_by_a_panic() {
     let home = Home::new("Anna");
     let mut told = 0;
     for way in 0..24 {
         let damaged = Home::empty();
-        copy(&home.dir, &damaged.dir);
+        copy_dir(&home.dir, &damaged.dir);
         let path = damaged.dir.join("store/rows/db");
         let mut bytes = fs::read(&path).unwrap();
         let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();

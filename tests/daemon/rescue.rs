@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::copy::copy_dir;
 use crate::home::{Home, Running, friends, lines, wait_for};
 
 /// Lines that each of two people says.
@@ -160,16 +161,4 @@ fn g04_a_rescue_needs_the_passphrase_and_the_new_profile_has_it() {
     home.json(&["--passphrase-file", &right, "rescue", to]);
     assert_eq!(new.error(&["--passphrase-file", &wrong, "status"]).0, "wrong_passphrase");
     assert_eq!(new.json(&["--passphrase-file", &right, "status"])[0]["name"], "Anna");
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }

@@ -14,7 +14,7 @@ use std::sync::Once;
 use kinfolk_engine::store::{Key, Read, ReadError, Row};
 use kinfolk_store::{Backend, OpenError, Unlock, rescue};
 
-use super::profile::copy_dir;
+use super::copy::copy_dir;
 use super::rows::*;
 
 /// Offsets at which a bit is flipped.

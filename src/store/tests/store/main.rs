@@ -7,6 +7,8 @@
     reason = "helpers of tests fail the test, and tell what they did"
 )]
 
+#[path = "../../../../tests/support/copy.rs"]
+mod copy;
 mod damage;
 mod export;
 mod faults;

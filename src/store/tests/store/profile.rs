@@ -28,18 +28,6 @@ fn modes(dir: &Path) -> Vec<(String, bool, u32)> {
     out
 }
 
-pub(crate) fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_passphrase_opens_what_it_made_and_nothing_else_does() {
     for backend in Backend::ALL {

@@ -10,7 +10,8 @@ use kinfolk_engine::store::{Key, Prekey, PrekeyKind, Read, Row};
 use kinfolk_store::{Backend, OpenError, Rescue, RescueFailed, RescueReport, Unlock};
 use kinfolk_wire::time::Timestamp;
 
-use super::profile::{PASSPHRASE, copy_dir};
+use super::copy::copy_dir;
+use super::profile::PASSPHRASE;
 use super::rows::*;
 use super::skip::skip;
 use super::small_disk::{PLACE, has, place};
