@@ -9,14 +9,15 @@
 //! - A process that dies while a snapshot is written leaves `snap.*.generating`, which the next opening takes for the
 //!   newest snapshot and refuses to open at all. Such files are removed first. A snapshot is only a shortcut through
 //!   the log: one that cannot be read is set aside, and the whole log is read instead.
-//! - The log since the last snapshot is read at every opening, and a snapshot is only written then: [`Disk::close`]
-//!   opens once more where much was written, so that the next start is quick.
+//! - The log since the last snapshot is read at every opening, and a snapshot is only written then. [`Disk::close`] opens
+//!   once more where anything was written: the next start is quick, and a damaged entry is then a row that cannot be
+//!   read, where a log that is read from its start would show the row as it was before.
 //! - Its lock may outlive its handle for a moment.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -28,8 +29,6 @@ use crate::profile::layout;
 pub(super) const LOG: &str = "db";
 const CACHE_BYTES: u64 = 16 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
-/// How much may be written before closing leaves a snapshot.
-const SNAPSHOT_AFTER_BYTES: u64 = 1 << 20;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const DROP_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +36,8 @@ const DROP_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct SledDisk {
     dir: PathBuf,
     handle: Mutex<Option<Arc<Handle>>>,
-    written: AtomicU64,
+    /// Whether anything was written since the last snapshot.
+    written: AtomicBool,
 }
 
 struct Handle {
@@ -52,6 +52,8 @@ impl From<sled::Error> for Fault {
             sled::Error::Corruption { at, .. } => {
                 Self::Damaged(at.map_or_else(|| "sled".to_owned(), |at| format!("sled, at {at:?}")))
             }
+            // What sled says of its own settings when a bit of them is not as it left them.
+            sled::Error::Unsupported(why) => Self::Damaged(format!("sled: {why}")),
             other => Self::Disk(other.to_string()),
         }
     }
@@ -67,7 +69,7 @@ impl SledDisk {
     }
 
     fn of(dir: &Path, handle: Handle) -> Self {
-        Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))), written: AtomicU64::new(0) }
+        Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))), written: AtomicBool::new(false) }
     }
 
     fn with<T>(&self, what: &str, run: impl FnOnce(&Handle) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -194,7 +196,6 @@ impl Disk for SledDisk {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
-        let bytes = batch.bytes();
         self.with("reserving", |handle| space::reserve(&handle.log, batch))?;
         let applied = self.with("writing", |handle| {
             let mut writes = sled::Batch::default();
@@ -211,7 +212,7 @@ impl Disk for SledDisk {
         });
         match applied {
             Ok(()) => {
-                self.written.fetch_add(bytes, Ordering::Relaxed);
+                self.written.store(true, Ordering::Relaxed);
                 Ok(())
             }
             Err(fault) => {
@@ -235,7 +236,7 @@ impl Disk for SledDisk {
 
     fn close(self: Box<Self>) -> Result<(), Fault> {
         self.give_up_handle()?;
-        if self.written.load(Ordering::Relaxed) >= SNAPSHOT_AFTER_BYTES {
+        if self.written.load(Ordering::Relaxed) {
             drop(self.handle()?);
             self.give_up_handle()?;
             layout::make_private(&self.dir)?;
