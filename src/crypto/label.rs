@@ -45,11 +45,21 @@ pub enum Label {
     Conversation,
     /// Derives a safety number.
     Safety,
+    /// Derives the key of what one device leaves for another.
+    Direction,
+    /// Names a place at a mailbox host.
+    MailboxTag,
+    /// Derives the key that erases what lies there.
+    MailboxErase,
+    /// Derives the key of the seal around an envelope at a host.
+    MailboxSeal,
+    /// Work that was done for a deposit.
+    MailboxWork,
 }
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -69,6 +79,11 @@ impl Label {
         Self::Knock,
         Self::Conversation,
         Self::Safety,
+        Self::Direction,
+        Self::MailboxTag,
+        Self::MailboxErase,
+        Self::MailboxSeal,
+        Self::MailboxWork,
     ];
 
     /// Those that sign.
@@ -98,6 +113,11 @@ impl Label {
             Self::Knock => b"kinfolk/1 knock",
             Self::Conversation => b"kinfolk/1 chat",
             Self::Safety => b"kinfolk/1 safety",
+            Self::Direction => b"kinfolk/1 direction",
+            Self::MailboxTag => b"kinfolk/1 tag",
+            Self::MailboxErase => b"kinfolk/1 erase",
+            Self::MailboxSeal => b"kinfolk/1 seal",
+            Self::MailboxWork => b"kinfolk/1 work",
         }
     }
 }

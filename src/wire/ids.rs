@@ -127,6 +127,14 @@ id!(
     PayloadDigest, 16
 );
 id!(
+    /// Where an envelope lies at a mailbox host: made from a pair's secret, used once, and random to everybody else.
+    MailboxTag, 16
+);
+id!(
+    /// A point of the prime-order group ristretto255, compressed (RFC 9496).
+    GroupElement, 32
+);
+id!(
     /// A node on the network: the multihash form of its Ed25519 network key, as libp2p writes it.
     PeerId, 38
 );

@@ -18,6 +18,7 @@
 //! | [`envelope`] | the layouts 0x11 and 0x12 | docs/protocol/04-ratchet.md |
 //! | [`content`] | what a person or a node says inside the seal | docs/protocol/05-content.md |
 //! | [`direct`] | frames of `/kinfolk/direct/1` | docs/protocol/06-direct.md |
+//! | [`mailbox`] | requests and replies of `/kinfolk/mailbox/1` | docs/protocol/07-mailbox.md |
 //!
 //! Every decoder checks a length before it allocates, refuses what is left over, and names what it expected.
 
@@ -29,6 +30,7 @@ pub mod envelope;
 pub mod ids;
 pub mod invite;
 pub mod limits;
+pub mod mailbox;
 pub mod name;
 pub mod sigchain;
 pub mod time;

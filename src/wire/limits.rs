@@ -52,6 +52,13 @@ pub const ACK_RANGES: usize = 64;
 /// Frames that may wait for their acknowledgement on one stream.
 pub const STREAM_WINDOW: u32 = 1_024;
 
+/// Hosts that a person may name for what is sent to them.
+pub const MAILBOX_HOSTS: usize = 5;
+/// Hosts that an envelope goes to.
+pub const MAILBOX_COPIES: usize = 3;
+/// Tokens handed over in one message.
+pub const TOKENS_AT_ONCE: usize = 256;
+
 /// Nesting of CBOR that is still read; ours goes to 4.
 pub const CBOR_DEPTH: usize = 16;
 

@@ -5,11 +5,13 @@
 //! is kept as it came ([`Body::Unknown`]) and shown as such, never guessed.
 
 mod location;
+mod mailboxes;
 mod receipt;
 mod sticker;
 mod text;
 
 pub use location::{Coordinate, GeoUri, GeoUriError};
+pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use text::{Text, TextError};
@@ -98,6 +100,14 @@ pub enum Body {
     NeedReinit(NeedReinit),
     /// Where the sender's device can be reached from now on.
     Reach(Reach),
+    /// Where to leave what is for the sender while they are away.
+    Mailboxes(Mailboxes),
+    /// The sender serves as a mailbox for the recipient.
+    Serving(Serving),
+    /// Asks for tokens of the recipient's mailbox.
+    TokensWanted(TokensWanted),
+    /// Gives them.
+    TokensIssued(TokensIssued),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -135,7 +145,10 @@ pub struct Reach {
     pub addresses: Vec<Address>,
 }
 
-fn decode_addresses<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Address>, minicbor::decode::Error> {
+pub(crate) fn decode_addresses<C>(
+    d: &mut minicbor::Decoder<'_>,
+    c: &mut C,
+) -> Result<Vec<Address>, minicbor::decode::Error> {
     codec::bounded_list(d, c, limits::ADDRESSES)
 }
 
@@ -194,6 +207,10 @@ impl Body {
     const DECLINE: u16 = 34;
     const NEED_REINIT: u16 = 35;
     const REACH: u16 = 36;
+    const MAILBOXES: u16 = 37;
+    const SERVING: u16 = 38;
+    const TOKENS_WANTED: u16 = 39;
+    const TOKENS_ISSUED: u16 = 40;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
@@ -207,7 +224,11 @@ impl Body {
             | Self::Accept(_)
             | Self::Decline
             | Self::NeedReinit(_)
-            | Self::Reach(_) => false,
+            | Self::Reach(_)
+            | Self::Mailboxes(_)
+            | Self::Serving(_)
+            | Self::TokensWanted(_)
+            | Self::TokensIssued(_) => false,
         }
     }
 
@@ -222,6 +243,10 @@ impl Body {
             Self::Decline => (Self::DECLINE, codec::to_cbor(&Nothing {})),
             Self::NeedReinit(need) => (Self::NEED_REINIT, codec::to_cbor(need)),
             Self::Reach(reach) => (Self::REACH, codec::to_cbor(reach)),
+            Self::Mailboxes(mailboxes) => (Self::MAILBOXES, codec::to_cbor(mailboxes)),
+            Self::Serving(serving) => (Self::SERVING, codec::to_cbor(serving)),
+            Self::TokensWanted(wanted) => (Self::TOKENS_WANTED, codec::to_cbor(wanted)),
+            Self::TokensIssued(issued) => (Self::TOKENS_ISSUED, codec::to_cbor(issued)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -241,6 +266,10 @@ impl Body {
             }
             Self::NEED_REINIT => Self::NeedReinit(codec::from_cbor("need reinit", &body, MAX)?),
             Self::REACH => Self::Reach(codec::from_cbor("reach", &body, MAX)?),
+            Self::MAILBOXES => Self::Mailboxes(codec::from_cbor("mailboxes", &body, MAX)?),
+            Self::SERVING => Self::Serving(codec::from_cbor("serving", &body, MAX)?),
+            Self::TOKENS_WANTED => Self::TokensWanted(codec::from_cbor("tokens wanted", &body, MAX)?),
+            Self::TOKENS_ISSUED => Self::TokensIssued(codec::from_cbor("tokens issued", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }
