@@ -4,13 +4,23 @@
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
+use kinfolk_wire::mailbox;
 
 use crate::event::Notice;
-use crate::input::Delivery;
+use crate::input::{AskId, Delivery};
 
 /// Names a request to the network; its outcome repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
+
+/// Work that a deposit wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// The hour that goes into it, by the host's clock.
+    pub hour: u32,
+    /// Leading zero bits.
+    pub bits: u8,
+}
 
 /// What the world is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +49,21 @@ pub enum Effect {
     Refuse(Delivery, NackCode),
     /// Close the connection.
     Disconnect(PeerId),
+    /// Ask a mailbox host, as nobody in particular: from a network identity that is used for this alone.
+    Ask {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Whom.
+        host: PeerId,
+        /// Where they may be.
+        addresses: Vec<Address>,
+        /// What.
+        body: mailbox::Request,
+        /// The work to be done first, where the stamp of a deposit is still to be found.
+        work: Option<Work>,
+    },
+    /// Answer somebody who asked this node as a mailbox.
+    Answer(AskId, Vec<u8>),
     /// Tell the faces.
     Notify(Notice),
 }

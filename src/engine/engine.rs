@@ -5,21 +5,22 @@ use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::{Span, Timestamp};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, RequestId};
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
-use crate::features::conversations;
+use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Report};
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
-use crate::services::{directory, flow, healing, links, outbox, prekeys, sessions};
+use crate::services::{collect, deposit, directory, flow, healing, host, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
     Alarm, Changes, ContactState, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError, Scan,
@@ -55,6 +56,8 @@ pub enum Answer {
     Contact(IdentityId, ContactState),
     /// A line, and how far it has come.
     Message(MessagePlace, MessageState),
+    /// A mailbox host.
+    Host(Host),
 }
 
 /// A profile that was just made.
@@ -170,6 +173,11 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             step.put(Key::Profile, Profile { name, ..profile });
             Ok(Answer::Done)
         }
+        Command::ServeMailbox(offer) => {
+            mailboxes::serve(step, offer).map(|host| host.map_or(Answer::Done, Answer::Host))
+        }
+        Command::AddMailbox(choice) => mailboxes::add(step, choice).map(Answer::Host),
+        Command::RemoveMailbox(host) => mailboxes::remove(step, host).map(done),
     }
 }
 
@@ -194,6 +202,9 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
             asking::discovered(step, peer, &addresses)
         }
         Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
+        Report::Asked { ask, body } => host::asked(step, ask, &body),
+        Report::Answered(request, body) => answered(step, request, Some(&body)),
+        Report::Unanswered(request) => answered(step, request, None),
         Report::Sent(peer, request) => match Outgoing::of(request.0) {
             Some(Outgoing::Outbox(number)) => {
                 let gone = outbox::taken(step, peer, number)?;
@@ -321,6 +332,11 @@ fn opened(
     }
 }
 
+/// What a host was asked has an outcome.
+fn answered(_step: &mut Step<'_>, _request: RequestId, _reply: Option<&[u8]>) -> Result<(), Refusal> {
+    Ok(())
+}
+
 fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
     gone.iter().try_for_each(|departure| conversations::departed(step, departure))
 }
@@ -349,6 +365,8 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Ask(identity) => asking::try_now(step, identity),
         Alarm::Receipts(contact) => conversations::send_receipts(step, contact),
         Alarm::LinkStalled(peer) => flow::look_after(step, peer),
+        Alarm::Deposit(device) => deposit::due(step, device),
+        Alarm::Poll => collect::poll(step),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -359,6 +377,8 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Dial(_) | Alarm::Ask(_) => links::LONGEST_WAIT,
         Alarm::Receipts(_) => conversations::RECEIPT_DELAY,
         Alarm::LinkStalled(_) => flow::LONGEST_WAIT,
+        Alarm::Deposit(_) => deposit::LONGEST_WAIT,
+        Alarm::Poll => collect::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

@@ -4,6 +4,7 @@ use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
@@ -70,6 +71,30 @@ pub enum Command {
     AllowReadReceipts(ConversationId, bool),
     /// Call oneself something else.
     RenameSelf(Name),
+    /// Serve as a mailbox for one's contacts, or no longer.
+    ServeMailbox(Option<MailboxOffer>),
+    /// Name a host for what is sent to oneself.
+    AddMailbox(MailboxChoice),
+    /// Name it no longer.
+    RemoveMailbox(PeerId),
+}
+
+/// What a node offers as a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailboxOffer {
+    /// Bytes of blobs at the most.
+    pub capacity: u64,
+    /// The work wanted for a deposit without tokens, in leading zero bits.
+    pub work_bits: u8,
+}
+
+/// Which host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailboxChoice {
+    /// A contact who serves.
+    Contact(IdentityId),
+    /// The one of a link.
+    Host(Host),
 }
 
 /// What happens when somebody comes with an invite.
@@ -116,6 +141,17 @@ pub enum Report {
     Refused(PeerId, RequestId, NackCode),
     /// Nobody knows whether what was sent has arrived.
     Lost(PeerId, RequestId),
+    /// Somebody asks this node as a mailbox; wants one answer.
+    Asked {
+        /// Names the question in the answer.
+        ask: AskId,
+        /// The request as it came.
+        body: Vec<u8>,
+    },
+    /// A host answered, with the reply as it came.
+    Answered(RequestId, Vec<u8>),
+    /// A host was not reached, or did not answer.
+    Unanswered(RequestId),
     /// A peer was seen on the local network.
     Discovered {
         /// The peer.
@@ -124,6 +160,10 @@ pub enum Report {
         addresses: Vec<Address>,
     },
 }
+
+/// Names a question that somebody asked this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
 
 /// One frame that was received: the peer, the stream and the number on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

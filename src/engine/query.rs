@@ -1,5 +1,9 @@
 //! Questions that change nothing: what a face shows. Each is a plain function over the store.
 
+mod mailboxes;
+
+pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
+
 use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::name::Name;

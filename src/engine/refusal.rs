@@ -51,6 +51,21 @@ pub enum Refusal {
     /// The link names a device that another contact has.
     #[error("this invite names a device that belongs to another of your contacts; ask for a new one")]
     DeviceOfAnother,
+    /// A contact who does not serve as a mailbox.
+    #[error("{0} does not serve as a mailbox; they begin with `kinfolk mailbox serve`")]
+    NotServing(String),
+    /// No such host was named.
+    #[error("this is none of your mailboxes; `kinfolk mailbox list` shows them")]
+    UnknownMailbox,
+    /// No more hosts can be named.
+    #[error("you have {limit} mailboxes, which is the limit; remove one with `kinfolk mailbox remove`")]
+    TooManyMailboxes {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// One's own node.
+    #[error("this node cannot be its own mailbox: it is away when you are; name a node that stays on")]
+    OwnMailbox,
     /// They are a contact already.
     #[error("{0} is already your contact")]
     AlreadyContact(String),
@@ -108,6 +123,10 @@ impl Refusal {
             Self::InviteExpired => "invite_expired",
             Self::TooManyContacts { .. } => "too_many_contacts",
             Self::DeviceOfAnother => "invalid_invite",
+            Self::NotServing(_) => "not_serving",
+            Self::UnknownMailbox => "unknown_mailbox",
+            Self::TooManyMailboxes { .. } => "too_many_mailboxes",
+            Self::OwnMailbox => "own_mailbox",
             Self::AlreadyContact(_) => "already_contact",
             Self::Invite(_) => "invalid_invite",
             Self::IdTaken => "id_taken",

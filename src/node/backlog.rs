@@ -107,7 +107,11 @@ const fn is_of_strangers(report: &Report) -> bool {
 
 const fn peer_of(report: &Report) -> Option<PeerId> {
     match report {
-        Report::Listening(_) | Report::NotListening(_) => None,
+        Report::Listening(_)
+        | Report::NotListening(_)
+        | Report::Asked { .. }
+        | Report::Answered(..)
+        | Report::Unanswered(_) => None,
         Report::Connected { peer, .. }
         | Report::Disconnected(peer)
         | Report::DialFailed(peer)

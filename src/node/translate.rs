@@ -45,7 +45,7 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
         Effect::Acknowledge(delivery) => Command::Acknowledge { delivery: delivery_down(delivery) },
         Effect::Refuse(delivery, code) => Command::Refuse { delivery: delivery_down(delivery), code },
         Effect::Disconnect(peer) => Command::Disconnect { peer },
-        Effect::Notify(_) => return None,
+        Effect::Ask { .. } | Effect::Answer(..) | Effect::Notify(_) => return None,
     })
 }
 

@@ -1,9 +1,12 @@
 //! What several features need. A service never decides what a person may do; it knows how things are found, sealed and
 //! sent.
 
+pub(crate) mod collect;
+pub(crate) mod deposit;
 pub(crate) mod directory;
 pub(crate) mod flow;
 pub(crate) mod healing;
+pub(crate) mod host;
 pub(crate) mod links;
 pub(crate) mod outbox;
 pub(crate) mod outgoing;

@@ -64,6 +64,7 @@ pub(crate) fn queue(
         content: if line.is_some() { Vec::new() } else { content.encode() },
         line,
         expires_at: step.now.after(limits::OUTBOX_LIFETIME),
+        custody: None,
     };
     step.put(Key::Outbox(device, number), item);
     flow::queued(step, device, number, payload)
@@ -76,7 +77,7 @@ pub(crate) fn taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Op
     step.delete(Key::Outbox(device, number));
     if let Some(line) = item.line {
         let digest = payload_digest(&item.payload);
-        step.put(Key::Unreceipted(device, line.id), Unreceipted { line, digest });
+        step.put(Key::Unreceipted(device, line.id), Unreceipted { line, digest, custody: None });
     }
     flow::flow(step, device)?;
     Ok(item.line.map(Departure::Taken))

@@ -4,7 +4,9 @@ use std::ops::Deref;
 
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
-use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId};
+use kinfolk_wire::ids::{
+    ConversationId, DeviceId, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest, PeerId, SessionId,
+};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -53,6 +55,30 @@ pub enum Key {
     Timer(Timestamp, Alarm),
     /// A stretch of the event log.
     Events(u64),
+    /// This node serves as a mailbox: one row, there while it does.
+    Serving,
+    /// How much this node keeps for others: one row.
+    Stored,
+    /// A blob that this node keeps.
+    Deposit(MailboxTag),
+    /// When it goes: hours since the epoch.
+    DepositExpiry(u64, MailboxTag),
+    /// A token of this node's that was spent, by epoch and nonce.
+    SpentToken(u32, [u8; 16]),
+    /// The key under which this node issues tokens, by epoch.
+    TokenKey(u32),
+    /// How many tokens a contact was issued.
+    TokensIssued(IdentityId),
+    /// The hosts that this person has named: one row.
+    Hosts,
+    /// What goes to and comes from a device through mailboxes.
+    Post(DeviceId),
+    /// Tokens to deposit for a device at a host.
+    Purse(DeviceId, PeerId),
+    /// Tokens of a host of ours, to be handed to contacts.
+    TokenStock(PeerId),
+    /// Volatile: what was asked of a host, by the number of the request.
+    Errand(u64),
     /// Volatile: a stream with a peer.
     Link(PeerId),
     /// Volatile: the peer that a device is connected as.
@@ -93,6 +119,12 @@ pub enum Alarm {
     /// See whether a link still acknowledges. Volatile.
     #[n(4)]
     LinkStalled(#[n(0)] PeerId),
+    /// Deposit at mailboxes what waits for a device.
+    #[n(6)]
+    Deposit(#[n(0)] DeviceId),
+    /// Ask the mailboxes for mail.
+    #[n(7)]
+    Poll,
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -190,10 +222,22 @@ pub enum Table {
     PendingReceipts = 18,
     Timer = 19,
     Event = 20,
+    Serving = 21,
+    Stored = 22,
+    Deposit = 23,
+    DepositExpiry = 24,
+    SpentToken = 25,
+    TokenKey = 26,
+    TokensIssued = 27,
+    Hosts = 28,
+    Post = 29,
+    Purse = 30,
+    TokenStock = 31,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
     Knocks = 203,
+    Errand = 204,
 }
 
 impl Table {
@@ -229,6 +273,18 @@ impl Key {
             Self::PendingReceipts(_) => Table::PendingReceipts,
             Self::Timer(..) => Table::Timer,
             Self::Events(_) => Table::Event,
+            Self::Serving => Table::Serving,
+            Self::Stored => Table::Stored,
+            Self::Deposit(_) => Table::Deposit,
+            Self::DepositExpiry(..) => Table::DepositExpiry,
+            Self::SpentToken(..) => Table::SpentToken,
+            Self::TokenKey(_) => Table::TokenKey,
+            Self::TokensIssued(_) => Table::TokensIssued,
+            Self::Hosts => Table::Hosts,
+            Self::Post(_) => Table::Post,
+            Self::Purse(..) => Table::Purse,
+            Self::TokenStock(_) => Table::TokenStock,
+            Self::Errand(_) => Table::Errand,
             Self::Link(_) => Table::Link,
             Self::LinkOf(_) => Table::LinkOf,
             Self::Listening => Table::Listening,
@@ -241,7 +297,12 @@ impl Key {
     pub const fn is_volatile(&self) -> bool {
         matches!(
             self,
-            Self::Link(_) | Self::LinkOf(_) | Self::Listening | Self::Knocks | Self::Timer(_, Alarm::LinkStalled(_))
+            Self::Link(_)
+                | Self::LinkOf(_)
+                | Self::Listening
+                | Self::Knocks
+                | Self::Errand(_)
+                | Self::Timer(_, Alarm::LinkStalled(_))
         )
     }
 
@@ -249,11 +310,25 @@ impl Key {
     #[must_use]
     pub fn segments(&self) -> Segments {
         match self {
-            Self::Profile | Self::Counters | Self::Listening | Self::Knocks => Segments::of([]),
+            Self::Profile
+            | Self::Counters
+            | Self::Listening
+            | Self::Knocks
+            | Self::Serving
+            | Self::Stored
+            | Self::Hosts => Segments::of([]),
+            Self::Deposit(tag) => Segments::of([name(tag.as_bytes(), 16)]),
+            Self::DepositExpiry(hour, tag) => Segments::of([Segment::Order(*hour), name(tag.as_bytes(), 16)]),
+            Self::SpentToken(epoch, nonce) => Segments::of([Segment::Order((*epoch).into()), name(nonce, 16)]),
+            Self::TokenKey(epoch) => Segments::of([Segment::Order((*epoch).into())]),
+            Self::Errand(number) => Segments::of([Segment::Order(*number)]),
+            Self::Purse(device, host) => Segments::of([name(device.as_bytes(), 16), name(host.as_bytes(), 16)]),
             Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
-            Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) => Segments::of([name(id.as_bytes(), 16)]),
-            Self::Device(id) | Self::LinkOf(id) => Segments::of([name(id.as_bytes(), 16)]),
-            Self::Peer(id) | Self::Link(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) | Self::TokensIssued(id) => {
+                Segments::of([name(id.as_bytes(), 16)])
+            }
+            Self::Device(id) | Self::LinkOf(id) | Self::Post(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Peer(id) | Self::Link(id) | Self::TokenStock(id) => Segments::of([name(id.as_bytes(), 16)]),
             Self::Invite(id) => Segments::of([name(id.as_bytes(), 16)]),
             Self::Session(device, session) => Segments::of([name(device.as_bytes(), 16), name(session.as_bytes(), 16)]),
             Self::SkippedKey(session, id) => {

@@ -2,7 +2,9 @@
 
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
-use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SessionId};
+use kinfolk_wire::ids::{
+    ConversationId, DeviceId, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest, PeerId, SessionId,
+};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -67,6 +69,35 @@ enum KeyBytes {
     Listening,
     #[n(24)]
     Knocks,
+    #[n(25)]
+    Serving,
+    #[n(26)]
+    Stored,
+    #[n(27)]
+    Deposit(#[n(0)] MailboxTag),
+    #[n(28)]
+    DepositExpiry(#[n(0)] u64, #[n(1)] MailboxTag),
+    #[n(29)]
+    SpentToken(
+        #[n(0)] u32,
+        #[n(1)]
+        #[cbor(with = "minicbor::bytes")]
+        [u8; 16],
+    ),
+    #[n(30)]
+    TokenKey(#[n(0)] u32),
+    #[n(31)]
+    TokensIssued(#[n(0)] IdentityId),
+    #[n(32)]
+    Hosts,
+    #[n(33)]
+    Post(#[n(0)] DeviceId),
+    #[n(34)]
+    Purse(#[n(0)] DeviceId, #[n(1)] PeerId),
+    #[n(35)]
+    TokenStock(#[n(0)] PeerId),
+    #[n(36)]
+    Errand(#[n(0)] u64),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -95,6 +126,18 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::LinkOf(device) => KeyBytes::LinkOf(device),
         Key::Listening => KeyBytes::Listening,
         Key::Knocks => KeyBytes::Knocks,
+        Key::Serving => KeyBytes::Serving,
+        Key::Stored => KeyBytes::Stored,
+        Key::Deposit(tag) => KeyBytes::Deposit(tag),
+        Key::DepositExpiry(hour, tag) => KeyBytes::DepositExpiry(hour, tag),
+        Key::SpentToken(epoch, nonce) => KeyBytes::SpentToken(epoch, nonce),
+        Key::TokenKey(epoch) => KeyBytes::TokenKey(epoch),
+        Key::TokensIssued(id) => KeyBytes::TokensIssued(id),
+        Key::Hosts => KeyBytes::Hosts,
+        Key::Post(id) => KeyBytes::Post(id),
+        Key::Purse(device, host) => KeyBytes::Purse(device, host),
+        Key::TokenStock(host) => KeyBytes::TokenStock(host),
+        Key::Errand(number) => KeyBytes::Errand(number),
     })
 }
 
@@ -124,5 +167,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::LinkOf(device) => Key::LinkOf(device),
         KeyBytes::Listening => Key::Listening,
         KeyBytes::Knocks => Key::Knocks,
+        KeyBytes::Serving => Key::Serving,
+        KeyBytes::Stored => Key::Stored,
+        KeyBytes::Deposit(tag) => Key::Deposit(tag),
+        KeyBytes::DepositExpiry(hour, tag) => Key::DepositExpiry(hour, tag),
+        KeyBytes::SpentToken(epoch, nonce) => Key::SpentToken(epoch, nonce),
+        KeyBytes::TokenKey(epoch) => Key::TokenKey(epoch),
+        KeyBytes::TokensIssued(id) => Key::TokensIssued(id),
+        KeyBytes::Hosts => Key::Hosts,
+        KeyBytes::Post(id) => Key::Post(id),
+        KeyBytes::Purse(device, host) => Key::Purse(device, host),
+        KeyBytes::TokenStock(host) => Key::TokenStock(host),
+        KeyBytes::Errand(number) => Key::Errand(number),
     })
 }

@@ -1,6 +1,7 @@
 //! The records: what stands behind each [`Key`].
 
 mod links;
+mod mailbox;
 mod people;
 mod talk;
 
@@ -14,6 +15,7 @@ use super::Table;
 use crate::event::MessagePlace;
 
 pub use links::*;
+pub use mailbox::*;
 pub use people::*;
 pub use talk::*;
 
@@ -141,7 +143,7 @@ rows! {
     /// A request of ours.
     Asking(Asking) = Asking,
     /// Secret bytes: a session or a skipped key.
-    KeyMaterial(KeyMaterial) = Session | SkippedKey,
+    KeyMaterial(KeyMaterial) = Session | SkippedKey | TokenKey,
     /// An `Init` that was accepted.
     AcceptedInit(AcceptedInit) = AcceptedInit,
     /// A conversation.
@@ -158,10 +160,26 @@ rows! {
     Opened(Opened) = Opened,
     /// Receipts to send.
     PendingReceipts(PendingReceipts) = PendingReceipts,
-    /// A timer has nothing but its key.
-    Nothing(Nothing) = Timer,
+    /// A timer has nothing but its key, nor have the index of what a host keeps and what was spent there.
+    Nothing(Nothing) = Timer | DepositExpiry | SpentToken,
     /// A stretch of the event log.
     Events(Events) = Event,
+    /// This node as a mailbox.
+    Serving(Serving) = Serving,
+    /// How much it keeps.
+    Stored(Stored) = Stored,
+    /// What it keeps.
+    Deposited(Deposited) = Deposit,
+    /// What it issued to a contact.
+    TokensIssuedTo(TokensIssuedTo) = TokensIssued,
+    /// The hosts of this person.
+    Hosts(Hosts) = Hosts,
+    /// What goes through mailboxes, by device.
+    Post(Post) = Post,
+    /// Tokens.
+    Purse(Purse) = Purse | TokenStock,
+    /// Something asked of a host.
+    Errand(Errand) = Errand,
     /// A stream.
     Link(Link) = Link,
     /// A peer.

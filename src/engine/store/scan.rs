@@ -70,6 +70,12 @@ impl Scan {
         Self { table: Table::Opened, prefix: Vec::new(), from, until, backwards: false, limit }
     }
 
+    /// What a host keeps that goes by an hour, the first to go first.
+    #[must_use]
+    pub const fn deposits_until(hour: u64, limit: usize) -> Self {
+        Self { table: Table::DepositExpiry, prefix: Vec::new(), from: 0, until: hour, backwards: false, limit }
+    }
+
     /// The lines that a device has not receipted.
     #[must_use]
     pub fn unreceipted(device: DeviceId, limit: usize) -> Self {

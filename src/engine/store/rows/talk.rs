@@ -1,6 +1,6 @@
 //! What is said: conversations, lines, what waits to be sent or receipted, and the log of events.
 
-use kinfolk_wire::ids::{IdentityId, MessageId, PayloadDigest};
+use kinfolk_wire::ids::{IdentityId, MessageId, PayloadDigest, PeerId};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -88,6 +88,27 @@ pub struct OutboxItem {
     /// When it is given up.
     #[n(3)]
     pub expires_at: Timestamp,
+    /// Its way through mailboxes, once it is on it.
+    #[n(4)]
+    pub custody: Option<Custody>,
+}
+
+/// The way of an outbox item through mailboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Custody {
+    /// Its number among what is deposited for its device.
+    #[n(0)]
+    pub number: u64,
+    /// Hosts that have it.
+    #[n(1)]
+    pub hosts: Vec<PeerId>,
+    /// Hosts that were asked and have not answered.
+    #[n(2)]
+    pub asked: Vec<PeerId>,
+    /// Hosts that did not take it, in the order in which they were asked.
+    #[n(3)]
+    pub refused: Vec<PeerId>,
 }
 
 /// A line that was taken and is not receipted.
@@ -100,6 +121,9 @@ pub struct Unreceipted {
     /// The payload that carried it.
     #[n(1)]
     pub digest: PayloadDigest,
+    /// The hosts that took it into custody; none where its device took it itself.
+    #[n(2)]
+    pub custody: Option<Vec<PeerId>>,
 }
 
 /// A payload that opened, so that it is known when it comes again.

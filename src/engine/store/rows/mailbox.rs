@@ -1,0 +1,212 @@
+//! Mailboxes: what this node keeps for others, where others keep what is for this person, and what goes through them.
+
+use std::collections::BTreeSet;
+
+use kinfolk_wire::ids::{DeviceId, GroupElement, PeerId};
+use kinfolk_wire::mailbox::{Host, Token};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use super::KeyMaterial;
+
+/// This node serves as a mailbox: one row, there while it does.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Serving {
+    /// Bytes of blobs that it keeps at the most.
+    #[n(0)]
+    pub capacity: u64,
+    /// The work it wants for a deposit without tokens, in leading zero bits.
+    #[n(1)]
+    pub work_bits: u8,
+    /// The epoch of the token key in use.
+    #[n(2)]
+    pub epoch: u32,
+    /// When that key was made.
+    #[n(3)]
+    pub epoch_since: Timestamp,
+}
+
+/// How much this node keeps for others: one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Stored {
+    /// Bytes of blobs admitted by tokens.
+    #[n(0)]
+    pub by_tokens: u64,
+    /// Bytes of blobs admitted by work.
+    #[n(1)]
+    pub by_work: u64,
+    /// Blobs of both kinds.
+    #[n(2)]
+    pub blobs: u64,
+}
+
+/// A blob that is kept for somebody, or what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Deposited {
+    /// The blob; empty once it was erased, so that a late copy is not taken again.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub blob: Vec<u8>,
+    /// SHA-256 of the key that erases it.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub erasure: [u8; 32],
+    /// Hours since the epoch at which it goes, by this node's clock.
+    #[n(2)]
+    pub expires: u64,
+    /// Whether it was admitted by work alone.
+    #[n(3)]
+    pub by_work: bool,
+}
+
+/// Tokens that were issued to a contact of late.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TokensIssuedTo {
+    /// How many under the key of which epoch, the newest last.
+    #[n(0)]
+    pub issued: Vec<(u32, u32)>,
+}
+
+/// The hosts that this person has named: one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hosts {
+    /// In the order in which they were named.
+    #[n(0)]
+    pub hosts: Vec<OwnHost>,
+    /// When they are asked next.
+    #[n(1)]
+    pub poll_at: Option<Timestamp>,
+    /// When older days were last asked for too.
+    #[n(2)]
+    pub swept_at: Option<Timestamp>,
+}
+
+/// A host that this person has named.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct OwnHost {
+    /// It.
+    #[n(0)]
+    pub host: Host,
+    /// When it was named.
+    #[n(1)]
+    pub added_at: Timestamp,
+    /// When it last answered.
+    #[n(2)]
+    pub answered_at: Option<Timestamp>,
+    /// Asked in vain since then.
+    #[n(3)]
+    pub failures: u32,
+    /// Answers that were no answers: what lay there did not open, or what others had was missing.
+    #[n(4)]
+    pub lies: u32,
+}
+
+/// What goes to and comes from one device through mailboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Post {
+    /// The hosts that its person has named.
+    #[n(0)]
+    pub hosts: Vec<Host>,
+    /// The number of the last envelope that was deposited for it.
+    #[n(1)]
+    pub last_sent: u64,
+    /// The highest number that came from it.
+    #[n(2)]
+    pub highest_seen: u64,
+    /// Lower numbers that are still asked for.
+    #[n(3)]
+    pub missing: BTreeSet<u64>,
+    /// Our hosts, as it was last told of them.
+    #[n(4)]
+    pub knows_hosts: Vec<PeerId>,
+    /// When the next deposit is due, where one is.
+    #[n(5)]
+    pub deposit_at: Option<Timestamp>,
+    /// Rounds of deposits that failed since one succeeded.
+    #[n(6)]
+    pub failures: u32,
+    /// Whether a host of theirs last said that it has no room.
+    #[n(7)]
+    pub is_full: bool,
+    /// The device's own node as a mailbox, where it serves us.
+    #[n(8)]
+    pub serves: Option<Host>,
+    /// The key under which it issues tokens: its epoch, and the public half.
+    #[n(9)]
+    pub token_key: Option<(u32, GroupElement)>,
+    /// What it was last told of this node as a mailbox: the epoch of the token key, where this node serves.
+    #[n(10)]
+    pub knows_serving: Option<u32>,
+}
+
+/// Tokens of one host, to deposit for one device; or in stock, to be handed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Purse {
+    /// Not spent.
+    #[n(0)]
+    pub tokens: Vec<Token>,
+    /// What is needed to finish tokens that were asked for, as `kinfolk-crypto` writes it.
+    #[n(1)]
+    pub awaited: Option<KeyMaterial>,
+    /// When they were asked for.
+    #[n(2)]
+    pub asked_at: Option<Timestamp>,
+}
+
+/// What was asked of a host, so that its answer is understood. Volatile.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Errand {
+    /// A deposit of an outbox item.
+    #[n(1)]
+    Deposit {
+        /// For whom.
+        #[n(0)]
+        device: DeviceId,
+        /// The number of the item in the outbox.
+        #[n(1)]
+        item: u64,
+        /// At which host.
+        #[n(2)]
+        host: PeerId,
+    },
+    /// A look under tags.
+    #[n(2)]
+    Collect {
+        /// At which host.
+        #[n(0)]
+        host: PeerId,
+        /// What stands behind the first tags of the request, in their order; the others are made up.
+        #[n(1)]
+        slots: Vec<AskedSlot>,
+    },
+    /// An erasure.
+    #[n(3)]
+    Erase {
+        /// At which host.
+        #[n(0)]
+        host: PeerId,
+    },
+}
+
+/// What stands behind a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AskedSlot {
+    /// From which device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Deposited on which day.
+    #[n(1)]
+    pub day: u32,
+    /// With which number.
+    #[n(2)]
+    pub number: u64,
+}
