@@ -427,7 +427,7 @@ impl World {
                 }
             }
             Effect::Notify(Notice { event: Event::SessionReset(_), .. }) => self.people.resets += 1,
-            Effect::Notify(_) => {}
+            Effect::Notify(_) | Effect::Ask { .. } | Effect::Answer(..) => {}
         }
     }
 }
