@@ -53,13 +53,15 @@ pub enum Label {
     MailboxErase,
     /// Derives the key of the seal around an envelope at a host.
     MailboxSeal,
+    /// Derives the nonce of that seal.
+    MailboxNonce,
     /// Work that was done for a deposit.
     MailboxWork,
 }
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -83,6 +85,7 @@ impl Label {
         Self::MailboxTag,
         Self::MailboxErase,
         Self::MailboxSeal,
+        Self::MailboxNonce,
         Self::MailboxWork,
     ];
 
@@ -117,6 +120,7 @@ impl Label {
             Self::MailboxTag => b"kinfolk/1 tag",
             Self::MailboxErase => b"kinfolk/1 erase",
             Self::MailboxSeal => b"kinfolk/1 seal",
+            Self::MailboxNonce => b"kinfolk/1 nonce",
             Self::MailboxWork => b"kinfolk/1 work",
         }
     }

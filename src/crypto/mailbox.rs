@@ -4,8 +4,6 @@
 //!
 //! All keys come from the pair root and not from the ratchet, so that mail finds its way when sessions are replaced.
 
-use rand_core::CryptoRng;
-
 use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{Bucket, Erasure, Stamp};
 
@@ -64,16 +62,21 @@ impl DirectionKey {
 
     /// Seals a payload to the smallest size that holds it: `0x01 | nonce 24 | XChaCha20-Poly1305(payload | 0x80 | 00 ..)`
     /// with the tag as associated data, under a key of its own for each number. Nothing where it is longer than any.
+    ///
+    /// The nonce is made of the tag and the payload by the pair's secret: what is sealed again for the same slot is the
+    /// same blob, which a host knows as a repetition, and no nonce serves two payloads or two hosts.
     #[must_use]
-    pub fn seal<R: CryptoRng + ?Sized>(&self, rng: &mut R, slot: &Slot, payload: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, slot: &Slot, payload: &[u8]) -> Option<Vec<u8>> {
         let bucket = Bucket::holding(payload.len().checked_add(SEAL)?)?;
+        let place = self.tag(slot);
+        let parts = [Label::MailboxNonce.as_bytes(), place.as_bytes(), payload];
         let mut nonce = [0; NONCE];
-        rng.fill_bytes(&mut nonce);
+        Prf::new(self.0.as_bytes()).over(&parts).as_bytes().iter().zip(&mut nonce).for_each(|(from, to)| *to = *from);
         let mut padded = Vec::with_capacity(bucket.bytes());
         padded.extend_from_slice(payload);
         padded.push(0x80);
         padded.resize(bucket.bytes().checked_sub(1 + NONCE + TAG)?, 0);
-        let tag = aead::xseal(self.seal_key(slot).as_bytes(), &nonce, self.tag(slot).as_bytes(), &mut padded);
+        let tag = aead::xseal(self.seal_key(slot).as_bytes(), &nonce, place.as_bytes(), &mut padded);
         Some([&[VERSION][..], &nonce, &padded, &tag].concat())
     }
 
@@ -139,9 +142,6 @@ fn zero_bits(host: &PeerId, tag: &MailboxTag, digest: &[u8; 32], stamp: Stamp) -
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::ChaCha8Rng;
-    use rand_core::SeedableRng;
-
     use super::*;
 
     fn key() -> DirectionKey {
@@ -154,10 +154,9 @@ mod tests {
 
     #[test]
     fn a_payload_comes_back_from_its_slot_and_from_no_other() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
         for length in [0, 1, 470, 471, 2_006, 2_007, 60_000, 65_280] {
             let payload = vec![0x80; length];
-            let blob = key().seal(&mut rng, &slot(), &payload).unwrap();
+            let blob = key().seal(&slot(), &payload).unwrap();
             assert_eq!(blob.len(), Bucket::holding(length + SEAL).unwrap().bytes());
             assert_eq!(key().open(&slot(), &blob).unwrap().as_slice(), payload);
             let others = [
@@ -171,13 +170,12 @@ mod tests {
             let back = DirectionKey::new(&[1; 32], DeviceId::new([3; 16]), DeviceId::new([2; 16]));
             assert_eq!(back.open(&slot(), &blob), Err(OpenError));
         }
-        assert!(key().seal(&mut rng, &slot(), &vec![0; 65_536 - SEAL + 1]).is_none());
+        assert!(key().seal(&slot(), &vec![0; 65_536 - SEAL + 1]).is_none());
     }
 
     #[test]
     fn a_seal_that_was_altered_anywhere_does_not_open() {
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let blob = key().seal(&mut rng, &slot(), b"a line").unwrap();
+        let blob = key().seal(&slot(), b"a line").unwrap();
         for at in 0..blob.len() {
             let mut altered = blob.clone();
             altered[at] ^= 1;
@@ -197,6 +195,17 @@ mod tests {
             let Erasure { tag, key } = key().erasure(&slot);
             assert!(seen.insert(*tag.as_bytes()), "{slot:?}");
             assert!(seen.insert(key), "{slot:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_again_is_the_same_and_no_nonce_serves_two() {
+        let one = key().seal(&slot(), b"a line").unwrap();
+        assert_eq!(key().seal(&slot(), b"a line").unwrap(), one);
+        let elsewhere = Slot { host: PeerId::new([5; 38]), ..slot() };
+        let others = [key().seal(&slot(), b"A line"), key().seal(&elsewhere, b"a line")];
+        for other in others {
+            assert_ne!(other.unwrap()[1..25], one[1..25]);
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Effect {
         host: PeerId,
         /// Where they may be.
         addresses: Vec<Address>,
+        /// What the host may see on one connection; asks of another group get an identity of their own.
+        group: u64,
         /// What.
         body: mailbox::Request,
         /// The work to be done first, where the stamp of a deposit is still to be found.

@@ -5,7 +5,7 @@ use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
-use kinfolk_wire::mailbox::Host;
+use kinfolk_wire::mailbox::{Host, Reply};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::{Span, Timestamp};
 use rand_core::CryptoRng;
@@ -23,8 +23,8 @@ use crate::services::sessions::Opening;
 use crate::services::{collect, deposit, directory, flow, healing, host, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Alarm, Changes, ContactState, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError, Scan,
-    Table,
+    Alarm, Changes, ContactState, Errand, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError,
+    Scan, Table,
 };
 
 /// How often what is old is looked for.
@@ -139,6 +139,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     step.profile()?;
     links::dial_everybody(step)?;
     asking::try_all(step)?;
+    collect::poll_now(step)?;
     notice_clock_set_back(step)
 }
 
@@ -244,6 +245,7 @@ fn listening(step: &mut Step<'_>, address: &Address, there: bool) -> Result<(), 
             if step.has(&Key::LinkOf(device))? {
                 contacts::linked(step, device)?;
             }
+            mailboxes::tell(step, device)?;
         }
     }
     Ok(())
@@ -254,6 +256,8 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
         FrameKind::Hello => {
             if let Some(device) = links::hello(step, delivery, body)? {
                 contacts::linked(step, device)?;
+                mailboxes::tell(step, device)?;
+                outbox::repeat_custody(step, device)?;
                 flow::flow(step, device)?;
             }
             Ok(())
@@ -286,7 +290,7 @@ fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), R
     }
     match sessions::open(step, device, body)? {
         Opening::Content(content, digest) => {
-            opened(step, delivery.peer, device, from, *content, digest)?;
+            opened(step, Some(delivery.peer), device, from, *content, digest)?;
             step.acknowledge(delivery);
         }
         Opening::Malformed => {
@@ -308,7 +312,7 @@ fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), R
 
 fn opened(
     step: &mut Step<'_>,
-    peer: PeerId,
+    peer: Option<PeerId>,
     device: DeviceId,
     from: IdentityId,
     content: Content,
@@ -318,7 +322,12 @@ fn opened(
         Body::Receipt(receipt) => conversations::receipt(step, device, from, content.conversation, &receipt),
         Body::NeedReinit(need) => healing::asked(step, device, &need),
         Body::Reach(reach) => contacts::reached(step, peer, device, reach),
-        Body::Request(_) | Body::Accept(_) | Body::Decline => contacts::heard(step, from, content.body),
+        Body::Request(_) | Body::Accept(_) | Body::Decline => {
+            contacts::heard(step, from, content.body)?;
+            mailboxes::tell(step, device)
+        }
+        Body::Mailboxes(mailboxes) => mailboxes::heard_of_hosts(step, device, mailboxes),
+        Body::Serving(serving) => mailboxes::heard_of_serving(step, device, serving),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
             if contacts::may_speak(step, from)? {
@@ -332,9 +341,44 @@ fn opened(
     }
 }
 
-/// What a host was asked has an outcome.
-fn answered(_step: &mut Step<'_>, _request: RequestId, _reply: Option<&[u8]>) -> Result<(), Refusal> {
-    Ok(())
+/// What a host was asked has an outcome: its reply, or none.
+fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Result<(), Refusal> {
+    let key = Key::Errand(request.0);
+    let Some(errand) = step.find::<Errand>(&key)? else { return Ok(()) };
+    step.delete(key);
+    let reply = body.and_then(|body| Reply::decode(body).ok());
+    match errand {
+        Errand::Deposit { device, item, host, line, again } => {
+            let outcome = deposit::Outcome { device, item, host, line, again };
+            let gone = deposit::answered(step, &outcome, reply.as_ref())?;
+            settle(step, gone.as_slice())
+        }
+        Errand::Collect { host, slots } => {
+            let look = collect::answered(step, host, &slots, reply.as_ref())?;
+            for envelope in look.envelopes {
+                step.contain(|step| collected(step, envelope.slot.device, envelope.payload.as_slice()))?;
+            }
+            if look.dropped { mailboxes::dropped(step, host) } else { Ok(()) }
+        }
+        Errand::Erase { .. } => Ok(()),
+    }
+}
+
+/// Something that a contact's device left for this one. Where it lay proves the two devices, as a hello does.
+fn collected(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<(), Refusal> {
+    let from = directory::device(step, device)?.identity;
+    match sessions::open(step, device, payload)? {
+        Opening::Content(content, digest) => opened(step, None, device, from, *content, digest),
+        Opening::Malformed => {
+            step.reject(Rejection::Malformed);
+            Ok(())
+        }
+        Opening::Again(row) => conversations::received_again(step, from, &row),
+        Opening::Failed(digest) => {
+            step.reject(Rejection::Undecryptable);
+            healing::failed(step, device, digest)
+        }
+    }
 }
 
 fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
@@ -413,12 +457,10 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     }
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
-            if step.has(&Key::LinkOf(device))? {
-                step.contain(|step| {
-                    links::offer_prekeys(step, device)?;
-                    outbox::repeat_unreceipted(step, device, by)
-                })?;
-            }
+            step.contain(|step| {
+                links::offer_prekeys(step, device)?;
+                outbox::repeat_unreceipted(step, device, by)
+            })?;
         }
     }
     sessions::housekeeping(step, by)?;

@@ -1,6 +1,6 @@
 //! What faces are told. Events that matter later are kept in a log and numbered; presence is not.
 
-use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId};
+use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
 use minicbor::{Decode, Encode};
 
 use crate::store::MessageState;
@@ -32,6 +32,9 @@ pub enum Event {
     /// Where this node can be reached has changed. Never kept.
     #[n(8)]
     Listening,
+    /// A mailbox host gave answers that were none, and is no longer one of ours.
+    #[n(9)]
+    MailboxDropped(#[n(0)] PeerId),
 }
 
 /// Where a line stands: enough to read it.

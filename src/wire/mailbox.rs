@@ -649,7 +649,7 @@ mod tests {
         assert_eq!(Host::from_link(&format!(" {}\n", host.link())), Ok(host.clone()));
         assert_eq!(Host::from_link("kinfolk:abc"), Err(HostLinkError::Scheme));
         let link = host.link();
-        assert!(matches!(Host::from_link(&link[..link.len() - 4]), Err(HostLinkError::Damaged(_))));
+        assert!(matches!(Host::from_link(link.get(..link.len() - 4).unwrap()), Err(HostLinkError::Damaged(_))));
         let long = format!("{SCHEME}{}", "A".repeat(limits::INVITE_LINK));
         assert!(matches!(Host::from_link(&long), Err(HostLinkError::TooLong { .. })));
     }

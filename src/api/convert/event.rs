@@ -98,7 +98,7 @@ fn said<'a>(
             Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
         }
         // `status` tells where.
-        Event::Listening => None,
+        Event::Listening | Event::MailboxDropped(_) => None,
     })
 }
 

@@ -1,27 +1,166 @@
 //! Mailboxes: serving as one, naming one's own, and telling contacts of both (docs/protocol/07-mailbox.md).
 
-use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::content::{Body, Mailboxes, Serving};
+use kinfolk_wire::ids::{DeviceId, IdentityId, PeerId};
+use kinfolk_wire::limits;
 use kinfolk_wire::mailbox::Host;
 
+use crate::event::Event;
 use crate::input::{MailboxChoice, MailboxOffer};
 use crate::refusal::Refusal;
-use crate::services::host;
+use crate::services::{collect, deposit, directory, host, outbox};
 use crate::step::Step;
+use crate::store::{Hosts, Key, OwnHost, Post};
 
 /// Serves contacts as a mailbox, or no longer. Says how this node is found while it does.
 pub(crate) fn serve(step: &mut Step<'_>, offer: Option<MailboxOffer>) -> Result<Option<Host>, Refusal> {
-    host::serve(step, offer)
+    let host = host::serve(step, offer)?;
+    tell_everybody(step)?;
+    Ok(host)
 }
 
 /// Names a host for what is sent to this person.
-pub(crate) fn add(_step: &mut Step<'_>, choice: MailboxChoice) -> Result<Host, Refusal> {
-    match choice {
-        MailboxChoice::Host(host) => Ok(host),
-        MailboxChoice::Contact(_) => Err(Refusal::UnknownContact),
+pub(crate) fn add(step: &mut Step<'_>, choice: MailboxChoice) -> Result<Host, Refusal> {
+    let host = match choice {
+        MailboxChoice::Host(host) => host,
+        MailboxChoice::Contact(identity) => of_contact(step, identity)?,
+    };
+    if host.peer == step.profile()?.peer {
+        return Err(Refusal::OwnMailbox);
     }
+    let mut hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let is_full = hosts.hosts.len() >= limits::MAILBOX_HOSTS;
+    match hosts.hosts.iter_mut().find(|own| own.host.peer == host.peer) {
+        Some(own) => own.host = host.clone(),
+        None if is_full => return Err(Refusal::TooManyMailboxes { limit: limits::MAILBOX_HOSTS }),
+        None => hosts.hosts.push(OwnHost {
+            host: host.clone(),
+            added_at: step.now,
+            answered_at: None,
+            failures: 0,
+            lies: 0,
+        }),
+    }
+    step.put(Key::Hosts, hosts);
+    collect::poll_now(step)?;
+    tell_everybody(step)?;
+    Ok(host)
+}
+
+/// The node of a contact who serves.
+fn of_contact(step: &Step<'_>, identity: IdentityId) -> Result<Host, Refusal> {
+    let contact = directory::contact(step, identity)?;
+    for device in &contact.devices {
+        let post: Option<Post> = step.find(&Key::Post(*device))?;
+        if let Some(host) = post.and_then(|post| post.serves) {
+            return Ok(host);
+        }
+    }
+    Err(Refusal::NotServing(contact.name.to_string()))
 }
 
 /// Names a host no longer.
-pub(crate) fn remove(_step: &mut Step<'_>, _host: PeerId) -> Result<(), Refusal> {
-    Err(Refusal::UnknownContact)
+pub(crate) fn remove(step: &mut Step<'_>, host: PeerId) -> Result<(), Refusal> {
+    let mut hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let before = hosts.hosts.len();
+    hosts.hosts.retain(|own| own.host.peer != host);
+    if hosts.hosts.len() == before {
+        return Err(Refusal::UnknownMailbox);
+    }
+    step.put(Key::Hosts, hosts);
+    tell_everybody(step)
+}
+
+/// A host was dropped for what it answered.
+pub(crate) fn dropped(step: &mut Step<'_>, host: PeerId) -> Result<(), Refusal> {
+    step.emit(Event::MailboxDropped(host))?;
+    tell_everybody(step)
+}
+
+/// Tells all contacts what they do not know yet: where to leave things for this person, and whether this node serves.
+fn tell_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
+    for contact in directory::connected_contacts(step)? {
+        for device in contact.devices {
+            step.contain(|step| tell(step, device))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells a device what it does not know yet.
+pub(crate) fn tell(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    let Some(row) = directory::readable_device(step, device)? else { return Ok(()) };
+    let known = directory::find(step, row.identity)?;
+    if !known.is_some_and(|contact| directory::is_open(&contact)) || row.sessions.is_empty() {
+        return Ok(());
+    }
+    tell_of_hosts(step, device, row.identity)?;
+    tell_of_serving(step, device, row.identity)
+}
+
+fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Result<(), Refusal> {
+    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    let peers: Vec<PeerId> = hosts.hosts.iter().map(|own| own.host.peer).collect();
+    if post.knows_hosts == peers {
+        return Ok(());
+    }
+    step.put(Key::Post(device), Post { knows_hosts: peers, ..post });
+    let hosts = hosts.hosts.into_iter().map(|own| own.host).collect();
+    say(step, device, to, Body::Mailboxes(Mailboxes { hosts, tokens: Vec::new() }))
+}
+
+fn tell_of_serving(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Result<(), Refusal> {
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    let card = host::card(step)?;
+    // Nobody finds a node that cannot be reached: it is told once it can.
+    if post.knows_serving == card || card.as_ref().is_some_and(|(_, host)| host.addresses.is_empty()) {
+        return Ok(());
+    }
+    step.put(Key::Post(device), Post { knows_serving: card.clone(), ..post });
+    let (epoch, host) = card.map_or((0, None), |(epoch, host)| (epoch, Some(host)));
+    let key = host::token_key(step, epoch)?;
+    say(step, device, to, Body::Serving(Serving { host, epoch, key }))
+}
+
+fn say(step: &mut Step<'_>, device: DeviceId, to: IdentityId, body: Body) -> Result<(), Refusal> {
+    let own = step.profile()?.identity;
+    let content = outbox::aside(step, own, to, body);
+    outbox::queue(step, device, &content, None)
+}
+
+/// A contact tells where to leave things for them.
+pub(crate) fn heard_of_hosts(step: &mut Step<'_>, device: DeviceId, mailboxes: Mailboxes) -> Result<(), Refusal> {
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    step.put(Key::Post(device), Post { hosts: mailboxes.hosts, failures: 0, is_full: false, ..post });
+    for share in mailboxes.tokens {
+        host::put_tokens(step, device, share)?;
+    }
+    deposit::plan_for_waiting(step, device)
+}
+
+/// A contact serves as a mailbox, or no longer does.
+pub(crate) fn heard_of_serving(step: &mut Step<'_>, device: DeviceId, serving: Serving) -> Result<(), Refusal> {
+    let row = directory::device(step, device)?;
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    // A device speaks for its own node alone.
+    if let Some(host) = &serving.host
+        && row.peer != Some(host.peer)
+    {
+        step.reject(crate::step::Rejection::Misplaced);
+        return Ok(());
+    }
+    let token_key = serving.host.as_ref().map(|_| (serving.epoch, serving.key));
+    let peer = serving.host.as_ref().map(|host| host.peer);
+    step.put(Key::Post(device), Post { serves: serving.host.clone(), token_key, ..post });
+    // Where it is one of ours, what is known of it is brought up to date.
+    let mut hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    if let Some(card) = serving.host
+        && let Some(own) = hosts.hosts.iter_mut().find(|own| Some(own.host.peer) == peer)
+        && own.host != card
+    {
+        own.host = card;
+        step.put(Key::Hosts, hosts);
+    }
+    step.emit(Event::ContactChanged(row.identity))
 }

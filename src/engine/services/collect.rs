@@ -1,14 +1,326 @@
 //! Mail is fetched from the hosts that this person has named (docs/protocol/07-mailbox.md).
+//!
+//! Each host is asked at even intervals for the next numbers of every contact, under the days around today, and once a
+//! day for those of the month before. What is found is opened, and the host is asked on at once for what follows it.
+//! A number that has come is not asked for again; what a host has of it is erased.
 
-use kinfolk_wire::time::Span;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use kinfolk_crypto::mailbox::{DirectionKey, Slot};
+use kinfolk_crypto::secret::SecretBytes;
+use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
+use kinfolk_wire::mailbox::{Collect, ERASURES, Erasure, Found, Host, ROOM, Reply, Request, TAGS};
+use kinfolk_wire::time::{Span, Timestamp};
+
+use super::{deposit, directory};
+use crate::effect::{Effect, RequestId};
 use crate::refusal::Refusal;
 use crate::step::Step;
+use crate::store::{Alarm, AskedSlot, Device, Errand, Hosts, Key, Post, Profile};
 
+/// How often the hosts are asked.
+const POLL: Span = Span::from_secs(10 * 60);
+/// By how much chance shortens or lengthens that, at the most.
+const JITTER: Span = Span::from_secs(120);
 /// The longest wait before the hosts are asked again.
-pub(crate) const LONGEST_WAIT: Span = Span::from_secs(20 * 60);
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(12 * 60);
+/// How often older days are asked for too.
+const SWEEP: Span = Span::from_days(1);
+/// How many days back, and how many ahead: for as long as a host keeps mail, and for clocks that differ.
+const SWEEP_BACK: u32 = 30;
+const SWEEP_AHEAD: u32 = 2;
+/// Numbers of one contact that are asked for while nothing is there.
+const WINDOW: u64 = 4;
+/// And where something was found.
+const WIDE_WINDOW: u64 = 192;
+/// Numbers that were passed over and are asked for with the others.
+const MISSING: usize = 8;
+/// Numbers passed over that are still asked for; of older ones only what is said again will come.
+const MOST_MISSING: usize = 1_024;
+/// How far ahead a sweep looks, in doubling steps from the end of a window that may be lost as a whole.
+const PROBES: std::ops::Range<u32> = 3..14;
+/// After so many answers that were none a host is dropped.
+const LIES: u32 = 3;
+
+/// An envelope that came out of its seal.
+pub(crate) struct Envelope {
+    /// Where it lay.
+    pub(crate) slot: AskedSlot,
+    /// What was inside: a message 0x11 or 0x12.
+    pub(crate) payload: SecretBytes,
+}
+
+/// What a look at a host came to.
+pub(crate) struct Look {
+    /// What is new.
+    pub(crate) envelopes: Vec<Envelope>,
+    /// Whether the host is given up for what it answered.
+    pub(crate) dropped: bool,
+}
+
+/// Hosts were named, or the node has just started: they are asked now, for older days too.
+pub(crate) fn poll_now(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let Some(hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
+    plan(step, Hosts { swept_at: None, ..hosts }, Span::ZERO);
+    Ok(())
+}
+
+fn plan(step: &mut Step<'_>, hosts: Hosts, wait: Span) {
+    if hosts.hosts.is_empty() {
+        step.clear_alarm(Alarm::Poll, hosts.poll_at);
+        return step.put(Key::Hosts, Hosts { poll_at: None, ..hosts });
+    }
+    let due = step.now.after(wait);
+    step.set_alarm(Alarm::Poll, hosts.poll_at, due);
+    step.put(Key::Hosts, Hosts { poll_at: Some(due), ..hosts });
+}
 
 /// It is time to ask for mail.
-pub(crate) fn poll(_step: &mut Step<'_>) -> Result<(), Refusal> {
+pub(crate) fn poll(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let Some(mut hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
+    let sweeps = hosts.swept_at.is_none_or(|at| at > step.now || step.now.since(at) >= SWEEP);
+    if sweeps {
+        hosts.swept_at = Some(step.now);
+    }
+    let chance = u64::from(u32::from_be_bytes(step.random())) % (2 * JITTER.as_millis() + 1);
+    let wait = Span::from_millis(POLL.as_millis() - JITTER.as_millis() + chance);
+    let asked: Vec<Host> = hosts.hosts.iter().map(|own| own.host.clone()).collect();
+    plan(step, hosts, wait);
+    let slots = usual_slots(step, sweeps)?;
+    for host in asked {
+        ask(step, &host, slots.clone(), 1)?;
+    }
     Ok(())
+}
+
+/// What is asked for though nothing is known to be there.
+fn usual_slots(step: &Step<'_>, sweeps: bool) -> Result<Vec<AskedSlot>, Refusal> {
+    let today = deposit::day(step.now);
+    let mut slots = Vec::new();
+    for contact in directory::connected_contacts(step)? {
+        for device in contact.devices {
+            if directory::readable_device(step, device)?.is_none_or(|row| row.pair_root.is_none()) {
+                continue;
+            }
+            let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+            let mut numbers: Vec<u64> = (1..=WINDOW).map(|ahead| post.highest_seen.saturating_add(ahead)).collect();
+            numbers.extend(post.missing.iter().rev().take(MISSING));
+            let days = if sweeps { (SWEEP_BACK, SWEEP_AHEAD) } else { (1, 1) };
+            add(&mut slots, device, today.saturating_sub(days.0)..=today.saturating_add(days.1), &numbers);
+            if sweeps {
+                let far: Vec<u64> = PROBES.map(|power| post.highest_seen.saturating_add(1 << power)).collect();
+                add(&mut slots, device, today.saturating_sub(1)..=today.saturating_add(1), &far);
+            }
+        }
+    }
+    Ok(slots)
+}
+
+fn add(slots: &mut Vec<AskedSlot>, device: DeviceId, days: std::ops::RangeInclusive<u32>, numbers: &[u64]) {
+    let all = days.flat_map(|day| numbers.iter().map(move |number| AskedSlot { device, day, number: *number }));
+    slots.extend(all);
+}
+
+/// Asks a host what lies in slots, in requests of always as many tags; those that are too few are made up.
+fn ask(step: &mut Step<'_>, host: &Host, mut slots: Vec<AskedSlot>, room: u8) -> Result<(), Refusal> {
+    // Tags of one contact must not stand side by side.
+    let mut order: Vec<(u64, AskedSlot)> = Vec::with_capacity(slots.len());
+    for slot in slots.drain(..) {
+        order.push((u64::from_be_bytes(step.random()), slot));
+    }
+    order.sort_unstable_by_key(|(chance, _)| *chance);
+    let slots: Vec<AskedSlot> = order.into_iter().map(|(_, slot)| slot).collect();
+    let keys = Keys::of(step, &slots)?;
+    for batch in slots.chunks(TAGS) {
+        let mut tags: Vec<MailboxTag> = Vec::with_capacity(TAGS);
+        for slot in batch {
+            tags.push(
+                keys.slot(slot, host.peer).map_or_else(|| MailboxTag::new([0; 16]), |(key, slot)| key.tag(&slot)),
+            );
+        }
+        while tags.len() < TAGS {
+            tags.push(MailboxTag::new(step.random()));
+        }
+        let errand = Errand::Collect { host: host.peer, slots: batch.to_vec() };
+        send(step, host, errand, Request::Collect(Collect { room, tags }))?;
+    }
+    Ok(())
+}
+
+fn send(step: &mut Step<'_>, host: &Host, errand: Errand, body: Request) -> Result<(), Refusal> {
+    let request = step.next_request()?;
+    step.put(Key::Errand(request), errand);
+    step.effect(Effect::Ask {
+        request: RequestId(request),
+        host: host.peer,
+        addresses: host.addresses.clone(),
+        group: 0,
+        body,
+        work: None,
+    });
+    Ok(())
+}
+
+/// The keys of what devices leave for this one.
+struct Keys(BTreeMap<DeviceId, DirectionKey>);
+
+impl Keys {
+    fn of(step: &Step<'_>, slots: &[AskedSlot]) -> Result<Self, Refusal> {
+        let own: Profile = step.profile()?;
+        let mut keys = BTreeMap::new();
+        for slot in slots {
+            if keys.contains_key(&slot.device) {
+                continue;
+            }
+            let device: Option<Device> = directory::readable_device(step, slot.device)?;
+            if let Some(root) = device.and_then(|device| device.pair_root) {
+                keys.insert(slot.device, DirectionKey::new(root.as_slice(), slot.device, own.device));
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    fn slot(&self, asked: &AskedSlot, host: PeerId) -> Option<(&DirectionKey, Slot)> {
+        let slot = Slot { host, day: asked.day, number: asked.number };
+        self.0.get(&asked.device).map(|key| (key, slot))
+    }
+}
+
+/// A host has answered to a look under tags, or has not: opens what is new.
+pub(crate) fn answered(
+    step: &mut Step<'_>,
+    host: PeerId,
+    slots: &[AskedSlot],
+    reply: Option<&Reply>,
+) -> Result<Look, Refusal> {
+    let nothing = Look { envelopes: Vec::new(), dropped: false };
+    let Some(Reply::Found(found)) = reply else {
+        note(step, host, |own, _| own.failures = own.failures.saturating_add(1))?;
+        return Ok(nothing);
+    };
+    let keys = Keys::of(step, slots)?;
+    let (mut envelopes, mut lies) = (Vec::new(), 0);
+    for (index, blob) in &found.blobs {
+        let opened = slots.get(usize::from(*index)).and_then(|asked| {
+            let (key, slot) = keys.slot(asked, host)?;
+            key.open(&slot, blob).ok().map(|payload| Envelope { slot: *asked, payload })
+        });
+        // Nobody but the pair can put anything under a tag of theirs, and under one that was made up nothing lies.
+        match opened {
+            Some(envelope) => envelopes.push(envelope),
+            None => lies += 1,
+        }
+    }
+    note(step, host, |own, now| {
+        (own.answered_at, own.failures) = (Some(now), 0);
+        own.lies = own.lies.saturating_add(lies);
+    })?;
+    let new = unseen(step, envelopes)?;
+    erase(step, host, &keys, slots, found)?;
+    if !new.is_empty() {
+        go_on(step, host, &new, found.more)?;
+    }
+    Ok(Look { envelopes: new, dropped: drop_liar(step, host)? })
+}
+
+/// Notes what has come. Says what of it had not before, in the order of its numbers.
+fn unseen(step: &mut Step<'_>, mut envelopes: Vec<Envelope>) -> Result<Vec<Envelope>, Refusal> {
+    envelopes.sort_by_key(|envelope| (envelope.slot.device, envelope.slot.number));
+    let mut posts: BTreeMap<DeviceId, Post> = BTreeMap::new();
+    let mut new = Vec::new();
+    for envelope in envelopes {
+        let post = match posts.entry(envelope.slot.device) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(step.find(&Key::Post(envelope.slot.device))?.unwrap_or_default()),
+        };
+        if mark(post, envelope.slot.number) {
+            new.push(envelope);
+        }
+    }
+    for (device, post) in posts {
+        step.put(Key::Post(device), post);
+    }
+    Ok(new)
+}
+
+fn note(
+    step: &mut Step<'_>,
+    host: PeerId,
+    change: impl FnOnce(&mut crate::store::OwnHost, Timestamp),
+) -> Result<(), Refusal> {
+    let Some(mut hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
+    if let Some(own) = hosts.hosts.iter_mut().find(|own| own.host.peer == host) {
+        change(own, step.now);
+        step.put(Key::Hosts, hosts);
+    }
+    Ok(())
+}
+
+fn drop_liar(step: &mut Step<'_>, host: PeerId) -> Result<bool, Refusal> {
+    let Some(mut hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(false) };
+    let before = hosts.hosts.len();
+    hosts.hosts.retain(|own| own.host.peer != host || own.lies < LIES);
+    let dropped = hosts.hosts.len() < before;
+    if dropped {
+        step.put(Key::Hosts, hosts);
+    }
+    Ok(dropped)
+}
+
+/// Notes that a number has come. Says whether it had not before.
+fn mark(post: &mut Post, number: u64) -> bool {
+    if number <= post.highest_seen {
+        return post.missing.remove(&number);
+    }
+    let oldest = number.saturating_sub(u64::try_from(MOST_MISSING).unwrap_or(u64::MAX));
+    post.missing.extend(post.highest_seen.saturating_add(1).max(oldest)..number);
+    post.highest_seen = number;
+    while post.missing.len() > MOST_MISSING {
+        post.missing.pop_first();
+    }
+    true
+}
+
+/// Has a host throw away what it gave. What others have of it goes when they show it.
+fn erase(step: &mut Step<'_>, host: PeerId, keys: &Keys, slots: &[AskedSlot], found: &Found) -> Result<(), Refusal> {
+    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let given = found.blobs.iter().filter_map(|(index, _)| slots.get(usize::from(*index)));
+    let given: Vec<AskedSlot> = given.copied().collect();
+    for own in hosts.hosts.iter().filter(|own| own.host.peer == host) {
+        let erasures: Vec<Erasure> =
+            given.iter().filter_map(|asked| keys.slot(asked, host)).map(|(key, slot)| key.erasure(&slot)).collect();
+        for batch in erasures.chunks(ERASURES) {
+            send(step, &own.host, Errand::Erase { host }, Request::Erase(batch.to_vec()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where something lay, more may lie behind it.
+fn go_on(step: &mut Step<'_>, host: PeerId, new: &[Envelope], more: bool) -> Result<(), Refusal> {
+    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let Some(own) = hosts.hosts.iter().find(|own| own.host.peer == host) else { return Ok(()) };
+    let mut last: BTreeMap<DeviceId, (u32, usize)> = BTreeMap::new();
+    for envelope in new {
+        let (day, count) = last.entry(envelope.slot.device).or_insert((envelope.slot.day, 0));
+        *day = (*day).max(envelope.slot.day);
+        *count += 1;
+    }
+    let several = u64::try_from(last.len().max(1)).unwrap_or(u64::MAX);
+    let window = if more || new.len() > 1 { (WIDE_WINDOW / several).max(WINDOW) } else { 2 * WINDOW };
+    let mut slots = Vec::new();
+    for (device, (day, _)) in last {
+        let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+        let ahead = |count: u64| (1..=count).map(|n| post.highest_seen.saturating_add(n)).collect::<Vec<u64>>();
+        // What did not fit is asked for first.
+        let passed = post.missing.iter().rev().take(usize::try_from(window).unwrap_or(MISSING)).copied();
+        let passed: Vec<u64> = passed.collect();
+        let rest = window.saturating_sub(u64::try_from(passed.len()).unwrap_or(window)).max(WINDOW);
+        add(&mut slots, device, day..=day, &passed);
+        add(&mut slots, device, day..=day, &ahead(rest));
+        add(&mut slots, device, day.saturating_add(1)..=day.saturating_add(1), &ahead(2 * WINDOW));
+    }
+    let host = own.host.clone();
+    ask(step, &host, slots, if window > 2 * WINDOW { ROOM } else { 2 })
 }

@@ -1,15 +1,327 @@
 //! What waits for a device that is not there goes to the hosts its person has named (docs/protocol/07-mailbox.md).
+//!
+//! An item of the outbox is deposited at [`limits::MAILBOX_COPIES`] of them. Once two have it, or the one there is, it
+//! is in custody: the item leaves the outbox as if the device had taken it, and what is not receipted in time is said
+//! again. Hosts that do not take it give way to the next; when there is none left the round is tried again later.
 
-use kinfolk_wire::ids::DeviceId;
-use kinfolk_wire::time::Span;
+use kinfolk_crypto::kdf::sha256;
+use kinfolk_crypto::mailbox::{DirectionKey, Slot};
+use kinfolk_wire::ids::{DeviceId, PeerId};
+use kinfolk_wire::limits;
+use kinfolk_wire::mailbox::{Admission, Deposit, Host, LIFETIME_HOURS, Refused, Reply, Request, Stamp};
+use kinfolk_wire::time::{Span, Timestamp};
 
+use super::{directory, outbox};
+use crate::effect::{Effect, RequestId, Work};
 use crate::refusal::Refusal;
+use crate::services::outbox::Departure;
 use crate::step::Step;
+use crate::store::{Alarm, Custody, Device, Errand, Key, Message, MessageState, OutboxItem, Post, Row, Scan};
 
-/// The longest wait before deposits are tried again.
+/// How long a device has to take something itself before it goes to mailboxes.
+const GRACE: Span = Span::from_secs(2);
+/// The first wait before a round of deposits is tried again.
+const AGAIN: Span = Span::from_secs(60);
+/// The longest.
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(45 * 60);
+/// Items of one device that are under way to hosts.
+const AT_ONCE: usize = 64;
+/// Hosts that must have an envelope before it counts as taken into custody.
+const ENOUGH: usize = 2;
+/// The most work that is done for one deposit, in bits: some seconds.
+const MOST_WORK: u8 = 24;
+/// By how much numbers jump where it shows that an older copy of this profile was put back.
+const JUMP: u64 = 1_024;
 
-/// It is time to deposit what waits for a device.
-pub(crate) fn due(_step: &mut Step<'_>, _device: DeviceId) -> Result<(), Refusal> {
+/// Something waits for a device: where it is not linked and has hosts, a round of deposits is planned.
+pub(crate) fn plan(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    let Some(post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(()) };
+    if post.hosts.is_empty() || post.deposit_at.is_some() || step.has(&Key::LinkOf(device_id))? {
+        return Ok(());
+    }
+    let failed = directory::device(step, device_id)?.failed_dials > 0;
+    set(step, device_id, post, if failed { Span::ZERO } else { GRACE });
+    Ok(())
+}
+
+/// Whether something can be deposited for a device.
+pub(crate) fn is_possible(step: &Step<'_>, device_id: DeviceId) -> Result<bool, Refusal> {
+    Ok(step.find::<Post>(&Key::Post(device_id))?.is_some_and(|post| !post.hosts.is_empty()))
+}
+
+/// Plans the same where something waits: a link is gone, or hosts have become known.
+pub(crate) fn plan_for_waiting(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    if outbox::is_waiting(step, device_id)? { plan(step, device_id) } else { Ok(()) }
+}
+
+fn set(step: &mut Step<'_>, device: DeviceId, post: Post, wait: Span) {
+    let due = step.now.after(wait);
+    step.set_alarm(Alarm::Deposit(device), post.deposit_at, due);
+    step.put(Key::Post(device), Post { deposit_at: Some(due), ..post });
+}
+
+/// It is time to deposit what waits for a device. Hosts that did not take something before are asked again.
+pub(crate) fn due(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    let Some(mut post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(()) };
+    step.clear_alarm(Alarm::Deposit(device_id), post.deposit_at.take());
+    step.put(Key::Post(device_id), post);
+    round(step, device_id, true)
+}
+
+/// Who deposits for whom.
+struct Route {
+    device: Device,
+    post: Post,
+    key: DirectionKey,
+    day: u32,
+}
+
+impl Route {
+    /// The way to a device through mailboxes, where there is one and it is needed.
+    fn to(step: &Step<'_>, device_id: DeviceId) -> Result<Option<Self>, Refusal> {
+        let Some(post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(None) };
+        let Some(device) = directory::readable_device(step, device_id)? else { return Ok(None) };
+        let known = directory::find(step, device.identity)?;
+        let open = known.is_some_and(|contact| directory::is_open(&contact));
+        if post.hosts.is_empty() || !open || step.has(&Key::LinkOf(device_id))? {
+            return Ok(None);
+        }
+        let Some(root) = &device.pair_root else { return Ok(None) };
+        let key = DirectionKey::new(root.as_slice(), step.profile()?.device, device_id);
+        Ok(Some(Self { key, day: day(step.now), device, post }))
+    }
+
+    fn wanted(&self) -> usize {
+        self.post.hosts.len().min(limits::MAILBOX_COPIES)
+    }
+
+    const fn slot(&self, host: PeerId, number: u64) -> Slot {
+        Slot { host, day: self.day, number }
+    }
+
+    /// The hosts for an envelope, the first to be asked first: another order for each, the same on both sides.
+    fn ranked(&self, number: u64) -> Vec<Host> {
+        let mut hosts = self.post.hosts.clone();
+        hosts.sort_by_key(|host| self.key.tag(&Slot { host: host.peer, day: 0, number }));
+        hosts
+    }
+}
+
+/// Days since the epoch.
+pub(crate) fn day(now: Timestamp) -> u32 {
+    u32::try_from(now.as_millis() / Span::from_days(1).as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Hours since the epoch.
+fn hour(now: Timestamp) -> u32 {
+    u32::try_from(now.as_millis() / Span::from_hours(1).as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Asks hosts to take what waits, as much as may be under way at once.
+fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Refusal> {
+    let Some(mut route) = Route::to(step, device_id)? else { return Ok(()) };
+    let (mut under_way, mut left) = (false, false);
+    for (key, row) in step.scan(&Scan::outbox_after(device_id, 0, AT_ONCE))?.rows {
+        let (Key::Outbox(_, number), Row::OutboxItem(mut item)) = (key, row) else { continue };
+        if has_arrived(step, &item)? {
+            outbox::remove(step, key)?;
+            continue;
+        }
+        if let Some(custody) = &mut item.custody
+            && anew
+        {
+            custody.refused.clear();
+            // What was asked before a restart is not answered any more.
+            custody.asked.clear();
+        }
+        under_way |= ask_next(step, &mut route, number, &mut item)?;
+        left |= item.custody.as_ref().is_none_or(|custody| custody.asked.is_empty());
+        step.put(key, item);
+    }
+    if !under_way && left {
+        let failures = route.post.failures.saturating_add(1);
+        let wait = AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT);
+        set(step, device_id, Post { failures, ..route.post }, wait);
+    } else {
+        step.put(Key::Post(device_id), route.post);
+    }
+    Ok(())
+}
+
+/// Whether the line of an item is on a disk of theirs already.
+fn has_arrived(step: &Step<'_>, item: &OutboxItem) -> Result<bool, Refusal> {
+    let Some(line) = item.line else { return Ok(false) };
+    let message: Option<Message> = step.find(&Key::Message(line.conversation, line.lamport, line.sender, line.id))?;
+    Ok(message.is_some_and(|message| matches!(message.state, MessageState::Delivered | MessageState::Read)))
+}
+
+/// Asks as many hosts as an item still needs. Says whether any is to answer.
+fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxItem) -> Result<bool, Refusal> {
+    let mut custody = row.custody.take().unwrap_or_default();
+    if custody.number == 0 {
+        route.post.last_sent = route.post.last_sent.saturating_add(1);
+        custody.number = route.post.last_sent;
+    }
+    let missing = route.wanted().saturating_sub(custody.hosts.len() + custody.asked.len());
+    let tried = |host: &Host| {
+        [&custody.hosts, &custody.asked, &custody.refused].into_iter().any(|known| known.contains(&host.peer))
+    };
+    let next: Vec<Host> = route.ranked(custody.number).into_iter().filter(|host| !tried(host)).take(missing).collect();
+    for host in next {
+        let work = Work { hour: hour(step.now), bits: host.work_bits };
+        let errand =
+            Errand::Deposit { device: route.device.device, item, host: host.peer, line: row.line, again: false };
+        if ask(step, route, &host, custody.number, &row.payload, work, errand)? {
+            custody.asked.push(host.peer);
+        } else {
+            custody.refused.push(host.peer);
+        }
+    }
+    let under_way = !custody.asked.is_empty();
+    row.custody = Some(custody);
+    Ok(under_way)
+}
+
+/// Asks one host. Says whether it was: what fits no blob is not.
+fn ask(
+    step: &mut Step<'_>,
+    route: &Route,
+    host: &Host,
+    number: u64,
+    payload: &[u8],
+    work: Work,
+    errand: Errand,
+) -> Result<bool, Refusal> {
+    let slot = route.slot(host.peer, number);
+    let Some(blob) = route.key.seal(&slot, payload) else { return Ok(false) };
+    let erasure = route.key.erasure(&slot);
+    let deposit = Deposit {
+        tag: erasure.tag,
+        lifetime: LIFETIME_HOURS,
+        erasure: sha256(&[&erasure.key]),
+        admission: Admission::Work(Stamp { hour: work.hour, nonce: 0 }),
+        blob,
+    };
+    let request = step.next_request()?;
+    step.put(Key::Errand(request), errand);
+    step.effect(Effect::Ask {
+        request: RequestId(request),
+        host: host.peer,
+        addresses: host.addresses.clone(),
+        group: group(route.device.device),
+        body: Request::Deposit(deposit),
+        work: Some(work),
+    });
+    Ok(true)
+}
+
+/// What goes to one device may be seen to go to one place, and nothing else with it.
+fn group(device: DeviceId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *device.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
+}
+
+/// A deposit that has an outcome.
+pub(crate) struct Outcome {
+    /// For whom it was.
+    pub(crate) device: DeviceId,
+    /// Of which outbox item.
+    pub(crate) item: u64,
+    /// At which host.
+    pub(crate) host: PeerId,
+    /// The line that the item carries.
+    pub(crate) line: Option<crate::event::MessagePlace>,
+    /// Whether it was asked a second time.
+    pub(crate) again: bool,
+}
+
+/// A host has answered to a deposit, or has not. Says which line is in custody now.
+pub(crate) fn answered(
+    step: &mut Step<'_>,
+    outcome: &Outcome,
+    reply: Option<&Reply>,
+) -> Result<Option<Departure>, Refusal> {
+    let Outcome { device, item, host, .. } = *outcome;
+    let key = Key::Outbox(device, item);
+    let Some(mut row) = step.find::<OutboxItem>(&key)? else {
+        return late(step, outcome, reply).map(|()| None);
+    };
+    let mut custody = row.custody.take().unwrap_or_default();
+    custody.asked.retain(|asked| *asked != host);
+    let Some(mut post) = step.find::<Post>(&Key::Post(device))? else { return Ok(None) };
+    match reply {
+        Some(Reply::Done) => {
+            if !custody.hosts.contains(&host) {
+                custody.hosts.push(host);
+            }
+            (post.failures, post.is_full) = (0, false);
+        }
+        Some(Reply::Refused(Refused::Taken)) => {
+            // A number that was used: this profile was put back to an older state since.
+            post.last_sent = post.last_sent.saturating_add(JUMP);
+            custody = Custody::default();
+        }
+        Some(Reply::Refused(Refused::Work { bits, hour })) if !outcome.again && *bits <= MOST_WORK => {
+            for known in post.hosts.iter_mut().filter(|known| known.peer == host) {
+                known.work_bits = *bits;
+            }
+            step.put(Key::Post(device), post.clone());
+            if again(step, outcome, custody.number, &row.payload, Work { hour: *hour, bits: *bits })? {
+                custody.asked.push(host);
+            }
+        }
+        Some(Reply::Refused(Refused::Full)) => {
+            post.is_full = true;
+            custody.refused.push(host);
+        }
+        _ => custody.refused.push(host),
+    }
+    let enough = post.hosts.len().clamp(1, ENOUGH);
+    step.put(Key::Post(device), post);
+    if custody.hosts.len() >= enough {
+        let line = row.line;
+        outbox::into_custody(step, device, item, row, custody.hosts)?;
+        round(step, device, false)?;
+        return Ok(line.map(Departure::Taken));
+    }
+    let is_idle = custody.asked.is_empty();
+    row.custody = Some(custody);
+    step.put(key, row);
+    if is_idle {
+        round(step, device, false)?;
+    }
+    Ok(None)
+}
+
+/// Asks a host once more that wants something else.
+fn again(step: &mut Step<'_>, outcome: &Outcome, number: u64, payload: &[u8], work: Work) -> Result<bool, Refusal> {
+    let Some(route) = Route::to(step, outcome.device)? else { return Ok(false) };
+    let Some(host) = route.post.hosts.iter().find(|host| host.peer == outcome.host).cloned() else { return Ok(false) };
+    let Outcome { device, item, line, .. } = *outcome;
+    let errand = Errand::Deposit { device, item, host: host.peer, line, again: true };
+    ask(step, &route, &host, number, payload, work, errand)
+}
+
+/// A copy more than was waited for.
+fn late(step: &mut Step<'_>, outcome: &Outcome, reply: Option<&Reply>) -> Result<(), Refusal> {
+    let Some(line) = outcome.line else { return Ok(()) };
+    let key = Key::Unreceipted(outcome.device, line.id);
+    if reply == Some(&Reply::Done)
+        && let Some(mut row) = step.find::<crate::store::Unreceipted>(&key)?
+        && let Some(hosts) = &mut row.custody
+        && !hosts.contains(&outcome.host)
+    {
+        hosts.push(outcome.host);
+        step.put(key, row);
+    }
+    Ok(())
+}
+
+/// The other side has seen a number that was not given out here: this profile was put back to an older state.
+pub(crate) fn seen_elsewhere(step: &mut Step<'_>, device: DeviceId, seen: u64) -> Result<(), Refusal> {
+    let Some(post) = step.find::<Post>(&Key::Post(device))? else { return Ok(()) };
+    if seen > post.last_sent {
+        step.put(Key::Post(device), Post { last_sent: seen.saturating_add(JUMP), ..post });
+    }
     Ok(())
 }

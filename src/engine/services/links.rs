@@ -14,7 +14,7 @@ use kinfolk_wire::invite::Address;
 use kinfolk_wire::time::Span;
 
 use super::outgoing::Outgoing;
-use super::{directory, healing, outbox, prekeys};
+use super::{deposit, directory, healing, outbox, prekeys};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Delivery;
@@ -99,7 +99,9 @@ pub(crate) fn disconnected(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
     if directory::is_open(&contact) {
         let wait = backoff(step, device.failed_dials);
         dial_after(step, &mut device, wait);
-        step.put(Key::Device(device.device), device);
+        let id = device.device;
+        step.put(Key::Device(id), device);
+        deposit::plan_for_waiting(step, id)?;
     }
     Ok(())
 }
@@ -167,6 +169,7 @@ pub(crate) fn dial_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
             device.failed_dials = 0;
             dial_after(step, &mut device, Span::ZERO);
             step.put(Key::Device(id), device);
+            deposit::plan_for_waiting(step, id)?;
         }
     }
     Ok(())

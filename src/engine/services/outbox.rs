@@ -11,7 +11,7 @@ use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::{Span, Timestamp};
 
-use super::{flow, links, sessions};
+use super::{deposit, flow, links, sessions};
 use crate::event::MessagePlace;
 use crate::query;
 use crate::refusal::Refusal;
@@ -26,6 +26,9 @@ const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
 /// Lines that one device took and did not receipt which are sent again at once.
 const REPEATED_AT_ONCE: usize = 256;
+
+/// How old a line is at least that is deposited again.
+const DEPOSIT_AGAIN: Span = Span::from_hours(8);
 
 /// How long a line that was taken and not receipted is kept in mind.
 const AWAIT_RECEIPT: Span = Span::from_days(60);
@@ -67,7 +70,8 @@ pub(crate) fn queue(
         custody: None,
     };
     step.put(Key::Outbox(device, number), item);
-    flow::queued(step, device, number, payload)
+    flow::queued(step, device, number, payload)?;
+    deposit::plan(step, device)
 }
 
 /// The other side has committed an item. Says which line it carried.
@@ -136,8 +140,24 @@ fn content_of(step: &Step<'_>, line: MessagePlace) -> Result<Option<Content>, Re
     Ok(step.find::<Message>(&key)?.and_then(|message| Content::decode(&message.content).ok()))
 }
 
+/// Hosts have taken an item into custody for its device.
+pub(crate) fn into_custody(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    number: u64,
+    item: OutboxItem,
+    hosts: Vec<PeerId>,
+) -> Result<(), Refusal> {
+    remove(step, Key::Outbox(device, number))?;
+    if let Some(line) = item.line {
+        let row = Unreceipted { line, digest: payload_digest(&item.payload), custody: Some(hosts) };
+        step.put(Key::Unreceipted(device, line.id), row);
+    }
+    Ok(())
+}
+
 /// Takes an item away that nobody has taken.
-fn remove(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
+pub(crate) fn remove(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
     step.delete(key);
     match key {
         Key::Outbox(device, number) => flow::forget(step, device, number),
@@ -196,13 +216,31 @@ fn each_item(
     Ok(())
 }
 
-/// Sends a linked device again what it took hours ago and never receipted: where an older copy of a profile was put
+/// A device is linked: what hosts have in custody for it is said to it directly as well. It knows what it has.
+pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    let mut again = Vec::new();
+    for (_, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
+        let Row::Unreceipted(Unreceipted { line, custody: Some(_), .. }) = row else { continue };
+        if again.len() < REPEATED_AT_ONCE {
+            again.extend(content_of(step, line)?.map(|content| (content, line)));
+        }
+    }
+    for (content, line) in again {
+        queue(step, device, &content, Some(line))?;
+    }
+    Ok(())
+}
+
+/// Sends a device again what it took hours ago and never receipted: where an older copy of a profile was put
 /// back, here or there, a receipt came to what is gone, and whoever has a line receipts it again. Called every hour; a
-/// line is repeated when it is 1, 2, 4, 8 ... hours old. What was too old by then is no longer waited for.
+/// line is repeated when it is 1, 2, 4, 8 ... hours old, through mailboxes from 8 hours on. What was too old by then is
+/// no longer waited for.
 pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Timestamp) -> Result<(), Refusal> {
-    if !step.has(&Key::LinkOf(device))? || is_waiting(step, device)? {
+    let linked = step.has(&Key::LinkOf(device))?;
+    if is_waiting(step, device)? || !linked && !deposit::is_possible(step, device)? {
         return Ok(());
     }
+    let youngest = if linked { Span::ZERO } else { DEPOSIT_AGAIN };
     let mut again = Vec::new();
     for (key, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
         let Row::Unreceipted(Unreceipted { line, .. }) = row else { continue };
@@ -212,6 +250,7 @@ pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Time
         if by.since(at) > AWAIT_RECEIPT {
             step.delete(key);
         } else if age <= AWAIT_RECEIPT
+            && age >= youngest
             && (age.as_millis() / Span::from_hours(1).as_millis()).is_power_of_two()
             && again.len() < REPEATED_AT_ONCE
         {

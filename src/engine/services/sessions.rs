@@ -21,7 +21,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::{directory, prekeys};
 use crate::refusal::Refusal;
 use crate::step::Step;
-use crate::store::{Contact, Device, Key, KeyMaterial, Profile, Scan, SessionPlace};
+use crate::store::{Contact, Device, Key, KeyMaterial, Post, Profile, Scan, SessionPlace};
 
 pub(crate) use memory::{forget_answered, remember};
 pub(crate) use opening::{Opening, open, open_first};
@@ -118,7 +118,7 @@ fn seal_on(
     let plaintext = Plaintext {
         sender_head: profile.head,
         recipient_head: contact.head.prefix(),
-        mailbox_seen: None,
+        mailbox_seen: step.find::<Post>(&Key::Post(device.device))?.map(|post| post.highest_seen),
         content: content.encode(),
     };
     let bytes = plaintext.encode();

@@ -61,11 +61,18 @@ pub(crate) fn linked(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Ref
 }
 
 /// A contact's device tells where it can be reached from now on.
-pub(crate) fn reached(step: &mut Step<'_>, peer: PeerId, device_id: DeviceId, reach: Reach) -> Result<(), Refusal> {
+///
+/// What came through a mailbox came on no link; then the device speaks for the node that it last proved to be.
+pub(crate) fn reached(
+    step: &mut Step<'_>,
+    peer: Option<PeerId>,
+    device_id: DeviceId,
+    reach: Reach,
+) -> Result<(), Refusal> {
     let device = directory::device(step, device_id)?;
     let contact = directory::contact(step, device.identity)?;
     // Nobody speaks for another's node: a device says where the one is at which it is.
-    if reach.peer != peer || !directory::is_open(&contact) {
+    if Some(reach.peer) != peer.or(device.peer) || !directory::is_open(&contact) {
         step.reject(Rejection::Misplaced);
         return Ok(());
     }

@@ -15,7 +15,7 @@ use kinfolk_wire::time::Timestamp;
 use super::memory::{again, remember};
 use super::{adopt, load, store};
 use crate::refusal::Refusal;
-use crate::services::{directory, prekeys};
+use crate::services::{deposit, directory, prekeys};
 use crate::step::Step;
 use crate::store::{AcceptedInit, Device, Key, KeyMaterial, Opened as OpenedRow, PrekeyKind, Scan};
 
@@ -78,7 +78,7 @@ pub(crate) fn open(step: &mut Step<'_>, device_id: DeviceId, payload: &[u8]) -> 
     };
     let place = sealed_digest(payload);
     match opened {
-        Some(plaintext) => Ok(read(step, device_id, &plaintext, place)),
+        Some(plaintext) => read(step, device_id, &plaintext, place),
         None => Ok(again(step, device_id, place)?.map_or(Opening::Failed(digest), Opening::Again)),
     }
 }
@@ -107,18 +107,26 @@ pub(crate) fn open_first(
         return Ok(again(step, device_id, place)?.map_or(Opening::Failed(digest), Opening::Again));
     }
     match open_init(step, device_id, chain, Some(invite), &init)? {
-        Some(plaintext) => Ok(read(step, device_id, &plaintext, sealed_digest(payload))),
+        Some(plaintext) => read(step, device_id, &plaintext, sealed_digest(payload)),
         None => Ok(Opening::Failed(digest)),
     }
 }
 
-fn read(step: &mut Step<'_>, device: DeviceId, plaintext: &SecretBytes, digest: PayloadDigest) -> Opening {
+fn read(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    plaintext: &SecretBytes,
+    digest: PayloadDigest,
+) -> Result<Opening, Refusal> {
     remember(step, device, digest, OpenedRow { line: None });
-    let content = Plaintext::decode(plaintext.as_slice()).and_then(|plaintext| Content::decode(&plaintext.content));
-    match content {
+    let Ok(plaintext) = Plaintext::decode(plaintext.as_slice()) else { return Ok(Opening::Malformed) };
+    if let Some(seen) = plaintext.mailbox_seen {
+        deposit::seen_elsewhere(step, device, seen)?;
+    }
+    Ok(match Content::decode(&plaintext.content) {
         Ok(content) => Opening::Content(Box::new(content), digest),
         Err(_) => Opening::Malformed,
-    }
+    })
 }
 
 fn open_on_any(

@@ -8,6 +8,7 @@ use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::KeyMaterial;
+use crate::event::MessagePlace;
 
 /// This node serves as a mailbox: one row, there while it does.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -141,9 +142,9 @@ pub struct Post {
     /// The key under which it issues tokens: its epoch, and the public half.
     #[n(9)]
     pub token_key: Option<(u32, GroupElement)>,
-    /// What it was last told of this node as a mailbox: the epoch of the token key, where this node serves.
+    /// What it was last told of this node as a mailbox, where this node serves: the epoch of the token key, and the host.
     #[n(10)]
-    pub knows_serving: Option<u32>,
+    pub knows_serving: Option<(u32, Host)>,
 }
 
 /// Tokens of one host, to deposit for one device; or in stock, to be handed on.
@@ -176,6 +177,12 @@ pub enum Errand {
         /// At which host.
         #[n(2)]
         host: PeerId,
+        /// The line that the item carries, if it carries one.
+        #[n(3)]
+        line: Option<MessagePlace>,
+        /// Whether the host is asked a second time, as it wanted to be.
+        #[n(4)]
+        again: bool,
     },
     /// A look under tags.
     #[n(2)]

@@ -21,6 +21,7 @@ mod kinds;
 mod knocks;
 mod liars;
 mod links;
+mod mail;
 mod names;
 mod oversize;
 mod pool;

@@ -322,7 +322,10 @@ impl World {
             Effect::Acknowledge(delivery) => self.answered(who, delivery, Fate::Taken),
             Effect::Refuse(delivery, code) => self.answered(who, delivery, Fate::Refused(code)),
             Effect::Disconnect(peer) if peer == other => self.disconnect(),
-            Effect::Disconnect(_) => {}
+            Effect::Disconnect(_) | Effect::Answer(..) => {}
+            Effect::Ask { request, .. } => {
+                self.input(who, Input::Network(Report::Unanswered(request)));
+            }
             Effect::Notify(Notice { event: Event::MessageAdded(place), sequence: Some(_) }) => {
                 let node = &mut self.nodes[who];
                 assert!(node.shown.insert((place.sender, place.id)), "a screen was told twice of {place:?}");

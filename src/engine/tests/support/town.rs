@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use kinfolk_crypto::mailbox::{bits_for, stamp};
 use kinfolk_crypto::{InviteSecret, Session, open_invite};
 use kinfolk_engine::effect::RequestId;
-use kinfolk_engine::input::{Admission, Command, Delivery, Report};
+use kinfolk_engine::input::{Admission, AskId, Command, Delivery, Report};
 use kinfolk_engine::store::{
     Changes, Contact, Device, Key, KeyMaterial, Link, MemoryStore, Profile, Read, ReadError, Record, Row, Scan,
     Scanned, Table,
@@ -17,10 +18,16 @@ use kinfolk_wire::content::{Body, Content, Plaintext, Text};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
+use kinfolk_wire::mailbox;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::{Span, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+
+#[path = "model_host.rs"]
+pub(crate) mod model_host;
+
+use model_host::ModelHost;
 
 /// Rows, of which a failed comparison shows the keys alone.
 #[derive(Clone, PartialEq)]
@@ -84,6 +91,10 @@ pub(crate) struct Town {
     pub(crate) torn: bool,
     unanswered: BTreeMap<(usize, u64), (usize, RequestId)>,
     connected: BTreeSet<(usize, usize)>,
+    /// Mailbox hosts that are nobody's node, by the number of their peer.
+    pub(crate) hosts: BTreeMap<usize, ModelHost>,
+    /// Who asked this mailbox what, by the number of the question.
+    asked: BTreeMap<u64, (usize, RequestId)>,
     frames: u64,
 }
 
@@ -142,6 +153,8 @@ impl Town {
             torn: false,
             unanswered: BTreeMap::new(),
             connected: BTreeSet::new(),
+            hosts: BTreeMap::new(),
+            asked: BTreeMap::new(),
             frames: 0,
         };
         for who in 0..count {
@@ -386,7 +399,40 @@ impl Town {
             Effect::Acknowledge(delivery) => self.answer(who, delivery, None),
             Effect::Refuse(delivery, code) => self.answer(who, delivery, Some(code)),
             Effect::Disconnect(at) => self.disconnect(who, who_is(at)),
+            Effect::Ask { request, host, mut body, work, .. } => {
+                if let (mailbox::Request::Deposit(deposit), Some(work)) = (&mut body, work) {
+                    let bits = bits_for(work.bits, deposit.bucket().unwrap());
+                    let stamp = stamp(&host, &deposit.tag, &deposit.blob, work.hour, bits).unwrap();
+                    deposit.admission = mailbox::Admission::Work(stamp);
+                }
+                self.ask_host(who, request, host, body.encode());
+            }
+            Effect::Answer(AskId(number), body) => {
+                if let Some((asker, request)) = self.asked.remove(&number) {
+                    self.reports.push_back((asker, Report::Answered(request, body)));
+                }
+            }
             Effect::Notify(_) => {}
+        }
+    }
+
+    /// Somebody asks a mailbox.
+    pub(crate) fn ask_host(&mut self, who: usize, request: RequestId, host: PeerId, body: Vec<u8>) {
+        let at = who_is(host);
+        if let Some(model) = self.hosts.get_mut(&at) {
+            let report = match model.answer(&body) {
+                Some(reply) => Report::Answered(request, reply),
+                None => Report::Unanswered(request),
+            };
+            self.reports.push_back((who, report));
+            return;
+        }
+        if self.people.get(at).is_none_or(|person| person.asleep) {
+            self.reports.push_back((who, Report::Unanswered(request)));
+        } else {
+            self.frames += 1;
+            self.asked.insert(self.frames, (who, request));
+            self.reports.push_back((at, Report::Asked { ask: AskId(self.frames), body }));
         }
     }
 

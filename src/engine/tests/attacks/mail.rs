@@ -1,0 +1,222 @@
+//! Mail that waits at hosts while its reader is away, and hosts that do not do what they should.
+
+use kinfolk_engine::input::{Command, MailboxChoice, Report};
+use kinfolk_engine::store::{Hosts, Key, MessageState, Post};
+use kinfolk_engine::{Input, query};
+use kinfolk_wire::mailbox::Host;
+use kinfolk_wire::time::Span;
+
+use super::town::model_host::{Conduct, ModelHost};
+use super::town::{Town, address, peer};
+
+/// The numbers of model hosts begin here.
+const HOSTS: usize = 50;
+
+fn card(number: usize) -> Host {
+    Host { peer: peer(HOSTS + number), addresses: vec![address(HOSTS + number)], work_bits: 0 }
+}
+
+/// Anna and Bea, contacts, each of whom has named the same hosts of these conducts.
+fn friends_with(conducts: &[Conduct]) -> Town {
+    let mut town = Town::of_friends(2);
+    for (number, conduct) in conducts.iter().enumerate() {
+        let host = ModelHost { conduct: *conduct, ..ModelHost::default() };
+        town.hosts.insert(HOSTS + number, host);
+        for who in [0, 1] {
+            town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Host(card(number)))));
+        }
+    }
+    town.pass(Span::from_secs(30));
+    town
+}
+
+fn states(town: &Town, who: usize, other: usize) -> Vec<MessageState> {
+    town.lines(who, other).iter().map(|line| line.state).collect()
+}
+
+/// A says something while B is away, goes, B comes, goes, and A comes: never both.
+fn never_together(town: &mut Town, words: &[&str]) {
+    town.sleep(1);
+    for word in words {
+        town.say(0, 1, word);
+    }
+    town.pass(Span::from_secs(3_600));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(3_600));
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_secs(3_600));
+}
+
+#[test]
+fn two_who_are_never_there_together_talk_and_learn_that_it_arrived() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    town.say(0, 1, "are you there?");
+    town.pass(Span::from_secs(60));
+    assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
+    let custody = query::custody(&town.people[0].store, town.lines(0, 1)[0].place).unwrap();
+    assert_eq!(custody, [peer(HOSTS), peer(HOSTS + 1), peer(HOSTS + 2)]);
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(1, 0), ["are you there?"]);
+    town.say(1, 0, "I was asleep");
+    town.pass(Span::from_secs(60));
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(0, 1), ["I was asleep"]);
+    assert_eq!(states(&town, 0, 1), [MessageState::Delivered, MessageState::Received]);
+}
+
+#[test]
+fn what_was_taken_is_erased_at_every_host() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    never_together(&mut town, &["one", "two"]);
+    town.wake(1);
+    town.pass(Span::from_days(2));
+    let left: Vec<usize> = town.hosts.values().map(|host| host.kept.len()).collect();
+    assert_eq!(left, [0, 0, 0]);
+}
+
+#[test]
+fn d04_hosts_that_lie_are_survived_while_one_in_three_is_honest() {
+    use Conduct::{Deletes, Endless, Full, Gone, Honest, Invents, Replays, Swaps, Withholds};
+    for bad in [Deletes, Endless, Full, Gone, Invents, Replays, Swaps, Withholds] {
+        for conducts in [[bad, Honest, Honest], [Honest, bad, bad]] {
+            let mut town = friends_with(&conducts);
+            let words: Vec<String> = (0..40).map(|number| format!("{bad:?} {number}")).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            never_together(&mut town, &words);
+            assert_eq!(town.heard(1, 0), words, "{conducts:?}");
+            let states = states(&town, 0, 1);
+            assert!(states.iter().all(|state| *state == MessageState::Delivered), "{conducts:?}: {states:?}");
+            let traffic: usize = town.hosts.values().map(|host| host.traffic).sum();
+            assert!(traffic < 20 << 20, "{conducts:?}: {traffic} bytes");
+        }
+    }
+}
+
+#[test]
+fn d04_a_host_that_gives_rubbish_is_dropped_and_contacts_are_told() {
+    let mut town = friends_with(&[Conduct::Invents, Conduct::Honest]);
+    town.pass(Span::from_secs(3_600));
+    for who in [0, 1] {
+        let hosts = query::mailbox_hosts(&town.people[who].store).unwrap();
+        assert_eq!(hosts.iter().map(|host| host.host.peer).collect::<Vec<_>>(), [peer(HOSTS + 1)]);
+        let device = town.profile(1 - who).device;
+        let post: Post = town.row(who, &Key::Post(device)).unwrap();
+        assert_eq!(post.hosts, [card(1)]);
+    }
+}
+
+#[test]
+fn a_thousand_lines_are_fetched_at_once() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    let words: Vec<String> = (0..1_000).map(|number| format!("line {number}")).collect();
+    for word in &words {
+        town.say(0, 1, word);
+    }
+    town.pass(Span::from_secs(60));
+    assert!(states(&town, 0, 1).iter().all(|state| *state == MessageState::Sent));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(5));
+    assert_eq!(town.heard(1, 0), words);
+}
+
+#[test]
+fn mail_of_a_month_ago_is_found_at_the_first_look() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    town.say(0, 1, "long ago");
+    town.pass(Span::from_secs(60));
+    town.sleep(0);
+    town.pass(Span::from_days(29));
+    town.wake(1);
+    town.pass(Span::from_secs(5));
+    assert_eq!(town.heard(1, 0), ["long ago"]);
+}
+
+#[test]
+fn g07_clocks_that_are_wrong_by_days_lose_no_mail() {
+    for (ahead, days) in [(true, 1), (true, 2), (false, 3), (false, 29)] {
+        let mut town = friends_with(&[Conduct::Honest; 3]);
+        town.sleep(1);
+        let now = town.now;
+        town.set_clock(if ahead { now.after(Span::from_days(days)) } else { now.before(Span::from_days(days)) });
+        town.say(0, 1, "what day is it?");
+        town.pass(Span::from_secs(60));
+        town.sleep(0);
+        town.now = now.after(Span::from_secs(60));
+        town.wake(1);
+        town.pass(Span::from_secs(60));
+        assert_eq!(town.heard(1, 0), ["what day is it?"], "{days} days, ahead: {ahead}");
+    }
+}
+
+#[test]
+fn an_alarm_that_rings_twice_or_a_restart_deposits_nothing_twice() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    town.say(0, 1, "once");
+    town.pass(Span::from_secs(1));
+    town.people[0].store.forget_volatile();
+    town.input(0, Input::Started);
+    town.pass(Span::from_secs(60));
+    let kept: Vec<usize> = town.hosts.values().map(|host| host.kept.len()).collect();
+    assert_eq!(kept, [1, 1, 1]);
+}
+
+#[test]
+fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
+    let mut town = friends_with(&[Conduct::Full, Conduct::Full]);
+    town.sleep(1);
+    town.say(0, 1, "is there room?");
+    town.pass(Span::from_secs(600));
+    assert_eq!(states(&town, 0, 1), [MessageState::Queued]);
+    let post: Post = town.row(0, &Key::Post(town.profile(1).device)).unwrap();
+    assert!(post.is_full);
+    for host in town.hosts.values_mut() {
+        host.conduct = Conduct::Honest;
+    }
+    town.pass(Span::from_secs(3_600));
+    assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
+}
+
+#[test]
+fn only_five_hosts_can_be_named_and_none_twice() {
+    let mut town = Town::of_friends(2);
+    let add = |number| Input::Command(Command::AddMailbox(MailboxChoice::Host(card(number))));
+    for number in [0, 1, 2, 3, 4, 0, 4] {
+        town.input(0, add(number));
+    }
+    let refusal = town.try_input(0, add(5)).unwrap_err();
+    assert_eq!(refusal.code(), "too_many_mailboxes");
+    let own = Host { peer: peer(0), ..card(0) };
+    let refusal = town.try_input(0, Input::Command(Command::AddMailbox(MailboxChoice::Host(own)))).unwrap_err();
+    assert_eq!(refusal.code(), "own_mailbox");
+    town.input(0, Input::Command(Command::RemoveMailbox(peer(HOSTS))));
+    let refusal = town.try_input(0, Input::Command(Command::RemoveMailbox(peer(HOSTS)))).unwrap_err();
+    assert_eq!(refusal.code(), "unknown_mailbox");
+    let bea = town.people[1].identity;
+    let refusal = town.try_input(0, Input::Command(Command::AddMailbox(MailboxChoice::Contact(bea)))).unwrap_err();
+    assert_eq!(refusal.code(), "not_serving");
+    assert_eq!(town.row::<Hosts>(0, &Key::Hosts).unwrap().hosts.len(), 4);
+}
+
+#[test]
+fn an_answer_to_nothing_changes_nothing() {
+    let mut town = friends_with(&[Conduct::Honest]);
+    let before = town.kept(0);
+    for report in [
+        Report::Answered(kinfolk_engine::effect::RequestId(u64::MAX), vec![0]),
+        Report::Unanswered(kinfolk_engine::effect::RequestId(0)),
+    ] {
+        town.input(0, Input::Network(report));
+    }
+    assert_eq!(town.kept(0), before);
+}
