@@ -1,6 +1,6 @@
 //! Mail that waits at hosts while its reader is away, and hosts that do not do what they should.
 
-use kinfolk_engine::input::{Command, MailboxChoice, Report};
+use kinfolk_engine::input::{Command, MailboxChoice, MailboxOffer, Report};
 use kinfolk_engine::store::{Hosts, Key, MessageState, Post};
 use kinfolk_engine::{Input, query};
 use kinfolk_wire::mailbox::Host;
@@ -69,6 +69,28 @@ fn two_who_are_never_there_together_talk_and_learn_that_it_arrived() {
     town.pass(Span::from_secs(60));
     assert_eq!(town.heard(0, 1), ["I was asleep"]);
     assert_eq!(states(&town, 0, 1), [MessageState::Delivered, MessageState::Received]);
+}
+
+#[test]
+fn a_contact_who_stays_on_keeps_what_two_leave_for_each_other() {
+    let mut town = Town::of_friends(3);
+    let offer = MailboxOffer { capacity: 1 << 20, work_bits: 4 };
+    town.input(2, Input::Command(Command::ServeMailbox(Some(offer))));
+    town.pass(Span::from_secs(5));
+    let cora = town.people[2].identity;
+    for who in [0, 1] {
+        town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Contact(cora))));
+    }
+    town.pass(Span::from_secs(5));
+    never_together(&mut town, &["one", "two"]);
+    assert_eq!(town.heard(1, 0), ["one", "two"]);
+    assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 2]);
+    assert_eq!(town.lines(2, 0), []);
+    town.wake(1);
+    town.input(2, Input::Command(Command::ServeMailbox(None)));
+    town.pass(Span::from_secs(5));
+    let refusal = town.try_input(0, Input::Command(Command::AddMailbox(MailboxChoice::Contact(cora)))).unwrap_err();
+    assert_eq!(refusal.code(), "not_serving");
 }
 
 #[test]
