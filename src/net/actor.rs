@@ -10,8 +10,8 @@ use futures::StreamExt;
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
-use kinfolk_wire::limits;
 use libp2p::multiaddr::{Multiaddr, Protocol};
+use libp2p::request_response::{self, InboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Stream, Swarm, SwarmEvent};
 use tokio::sync::{mpsc, oneshot};
@@ -20,10 +20,11 @@ use tokio::time::Instant;
 
 use crate::address::Place;
 use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::command::{Command, CommandReceiver, RequestId};
+use crate::command::{Command, CommandReceiver, Reply, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
+use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
 use crate::protocols::{identify, kad, ping};
 use crate::upward::{NobodyListens, Upward};
@@ -39,8 +40,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Why the network stopped without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// The task of a stream panicked: a bug.
-    #[error("the task of a stream has crashed: {0}")]
+    /// The task of a stream, or of a visit to a mailbox, panicked: a bug.
+    #[error("a task of the network has crashed: {0}")]
     Crashed(#[from] JoinError),
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct Actor {
     /// Where else each connection that is being made could lead.
     attempts: HashMap<ConnectionId, Vec<Multiaddr>>,
     neighbours: Neighbours,
+    desk: Desk<InboundRequestId, Channel>,
+    visits: Visits,
     close: Duration,
 }
 
@@ -75,6 +78,8 @@ impl Actor {
         Self {
             swarm,
             commands,
+            desk: Desk::new(config.limits.asks, config.deadlines.answer),
+            visits: Visits::new(&config.limits, config.deadlines, events.clone()),
             upward: Upward::new(events),
             peers: Peers::new(local),
             links: Links::new(config.limits, config.deadlines),
@@ -95,7 +100,7 @@ impl Actor {
             self.untold.clear();
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
-        let gathered = self.neighbours.due();
+        let (gathered, unanswered) = (self.neighbours.due(), self.desk.due());
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -103,6 +108,10 @@ impl Actor {
                     self.links.answer(answer);
                     self.answer_all();
                 }
+                None => return Ok(Turn::Stop),
+            },
+            reply = self.commands.replies.recv() => match reply {
+                Some(reply) => self.reply(reply),
                 None => return Ok(Turn::Stop),
             },
             command = self.commands.work.recv(), if room => match command {
@@ -119,7 +128,11 @@ impl Actor {
                 let actions = self.peers.ended(peer, stream);
                 self.act(actions);
             }
+            ended = self.visits.ended() => ended?,
             event = self.swarm.select_next_some(), if quiet => self.on_swarm(event),
+            () = tokio::time::sleep_until(unanswered.unwrap_or_else(Instant::now)), if unanswered.is_some() => {
+                self.desk.drop_due(Instant::now());
+            }
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
             }
@@ -145,9 +158,13 @@ impl Actor {
         match command {
             Command::Dial { request, peer, addresses } => self.dial(request, peer, &addresses),
             Command::Send { request, peer, kind, body } => self.send(request, peer, kind, body),
+            Command::Ask { request, host, addresses, body, group } => {
+                let refused = self.visits.ask(Ask { request, host, addresses, body, group });
+                refused.into_iter().for_each(|event| self.upward.push(event));
+            }
             Command::Disconnect { peer } => self.disconnect(peer),
-            // These come by the other lane, or by the bell.
-            Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Shutdown => {}
+            // These come by the other lanes, or by the bell.
+            Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Answer { .. } | Command::Shutdown => {}
         }
     }
 
@@ -175,14 +192,7 @@ impl Actor {
     fn dial(&mut self, request: RequestId, peer: PeerId, addresses: &[Address]) {
         self.notice_ending(&peer);
         let node = identity::to_libp2p(&peer);
-        let places = addresses
-            .iter()
-            .filter_map(address::read)
-            .filter(|place| place.peer.is_none() || place.peer == node)
-            .map(|place| place.multiaddr())
-            .filter(address::may_be_dialled_if_vouched)
-            .take(limits::ADDRESSES)
-            .collect();
+        let places = node.map(|node| address::vouched(addresses, node)).unwrap_or_default();
         let actions = self.peers.dial(request, peer, places);
         self.act(actions);
     }
@@ -236,8 +246,40 @@ impl Actor {
             BehaviourEvent::Kad(event) => kad::on_event(&mut self.swarm.behaviour_mut().kad, event),
             BehaviourEvent::Mdns(event) => self.neighbours.on_event(event, Instant::now()),
             BehaviourEvent::Identify(event) => identify::on_event(&event),
+            BehaviourEvent::Mailbox(event) => self.on_question(event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
+    }
+
+    fn on_question(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        use request_response::{Event as Happened, Message};
+        match event {
+            Happened::Message { connection_id, message: Message::Request { request_id, request, channel }, .. } => {
+                match self.desk.asked(connection_id, request_id, request, channel, Instant::now()) {
+                    Taken::Up(event) => self.upward.push(event),
+                    Taken::Answer(channel, body) => self.say(channel, body),
+                }
+            }
+            Happened::ResponseSent { request_id, .. } => self.desk.over(request_id),
+            Happened::InboundFailure { request_id, error, .. } => {
+                tracing::debug!(%error, "a question was not answered");
+                self.desk.over(request_id);
+            }
+            // This swarm asks nothing.
+            Happened::Message { message: Message::Response { .. }, .. } | Happened::OutboundFailure { .. } => {}
+        }
+    }
+
+    fn reply(&mut self, Reply { ask, body }: Reply) {
+        match self.desk.answer(ask) {
+            Some(channel) => self.say(channel, body),
+            None => tracing::debug!("an answer came too late"),
+        }
+    }
+
+    fn say(&mut self, channel: Channel, body: Vec<u8>) {
+        // Where it is refused, the one who asked has gone; the swarm says so as well.
+        self.swarm.behaviour_mut().mailbox.inner().send_response(channel, body).ok();
     }
 
     fn on_ping(&mut self, event: libp2p::ping::Event) {
@@ -276,6 +318,7 @@ impl Actor {
         cause: Option<&libp2p::swarm::ConnectionError>,
     ) {
         tracing::debug!(%node, ?cause, "connection closed");
+        self.desk.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
         let actions = self.peers.connection_closed(peer, connection);
         self.act(actions);
@@ -357,6 +400,10 @@ impl Actor {
     /// Lets the streams close, says goodbye on the connections, and hands up what is left if anybody takes it.
     async fn shut_down(mut self) -> Result<(), Stopped> {
         self.answer_all();
+        while let Ok(reply) = self.commands.replies.try_recv() {
+            self.reply(reply);
+        }
+        self.visits.shut_down().await;
         self.untold.clear();
         self.links.close_all();
         let outcome = tokio::time::timeout(self.close + GOODBYE, self.close_streams()).await.unwrap_or(Ok(()));

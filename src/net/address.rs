@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use kinfolk_wire::invite::Address;
+use kinfolk_wire::limits;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 
 /// The first port that is not kept for the system's own services.
@@ -75,6 +76,18 @@ pub(crate) fn write(address: &Multiaddr) -> Option<Address> {
 /// On the word of a contact, an invite or the person: one host, one port.
 pub(crate) fn may_be_dialled_if_vouched(address: &Multiaddr) -> bool {
     Place::of(address).is_some_and(|place| is_one_host(place.socket.ip()) && place.socket.port() != 0)
+}
+
+/// Where a node may be on such a word, as far as it can be dialled; what is over the limit is not tried.
+pub(crate) fn vouched(addresses: &[Address], node: libp2p::PeerId) -> Vec<Multiaddr> {
+    addresses
+        .iter()
+        .filter_map(read)
+        .filter(|place| place.peer.is_none_or(|peer| peer == node))
+        .map(|place| place.multiaddr())
+        .filter(may_be_dialled_if_vouched)
+        .take(limits::ADDRESSES)
+        .collect()
 }
 
 /// On the word of somebody on the local network: a host of that network, no privileged service.

@@ -22,6 +22,7 @@ pub(crate) struct Behaviour {
     pub(crate) kad: Filtered<protocols::kad::Table>,
     mdns: Toggle<protocols::mdns::Finder>,
     pub(crate) direct: protocols::direct::Behaviour,
+    pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
 }
 
 impl Behaviour {
@@ -35,6 +36,7 @@ impl Behaviour {
             kad: protocols::kad::behaviour(local, config.dht_server, bootstrap),
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
+            mailbox: protocols::mailbox::answering(&config.deadlines),
         }
     }
 }

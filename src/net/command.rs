@@ -24,6 +24,11 @@ pub struct Delivery {
     pub sequence: u64,
 }
 
+/// Names one question that somebody asked this node as a mailbox, so that it can be answered; a number of this run of
+/// the node. One answer each; a second one, or one that comes too late, is passed over: the other side asks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
 /// What the driver asks.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
@@ -62,6 +67,29 @@ pub enum Command {
         /// Why.
         code: NackCode,
     },
+    /// Ask a mailbox host at addresses that somebody vouches for, as nobody in particular: under a network identity that
+    /// is made for it and thrown away. Ends in [`Event::Answered`](crate::Event::Answered) or
+    /// [`Event::Unanswered`](crate::Event::Unanswered).
+    Ask {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Who must answer there.
+        host: PeerId,
+        /// At most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES); what is over is not tried.
+        addresses: Vec<Address>,
+        /// At most [`mailbox::REQUEST`](kinfolk_wire::mailbox::REQUEST) bytes.
+        body: Vec<u8>,
+        /// What the host may see on one connection. Questions of one group to one host may share an identity, of two
+        /// groups never.
+        group: u64,
+    },
+    /// Answer a question that somebody asked this node as a mailbox.
+    Answer {
+        /// Which.
+        ask: AskId,
+        /// At most [`mailbox::REPLY`](kinfolk_wire::mailbox::REPLY) bytes.
+        body: Vec<u8>,
+    },
     /// Close the stream and every connection to a node; answers given before this one still leave.
     Disconnect {
         /// To whom.
@@ -91,6 +119,17 @@ impl fmt::Debug for Command {
             Self::Refuse { delivery, code } => {
                 f.debug_struct("Refuse").field("delivery", delivery).field("code", code).finish()
             }
+            Self::Ask { request, host, addresses, body, group } => f
+                .debug_struct("Ask")
+                .field("request", request)
+                .field("host", host)
+                .field("addresses", &addresses.len())
+                .field("bytes", &body.len())
+                .field("group", group)
+                .finish(),
+            Self::Answer { ask, body } => {
+                f.debug_struct("Answer").field("ask", ask).field("bytes", &body.len()).finish()
+            }
             Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
             Self::Shutdown => f.write_str("Shutdown"),
         }
@@ -108,11 +147,12 @@ pub enum CommandError {
     Stopped(Command),
 }
 
-/// The way in: two lanes, so that an answer never waits behind what is to be sent, and a bell for the end.
+/// The way in: a lane for what is to be sent, two for answers, which never wait behind it, and a bell for the end.
 #[derive(Debug, Clone)]
 pub struct CommandSender {
     work: mpsc::Sender<Command>,
     answers: mpsc::Sender<Answer>,
+    replies: mpsc::Sender<Reply>,
     shutdown: Arc<Notify>,
 }
 
@@ -124,27 +164,36 @@ pub(crate) struct Answer {
     pub(crate) refusal: Option<NackCode>,
 }
 
+/// What the driver says to somebody who asked this node as a mailbox.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) ask: AskId,
+    pub(crate) body: Vec<u8>,
+}
+
 /// The network's ends of the lanes.
 pub(crate) struct CommandReceiver {
     pub(crate) work: mpsc::Receiver<Command>,
     pub(crate) answers: mpsc::Receiver<Answer>,
+    pub(crate) replies: mpsc::Receiver<Reply>,
     pub(crate) shutdown: Arc<Notify>,
 }
 
 /// Makes the lanes; capacities are counts of commands.
-pub(crate) fn lanes(work: usize, answers: usize) -> (CommandSender, CommandReceiver) {
+pub(crate) fn lanes(work: usize, answers: usize, replies: usize) -> (CommandSender, CommandReceiver) {
     let (work_tx, work_rx) = mpsc::channel(work);
     let (answers_tx, answers_rx) = mpsc::channel(answers);
+    let (replies_tx, replies_rx) = mpsc::channel(replies);
     let shutdown = Arc::new(Notify::new());
     (
-        CommandSender { work: work_tx, answers: answers_tx, shutdown: Arc::clone(&shutdown) },
-        CommandReceiver { work: work_rx, answers: answers_rx, shutdown },
+        CommandSender { work: work_tx, answers: answers_tx, replies: replies_tx, shutdown: Arc::clone(&shutdown) },
+        CommandReceiver { work: work_rx, answers: answers_rx, replies: replies_rx, shutdown },
     )
 }
 
 impl CommandSender {
-    /// Hands a command over; never waits. There is always room for an answer to each frame that was delivered, and
-    /// for [`Command::Shutdown`].
+    /// Hands a command over; never waits. There is always room for an answer to each frame and each question that was
+    /// delivered, and for [`Command::Shutdown`].
     ///
     /// # Errors
     /// [`CommandError`], with the command.
@@ -152,11 +201,18 @@ impl CommandSender {
         match command {
             Command::Acknowledge { delivery } => self.answer(Answer { delivery, refusal: None }),
             Command::Refuse { delivery, code } => self.answer(Answer { delivery, refusal: Some(code) }),
+            Command::Answer { ask, body } => self.replies.try_send(Reply { ask, body }).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(reply) => CommandError::Full(reply.into()),
+                mpsc::error::TrySendError::Closed(reply) => CommandError::Stopped(reply.into()),
+            }),
             Command::Shutdown => {
                 self.shutdown.notify_one();
                 Ok(())
             }
-            work @ (Command::Dial { .. } | Command::Send { .. } | Command::Disconnect { .. }) => {
+            work @ (Command::Dial { .. }
+            | Command::Send { .. }
+            | Command::Ask { .. }
+            | Command::Disconnect { .. }) => {
                 self.work.try_send(work).map_err(|error| match error {
                     mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
                     mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
@@ -179,5 +235,11 @@ impl From<Answer> for Command {
             None => Self::Acknowledge { delivery },
             Some(code) => Self::Refuse { delivery, code },
         }
+    }
+}
+
+impl From<Reply> for Command {
+    fn from(Reply { ask, body }: Reply) -> Self {
+        Self::Answer { ask, body }
     }
 }

@@ -54,7 +54,7 @@ pub struct Limits {
     pub pending_outgoing: u32,
     /// Resident memory of the process, in bytes, above which no new connection is made.
     pub memory: usize,
-    /// Events that wait for the driver; each may carry a frame of 64 KiB.
+    /// Events that wait for the driver; each may carry a frame of 64 KiB, or a mailbox's reply of 128 KiB.
     pub events: usize,
     /// Commands that wait for the network.
     pub commands: usize,
@@ -62,6 +62,11 @@ pub struct Limits {
     pub queued_frames: usize,
     /// The same, in bytes of their bodies.
     pub queued_bytes: u32,
+    /// Questions to this node as a mailbox, from when they are read until their answers have left; each may be of
+    /// 72 KiB, and its answer of 128 KiB.
+    pub asks: usize,
+    /// Questions of our own to mailboxes, until they are answered; each may be of 72 KiB.
+    pub queued_asks: usize,
 }
 
 impl Default for Limits {
@@ -76,6 +81,8 @@ impl Default for Limits {
             commands: 4_096,
             queued_frames: 4_096,
             queued_bytes: 4 << 20,
+            asks: 256,
+            queued_asks: 256,
         }
     }
 }
@@ -97,6 +104,14 @@ pub struct Deadlines {
     pub idle_connection: Duration,
     /// A connection that gives no sign of life.
     pub silence: Duration,
+    /// Somebody's question to this node as a mailbox, until it is answered here.
+    pub answer: Duration,
+    /// Reaching a mailbox.
+    pub reach: Duration,
+    /// A question of ours to a mailbox, from the dial to the last byte of the reply.
+    pub visit: Duration,
+    /// A connection to a mailbox on which nothing is asked.
+    pub linger: Duration,
     /// Closing in good order.
     pub close: Duration,
 }
@@ -111,6 +126,10 @@ impl Default for Deadlines {
             idle_stream: Duration::from_secs(15 * 60),
             idle_connection: Duration::from_secs(120),
             silence: Duration::from_secs(20),
+            answer: Duration::from_secs(20),
+            reach: Duration::from_secs(15),
+            visit: Duration::from_secs(40),
+            linger: Duration::from_secs(2),
             close: Duration::from_secs(2),
         }
     }

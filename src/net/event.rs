@@ -6,7 +6,7 @@ use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
-use crate::command::{Delivery, RequestId};
+use crate::command::{AskId, Delivery, RequestId};
 
 /// What the network tells. For one node the order is `Connected`, then everything of that stream, `Disconnected` last.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,6 +82,28 @@ pub enum Event {
         /// To whom.
         peer: PeerId,
     },
+    /// Somebody asks this node as a mailbox. It wants one answer, within [`Deadlines::answer`](crate::Deadlines).
+    Asked {
+        /// What the answer must name.
+        ask: AskId,
+        /// What it says; at most [`mailbox::REQUEST`](kinfolk_wire::mailbox::REQUEST) bytes, not looked at but for
+        /// the first.
+        body: Vec<u8>,
+    },
+    /// A mailbox host has answered.
+    Answered {
+        /// Which question.
+        request: RequestId,
+        /// What it says; at most [`mailbox::REPLY`](kinfolk_wire::mailbox::REPLY) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// A mailbox host was not asked, or has not answered: whether it did what it was asked is not known.
+    Unanswered {
+        /// Which question.
+        request: RequestId,
+        /// Why.
+        reason: AskFailure,
+    },
     /// A node shows itself on the local network. Anybody there can claim this, so the addresses have been filtered
     /// and only a node that is known should be dialled.
     Discovered {
@@ -124,6 +146,15 @@ impl fmt::Debug for Event {
             Self::Lost { request, peer } => {
                 f.debug_struct("Lost").field("request", request).field("peer", peer).finish()
             }
+            Self::Asked { ask, body } => {
+                f.debug_struct("Asked").field("ask", ask).field("bytes", &body.len()).finish()
+            }
+            Self::Answered { request, body } => {
+                f.debug_struct("Answered").field("request", request).field("bytes", &body.len()).finish()
+            }
+            Self::Unanswered { request, reason } => {
+                f.debug_struct("Unanswered").field("request", request).field("reason", reason).finish()
+            }
             Self::Discovered { peer, addresses } => {
                 f.debug_struct("Discovered").field("peer", peer).field("addresses", addresses).finish()
             }
@@ -158,4 +189,33 @@ pub enum DialFailure {
     /// It was ended by `Disconnect` or `Shutdown`.
     #[error("given up because the connection was closed here")]
     Cancelled,
+}
+
+/// Why a question to a mailbox host has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskFailure {
+    /// None of the addresses is one this program can dial.
+    #[error("none of the addresses can be dialled")]
+    NoAddress,
+    /// It is longer than a question may be.
+    #[error("the question is too long")]
+    TooLong,
+    /// Too many questions wait already.
+    #[error("too many questions wait already")]
+    Full,
+    /// Nobody answered at any address.
+    #[error("nobody answered at any of the addresses")]
+    Unreachable,
+    /// Another node answers there: the address is old, or somebody lied.
+    #[error("another node answers at that address")]
+    AnotherNode,
+    /// A node answers that does not speak `/kinfolk/mailbox/1`.
+    #[error("a node answers there, but it is no mailbox")]
+    NoMailbox,
+    /// It took too long.
+    #[error("the mailbox took too long")]
+    Silent,
+    /// It closed the connection, or what it said is no answer.
+    #[error("the mailbox closed the connection, or gave no proper answer")]
+    Broken,
 }

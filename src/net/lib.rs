@@ -1,7 +1,7 @@
 //! Floor 4: the network. Commands down, events up.
 //!
-//! This room holds one task, the actor, which owns the libp2p swarm, and one task for each open stream of
-//! `/kinfolk/direct/1`. The driver calls [`spawn`], hands in [`Command`]s that are never waited for, and reads
+//! This room holds one task, the actor, which owns the libp2p swarm, one task for each open stream of
+//! `/kinfolk/direct/1`, and one for each visit to a mailbox host, which has a swarm of its own. The driver calls [`spawn`], hands in [`Command`]s that are never waited for, and reads
 //! [`Event`]s. What a frame says is not looked at here, and nothing is decided here: whom to reach, what to send again
 //! and whether a stranger may speak is for the engine.
 //!
@@ -12,7 +12,7 @@
 //! | [`config`] | keys, addresses, limits, deadlines |
 //! | `actor` | the loop |
 //! | `behaviour`, `transports`, `outgoing` | the swarm: what it speaks, and over what |
-//! | `protocols` | one file for each protocol; `direct` is ours |
+//! | `protocols` | one file for each protocol; `direct` and `mailbox` are ours |
 //! | `address`, `filtered` | what may be dialled, on whose word |
 //! | `identity` | keys and ids between our types and libp2p's |
 //! | `upward` | events that wait for a place |
@@ -41,9 +41,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use actor::Stopped;
-pub use command::{Command, CommandError, CommandSender, Delivery, RequestId};
+pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
 pub use config::{Config, Deadlines, Limits};
-pub use event::{DialFailure, Event};
+pub use event::{AskFailure, DialFailure, Event};
 pub use identity::peer_id;
 pub use kinfolk_wire::direct::Role;
 pub use transports::StartError;
@@ -81,7 +81,10 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
         .unwrap_or(usize::MAX)
         .saturating_mul(limits::STREAM_WINDOW as usize)
         .clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
-    let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers);
+    // What was asked, what waits to be heard of, and answers that come too late.
+    let replies = config.limits.asks.saturating_mul(2).saturating_add(config.limits.events);
+    let replies = replies.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+    let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers, replies);
     let (events_tx, events) = mpsc::channel(config.limits.events.max(1));
     let actor = Actor::new(swarm, peer_id(&config.network_key), &config, receiver, events_tx);
     Ok(Network { commands, events, task: runtime.spawn(actor.run()) })

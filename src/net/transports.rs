@@ -10,7 +10,7 @@ use kinfolk_wire::invite::Address;
 use libp2p::core::Transport as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::swarm::Swarm;
+use libp2p::swarm::{NetworkBehaviour, Swarm};
 use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
 
 use crate::address::{self, Place, Transport};
@@ -83,11 +83,11 @@ pub enum StartError {
 }
 
 /// Both transports, under these behaviours.
-pub(crate) fn swarm(
+pub(crate) fn swarm<B: NetworkBehaviour>(
     key: Keypair,
     deadlines: &Deadlines,
-    behaviour: impl FnOnce(&Keypair) -> Behaviour,
-) -> Result<Swarm<Behaviour>, StartError> {
+    behaviour: impl FnOnce(&Keypair) -> B,
+) -> Result<Swarm<B>, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     Ok(SwarmBuilder::with_existing_identity(key)
         .with_tokio()

@@ -9,15 +9,15 @@
 //! answer the questions                     they see what is committed
 //! ```
 //!
-//! A commit that fails takes its whole batch back: callers are told why, frames are refused for later, other reports of
-//! the network wait in the backlog, and the node lives on with the store as it was. Where the disk is full, what a person
+//! A commit that fails takes its whole batch back: callers are told why, frames and questions to this node as a mailbox
+//! are refused for later, other reports of the network wait in the backlog, and the node lives on with the store as it was. Where the disk is full, what a person
 //! says is kept all the same, out of the reserve.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kinfolk_engine::event::Notice;
-use kinfolk_engine::input::{Command, Delivery, Report};
+use kinfolk_engine::input::{Command, Report};
 use kinfolk_engine::refusal::Refusal;
 use kinfolk_engine::store::{Changes, Key, Overlay, Profile, Read, ReadError};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, turn};
@@ -34,6 +34,7 @@ use crate::config::{NodeConfig, ProfileError, StartError};
 use crate::entropy::Entropy;
 use crate::handle::{CommandError, Counters, Handle, NOTICES, QUEUE, Question, Request};
 use crate::translate;
+use crate::work::{Ask, Worker};
 
 /// Turns in one commit: enough that a burst pays for one sync, few enough that nobody waits long.
 const BATCH: usize = 256;
@@ -41,6 +42,8 @@ const BATCH: usize = 256;
 const NAP: Duration = Duration::from_secs(60);
 /// The wait before the engine is woken again after a turn of its own failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// When somebody is to come again who asks this node as a mailbox meanwhile, in seconds.
+const COME_AGAIN: u16 = 10;
 /// How long the network may take to say goodbye: a little more than it allows itself.
 const GOODBYE: Duration = Duration::from_secs(4);
 
@@ -104,6 +107,7 @@ pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl 
         is_begun: false,
         wake_not_before: None,
         heard_in_vain: Backlog::default(),
+        worker: Worker::new(),
         stopping: None,
     };
     let thread = std::thread::Builder::new().name("kinfolk-driver".to_owned()).spawn(move || driver.run())?;
@@ -132,6 +136,7 @@ struct Driver<C, E> {
     wake_not_before: Option<Timestamp>,
     /// Reports to hear again once the store takes batches.
     heard_in_vain: Backlog,
+    worker: Worker,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -161,8 +166,8 @@ struct Batch {
     turns: usize,
     changes: Changes,
     waiting: Vec<Waiting>,
-    /// Frames whose turns are in the batch: refused for later if it is not committed.
-    deliveries: Vec<Delivery>,
+    /// How the frames and questions whose turns are in the batch are refused for later if it is not committed.
+    refusals: Vec<Effect>,
     /// Other reports of the network whose turns are in the batch: heard again if it is not committed.
     reports: Vec<Heard>,
     /// Whether the engine's first turn is in the batch.
@@ -185,6 +190,7 @@ enum Outcome {
 enum Woken {
     Request(Option<Request>),
     Network(Option<kinfolk_net::Event>),
+    Stamped(Ask),
     Alarm,
 }
 
@@ -227,6 +233,10 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 Woken::Request(Some(request)) => self.take(&mut batch, request),
                 Woken::Network(None) => return Err(Failed("the network ended by itself".to_owned())),
                 Woken::Network(Some(event)) => self.hear(&mut batch, event),
+                Woken::Stamped(ask) => {
+                    let lost = self.try_send(translate::question(ask));
+                    lost.into_iter().for_each(|report| self.hear_report(&mut batch, report));
+                }
                 Woken::Alarm if !self.is_begun => self.begin(&mut batch),
                 Woken::Alarm => self.wake(&mut batch),
             }
@@ -258,6 +268,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         tokio::select! {
             request = self.queue.recv() => Woken::Request(request),
             event = event => Woken::Network(event),
+            ask = self.worker.stamped() => Woken::Stamped(ask),
             () = sleep => Woken::Alarm,
         }
     }
@@ -363,13 +374,10 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         // What only has to wait counts as well, so that requests are not starved by it.
         batch.turns += usize::from(self.is_behind());
         match report {
-            Report::Received { delivery, .. } if self.is_behind() => {
-                self.perform(Effect::Refuse(delivery, NackCode::Later));
+            Report::Received { delivery, .. } => {
+                self.hear_or_refuse(batch, report, Effect::Refuse(delivery, NackCode::Later));
             }
-            Report::Received { delivery, .. } => match self.step(batch, Input::Network(report), None) {
-                Outcome::Done => batch.deliveries.push(delivery),
-                Outcome::Refused | Outcome::Later => self.perform(Effect::Refuse(delivery, NackCode::Later)),
-            },
+            Report::Asked { ask, .. } => self.hear_or_refuse(batch, report, translate::later(ask, COME_AGAIN)),
             report if self.is_behind() => {
                 let store = &self.store;
                 // Where it cannot be told, there may be one.
@@ -379,6 +387,17 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                 }
             }
             report => drop(self.hear_again(batch, report.into())),
+        }
+    }
+
+    /// Hears what comes again if it is refused for later.
+    fn hear_or_refuse(&mut self, batch: &mut Batch, report: Report, refusal: Effect) {
+        if self.is_behind() {
+            return self.perform(refusal);
+        }
+        match self.step(batch, Input::Network(report), None) {
+            Outcome::Done => batch.refusals.push(refusal),
+            Outcome::Refused | Outcome::Later => self.perform(refusal),
         }
     }
 
@@ -437,7 +456,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         batch.turns = 0;
         let changes = std::mem::take(&mut batch.changes);
         let waiting = std::mem::take(&mut batch.waiting);
-        let deliveries = std::mem::take(&mut batch.deliveries);
+        let refusals = std::mem::take(&mut batch.refusals);
         let reports = std::mem::take(&mut batch.reports);
         let begins = std::mem::take(&mut batch.begins);
         if changes.is_empty() && waiting.is_empty() {
@@ -461,9 +480,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                         Waiting::Effect(_) => {}
                     }
                 }
-                for delivery in deliveries {
-                    self.perform(Effect::Refuse(delivery, NackCode::Later));
-                }
+                refusals.into_iter().for_each(|refusal| self.perform(refusal));
                 self.heard_in_vain.put_back(reports);
                 self.wait_a_while();
                 Ok(())
@@ -503,13 +520,22 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
         }
     }
 
-    fn perform(&self, effect: Effect) {
+    fn perform(&mut self, effect: Effect) {
         drop(self.try_perform(effect));
     }
 
     /// Asks the network; says what the engine is to be told where that has no room.
-    fn try_perform(&self, effect: Effect) -> Option<Report> {
-        let command = translate::command(effect)?;
+    fn try_perform(&mut self, effect: Effect) -> Option<Report> {
+        match effect {
+            Effect::Ask { request, host, addresses, body, work: Some(work), group } if self.network.is_some() => {
+                let ask = Ask { request, host, addresses, body, group };
+                self.worker.start(ask, work).err().map(Report::Unanswered)
+            }
+            effect => self.try_send(translate::command(effect)?),
+        }
+    }
+
+    fn try_send(&self, command: kinfolk_net::Command) -> Option<Report> {
         let network = self.network.as_ref()?;
         match network.commands.try_send(command) {
             Ok(()) => None,

@@ -13,6 +13,7 @@
 //! | [`clock`], [`entropy`] | the time and the chance that turns are given |
 //! | `backlog` | reports that wait until the store takes batches again |
 //! | `translate` | the network's words in the engine's, and back |
+//! | `work` | the thread that works for deposits at mailboxes |
 //!
 //! Nothing is decided here.
 
@@ -23,6 +24,7 @@ pub mod driver;
 pub mod entropy;
 pub mod handle;
 mod translate;
+mod work;
 
 pub use config::{NodeConfig, ProfileError, StartError};
 pub use driver::{Created, Failed, Node, create_profile, start};

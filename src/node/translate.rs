@@ -2,8 +2,11 @@
 
 use kinfolk_engine::Effect;
 use kinfolk_engine::effect::RequestId;
-use kinfolk_engine::input::{Delivery, Report};
+use kinfolk_engine::input::{AskId, Delivery, Report};
 use kinfolk_net::{Command, Event};
+use kinfolk_wire::mailbox::{Refused, Reply};
+
+use crate::work::Ask;
 
 const fn delivery_up(delivery: kinfolk_net::Delivery) -> Delivery {
     Delivery { peer: delivery.peer, stream: delivery.stream, sequence: delivery.sequence }
@@ -31,6 +34,12 @@ pub(crate) fn report(event: Event) -> Option<Report> {
         Event::Sent { request, peer } => Report::Sent(peer, RequestId(request.0)),
         Event::Refused { request, peer, code } => Report::Refused(peer, RequestId(request.0), code),
         Event::Lost { request, peer } => Report::Lost(peer, RequestId(request.0)),
+        Event::Asked { ask, body } => Report::Asked { ask: AskId(ask.0), body },
+        Event::Answered { request, body } => Report::Answered(RequestId(request.0), body),
+        Event::Unanswered { request, reason } => {
+            tracing::debug!(request = request.0, %reason, "a mailbox gave no answer");
+            Report::Unanswered(RequestId(request.0))
+        }
         Event::Discovered { peer, addresses } => Report::Discovered { peer, addresses },
     })
 }
@@ -45,8 +54,23 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
         Effect::Acknowledge(delivery) => Command::Acknowledge { delivery: delivery_down(delivery) },
         Effect::Refuse(delivery, code) => Command::Refuse { delivery: delivery_down(delivery), code },
         Effect::Disconnect(peer) => Command::Disconnect { peer },
-        Effect::Ask { .. } | Effect::Answer(..) | Effect::Notify(_) => return None,
+        Effect::Ask { request, host, addresses, body, work: _, group } => {
+            question(Ask { request, host, addresses, body, group })
+        }
+        Effect::Answer(ask, body) => Command::Answer { ask: kinfolk_net::AskId(ask.0), body },
+        Effect::Notify(_) => return None,
     })
+}
+
+/// What the network is asked for a question to a mailbox on which no more work is to be done.
+pub(crate) fn question(Ask { request, host, addresses, body, group }: Ask) -> Command {
+    let request = kinfolk_net::RequestId(request.0);
+    Command::Ask { request, host, addresses, body: body.encode(), group }
+}
+
+/// What somebody is told who asks this node as a mailbox at the wrong time: when to come again.
+pub(crate) fn later(ask: AskId, seconds: u16) -> Effect {
+    Effect::Answer(ask, Reply::Refused(Refused::Later(seconds)).encode(0))
 }
 
 /// What the engine is told when the network had no room for a command.
@@ -54,7 +78,13 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
     match command {
         Command::Send { request, peer, .. } => Some(Report::Lost(peer, RequestId(request.0))),
         Command::Dial { peer, .. } => Some(Report::DialFailed(peer)),
-        // The other side sends again what was not acknowledged; a stalled link is given up again later.
-        Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Disconnect { .. } | Command::Shutdown => None,
+        Command::Ask { request, .. } => Some(Report::Unanswered(RequestId(request.0))),
+        // The other side sends again what was not acknowledged, and asks again what was not answered; a stalled link is
+        // given up again later.
+        Command::Acknowledge { .. }
+        | Command::Refuse { .. }
+        | Command::Answer { .. }
+        | Command::Disconnect { .. }
+        | Command::Shutdown => None,
     }
 }

@@ -22,7 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
 const PARTS: [(&str, &str, &[&str]); 4] = [
     ("store", "kinfolk_engine", &["store"]),
     ("store", "kinfolk_crypto", &["aead"]),
-    ("node", "kinfolk_crypto", &["RecoveryPhrase"]),
+    ("node", "kinfolk_crypto", &["RecoveryPhrase", "mailbox"]),
     ("api", "kinfolk_crypto", &["identity::safety_number"]),
 ];
 

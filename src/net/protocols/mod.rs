@@ -3,5 +3,6 @@
 pub(crate) mod direct;
 pub(crate) mod identify;
 pub(crate) mod kad;
+pub(crate) mod mailbox;
 pub(crate) mod mdns;
 pub(crate) mod ping;

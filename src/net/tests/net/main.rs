@@ -11,6 +11,7 @@ mod delivery;
 mod dialling;
 mod hostile;
 mod limits;
+mod mailbox;
 mod raw;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;

@@ -160,6 +160,11 @@ impl Raw {
         self.control.clone().open_stream(peer, StreamProtocol::new(PROTOCOL)).await.ok()
     }
 
+    /// The streams of any protocol.
+    pub(crate) fn control(&self) -> libp2p_stream::Control {
+        self.control.clone()
+    }
+
     pub(crate) fn accept(&self) -> libp2p_stream::IncomingStreams {
         self.control.clone().accept(StreamProtocol::new(PROTOCOL)).unwrap()
     }
