@@ -411,6 +411,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::LinkStalled(peer) => flow::look_after(step, peer),
         Alarm::Deposit(device) => deposit::due(step, device),
         Alarm::Poll => collect::poll(step),
+        Alarm::ThrowAway(hour) => host::throw_away(step, hour),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -423,6 +424,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::LinkStalled(_) => flow::LONGEST_WAIT,
         Alarm::Deposit(_) => deposit::LONGEST_WAIT,
         Alarm::Poll => collect::LONGEST_WAIT,
+        Alarm::ThrowAway(_) => host::THROW_AWAY_NEXT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }
@@ -465,6 +467,7 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     }
     sessions::housekeeping(step, by)?;
     answering::housekeeping(step, by)?;
+    step.contain(|step| host::housekeeping(step, by))?;
     let gone = outbox::housekeeping(step, by)?;
     settle(step, &gone)?;
     step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));

@@ -125,6 +125,10 @@ pub enum Alarm {
     /// Ask the mailboxes for mail.
     #[n(7)]
     Poll,
+    /// Go on throwing away what this node keeps for others until an hour since the epoch, and no longer. There while there
+    /// is more than one turn has time for.
+    #[n(8)]
+    ThrowAway(#[n(0)] u64),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,

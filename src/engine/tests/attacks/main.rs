@@ -17,6 +17,7 @@ mod damage;
 mod elsewhere;
 mod first_messages;
 mod hellos;
+mod hosts;
 mod kinds;
 mod knocks;
 mod liars;
