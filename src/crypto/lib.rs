@@ -12,7 +12,7 @@
 //! | [`handshake`] | PQXDH: X25519 and ML-KEM-768 in one agreement | docs/protocol/03-handshake.md |
 //! | [`session`] | encrypt and decrypt, one pair of devices | docs/protocol/04-ratchet.md |
 //! | [`ratchet`] | the double ratchet and the post-quantum ratchet beside it | docs/protocol/04-ratchet.md |
-//! | [`mailbox`] | tags, seals and stamps of what waits at a mailbox host | docs/protocol/07-mailbox.md |
+//! | [`mailbox`], [`tokens`] | tags, seals and stamps of what waits at a mailbox host; blind tokens | docs/protocol/07-mailbox.md |
 //! | [`aead`], [`kdf`], [`dh`], [`kem`], [`sign`], [`pad`], [`label`], [`secret`] | the primitives as this program uses them | docs/protocol/01-encoding.md |
 //!
 //! Rules that hold everywhere: an all-zero Diffie-Hellman result is refused; what is signed begins with a label of its
@@ -43,6 +43,7 @@ mod stored;
 #[cfg(test)]
 #[path = "tests/support/mod.rs"]
 mod test_support;
+pub mod tokens;
 
 #[cfg(test)]
 extern crate self as kinfolk_crypto;
