@@ -6,7 +6,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
-use crate::routes::{contacts, events, invites, messages, status, stickers};
+use crate::routes::{contacts, events, invites, mailboxes, messages, status, stickers};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +40,12 @@ use crate::routes::{contacts, events, invites, messages, status, stickers};
         messages::one,
         messages::mark_seen,
         messages::allow_read_receipts,
+        mailboxes::overview,
+        mailboxes::add,
+        mailboxes::remove,
+        mailboxes::serving,
+        mailboxes::serve,
+        mailboxes::stop_serving,
         stickers::list,
         stickers::picture,
         served,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use kinfolk_rpc::message::MessageState;
 
+use crate::mailbox::Mailbox;
 use crate::rescue::Rescue;
 use crate::span::parse_span;
 
@@ -206,6 +207,9 @@ pub enum Talk {
         #[arg(long, value_name = "SEQ")]
         since: Option<u64>,
     },
+    /// Mailboxes: nodes that keep messages for people who are away
+    #[command(subcommand)]
+    Mailbox(Mailbox),
     /// List the stickers you can send
     Stickers,
 }

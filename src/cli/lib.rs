@@ -10,6 +10,7 @@
 
 mod arguments;
 mod failure;
+mod mailbox;
 mod paper;
 mod parsed;
 mod passphrase;
@@ -17,12 +18,14 @@ mod printer;
 mod rescue;
 mod screen;
 mod show;
+mod size;
 mod span;
 mod startup;
 mod talk;
 
 pub use arguments::{Goal, Init, OnOff, Run, Send, Talk, Where, Whom};
 pub use failure::{Exit, Failure};
+pub use mailbox::{Mailbox, Serve};
 pub use paper::Paper;
 pub use parsed::{Act, Parsed, Unparsed, parse};
 pub use passphrase::{PassphrasePurpose, PassphraseSource, VARIABLE};

@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 
 use crate::arguments::{Arguments, Command, Init, Run, Talk};
 use crate::failure::{Exit, Failure};
+use crate::mailbox::Mailbox;
 use crate::paper::Paper;
 use crate::passphrase::PassphraseSource;
 use crate::rescue::Rescue;
@@ -46,7 +47,12 @@ impl Talk {
     #[must_use]
     pub const fn works_offline(&self) -> bool {
         match self {
-            Self::Status | Self::Contacts | Self::Verify { .. } | Self::History { .. } | Self::Stickers => true,
+            Self::Status
+            | Self::Contacts
+            | Self::Verify { .. }
+            | Self::History { .. }
+            | Self::Stickers
+            | Self::Mailbox(Mailbox::List) => true,
             Self::Invite { .. }
             | Self::Add { .. }
             | Self::Accept(_)
@@ -57,6 +63,7 @@ impl Talk {
             | Self::Remove(_)
             | Self::Send(_)
             | Self::Receipts { .. }
+            | Self::Mailbox(_)
             | Self::Watch { .. } => false,
         }
     }

@@ -25,6 +25,7 @@ use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, SafetyNumber
 use kinfolk_rpc::door::{self, Door};
 use kinfolk_rpc::event::EventPage;
 use kinfolk_rpc::invite::{CreateInvite, Invite};
+use kinfolk_rpc::mailbox::{AddMailbox, MailboxAdded, Mailboxes, Serve, Serving};
 use kinfolk_rpc::message::{AllowReadReceipts, MarkSeen, Message, MessagePage, SendMessage, Sent};
 use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::route;
@@ -252,6 +253,54 @@ impl Client {
     /// [`ClientError`].
     pub async fn allow_read_receipts(&self, chat: &str, allowed: bool) -> Result<Done, ClientError> {
         self.tell(Method::PUT, &route::to(route::READ_RECEIPTS, &[chat]), &AllowReadReceipts { allowed }).await
+    }
+
+    /// This person's mailboxes, and this node as one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mailboxes(&self) -> Result<Mailboxes, ClientError> {
+        self.ask(Method::GET, route::MAILBOXES).await
+    }
+
+    /// Names a mailbox for what is sent to this person.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn add_mailbox(&self, wish: &AddMailbox) -> Result<MailboxAdded, ClientError> {
+        self.tell(Method::POST, route::MAILBOX_HOSTS, wish).await
+    }
+
+    /// Names a mailbox no longer: one by its node's id or the contact whose node it is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn remove_mailbox(&self, mailbox: &str) -> Result<Done, ClientError> {
+        self.ask(Method::DELETE, &route::to(route::MAILBOX_HOST, &[mailbox])).await
+    }
+
+    /// What this node keeps for others.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn serving(&self) -> Result<Serving, ClientError> {
+        self.ask(Method::GET, route::MAILBOX_SERVING).await
+    }
+
+    /// Serves as a mailbox from now on, or changes what is offered.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn serve(&self, wish: &Serve) -> Result<Serving, ClientError> {
+        self.tell(Method::PUT, route::MAILBOX_SERVING, wish).await
+    }
+
+    /// Serves as a mailbox no longer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn stop_serving(&self) -> Result<Done, ClientError> {
+        self.ask(Method::DELETE, route::MAILBOX_SERVING).await
     }
 
     /// The stickers that can be sent.

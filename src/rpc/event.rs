@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contact::Contact;
+use crate::mailbox::Custodian;
 use crate::message::{Message, MessageState};
 
 /// The request header that says where a stream of events is to be resumed.
@@ -34,6 +35,9 @@ pub enum What {
         chat: String,
         /// How far.
         state: MessageState,
+        /// Who keeps it until its recipient comes for it; absent where nobody does.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        custody: Vec<Custodian>,
     },
     /// A line appeared that can no longer be read, because the store is damaged there.
     MessageDamaged {

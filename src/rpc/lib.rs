@@ -16,6 +16,7 @@
 //! | [`contact`] | people |
 //! | [`invite`] | links |
 //! | [`message`] | lines of a conversation |
+//! | [`mailbox`] | nodes that keep messages for people who are away |
 //! | [`sticker`] | stickers |
 //! | [`event`] | what a face is told |
 //! | [`problem`] | what went wrong, as RFC 9457 writes it |
@@ -24,6 +25,7 @@ pub mod contact;
 pub mod door;
 pub mod event;
 pub mod invite;
+pub mod mailbox;
 pub mod message;
 pub mod problem;
 pub mod route;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::mailbox::Custodian;
+
 /// A line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
@@ -29,6 +31,9 @@ pub struct Message {
     pub reactions: Vec<Reaction>,
     /// How far it has come.
     pub state: MessageState,
+    /// Who keeps it until its recipient comes for it; absent where nobody does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custody: Vec<Custodian>,
 }
 
 /// Who said something.
@@ -137,6 +142,9 @@ pub struct Sent {
     pub chat: String,
     /// How far it has come.
     pub state: MessageState,
+    /// Who keeps it until its recipient comes for it; absent where nobody does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custody: Vec<Custodian>,
 }
 
 /// Up to where the person has seen a conversation.

@@ -34,6 +34,14 @@ pub const MESSAGE: &str = "/v1/chats/{chat}/messages/{message}";
 pub const SEEN: &str = "/v1/chats/{chat}/seen";
 /// Whether the other side is told what has been read.
 pub const READ_RECEIPTS: &str = "/v1/chats/{chat}/read-receipts";
+/// Mailboxes: this person's, and this node as one.
+pub const MAILBOXES: &str = "/v1/mailboxes";
+/// The nodes that keep what is for this person.
+pub const MAILBOX_HOSTS: &str = "/v1/mailboxes/hosts";
+/// One of them.
+pub const MAILBOX_HOST: &str = "/v1/mailboxes/hosts/{mailbox}";
+/// This node as a mailbox.
+pub const MAILBOX_SERVING: &str = "/v1/mailboxes/serving";
 /// The stickers that can be sent.
 pub const STICKERS: &str = "/v1/stickers";
 /// The picture of a sticker.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::mailbox::MailboxStatus;
+
 /// Who this profile is and how its node is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
@@ -24,8 +26,8 @@ pub struct Status {
     pub contacts: u64,
     /// How many payloads wait to be taken by somebody.
     pub outbox: u64,
-    /// How many mailboxes keep messages for this node.
-    pub mailboxes: u64,
+    /// The mailboxes that keep what is for this person, in the order in which they were named.
+    pub mailboxes: Vec<MailboxStatus>,
     /// What the profile takes on the disk, in bytes.
     pub storage_bytes: u64,
     /// The number of the newest event in the log.

@@ -85,6 +85,7 @@ fn said<'a>(
             message: place.id.to_string(),
             chat: place.conversation.to_string(),
             state: state(*how_far),
+            custody: names.custody(*place, *how_far)?,
         }),
         Event::ContactAdded(identity) => person_as_known(read, people, *identity)?.map(rpc::What::ContactAdded),
         Event::ContactChanged(identity) => person_as_known(read, people, *identity)?.map(rpc::What::ContactChanged),

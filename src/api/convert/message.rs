@@ -4,12 +4,14 @@ use axum::http::StatusCode;
 use kinfolk_engine::event::MessagePlace;
 use kinfolk_engine::query::{self, Line};
 use kinfolk_engine::store::{Key, MessageState, Read, ReadError, Row};
+use kinfolk_rpc::mailbox::Custodian;
 use kinfolk_rpc::message as rpc;
 use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Text, TextError};
 use kinfolk_wire::ids::{ConversationId, IdentityId};
 use kinfolk_wire::name::Name;
 
 use super::contact::named;
+use super::mailbox::custodian;
 use crate::problem::Refused;
 
 /// The conversation that a text names: by its own id, which also finds those whose contact was removed, or by the
@@ -73,6 +75,7 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
         location: None,
         reactions: Vec::new(),
         state: state(line.state),
+        custody: names.custody(line.place, line.state)?,
     };
     match &line.body {
         Body::Text(text) => {
@@ -114,8 +117,13 @@ pub(crate) const fn state(state: MessageState) -> rpc::MessageState {
 }
 
 /// A line that was said.
-pub(crate) fn sent(place: &MessagePlace, how_far: MessageState) -> rpc::Sent {
-    rpc::Sent { message: place.id.to_string(), chat: place.conversation.to_string(), state: state(how_far) }
+pub(crate) fn sent(read: &dyn Read, place: MessagePlace, how_far: MessageState) -> Result<rpc::Sent, Refused> {
+    Ok(rpc::Sent {
+        message: place.id.to_string(),
+        chat: place.conversation.to_string(),
+        state: state(how_far),
+        custody: Names::of(read)?.custody(place, how_far)?,
+    })
 }
 
 /// What is to be said.
@@ -168,6 +176,20 @@ impl<'a> Names<'a> {
         };
         self.known.insert(identity, found.clone());
         Ok(found)
+    }
+
+    /// Who keeps a line that has come this far until its recipient comes for it.
+    pub(crate) fn custody(&mut self, place: MessagePlace, how_far: MessageState) -> Result<Vec<Custodian>, ReadError> {
+        if how_far != MessageState::Sent {
+            return Ok(Vec::new());
+        }
+        let hosts = match query::custody(self.read, place) {
+            Ok(hosts) => hosts,
+            // The line itself can be read where what became of it cannot.
+            Err(ReadError::Damaged { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        hosts.into_iter().map(|host| custodian(self.read, host, self)).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod contact;
 pub(crate) mod event;
 pub(crate) mod invite;
+pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod refusal;
 pub(crate) mod status;

@@ -46,9 +46,13 @@ impl From<ResolveError> for Refused {
 /// The HTTP status of a code.
 fn status(code: &str) -> StatusCode {
     match code {
-        "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" => StatusCode::NOT_FOUND,
+        "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" | "unknown_mailbox" => {
+            StatusCode::NOT_FOUND
+        }
         "ambiguous_contact" | "already_contact" | "id_taken" | "not_accepted" | "declined" | "blocked"
-        | "not_asking" | "no_profile" => StatusCode::CONFLICT,
+        | "not_asking" | "no_profile" | "not_serving" | "too_many_mailboxes" | "ambiguous_mailbox" => {
+            StatusCode::CONFLICT
+        }
         "invite_expired" => StatusCode::GONE,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,

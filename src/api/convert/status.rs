@@ -22,7 +22,7 @@ pub(crate) fn status(read: &dyn Read) -> Result<rpc::Status, Refused> {
         peers: query::peers(read)?.len() as u64,
         contacts: query::contacts(read)?.len() as u64,
         outbox: query::outbox_len(read)? as u64,
-        mailboxes: 0,
+        mailboxes: super::mailbox::states(read)?,
         storage_bytes: 0,
         seq: query::last_event(read)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),

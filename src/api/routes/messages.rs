@@ -74,7 +74,9 @@ pub(crate) async fn send(
     let body = convert::message::body(&wish)?;
     let conversation = find(&room, chat).await?;
     match room.node().command(Command::SendMessage { id, conversation, body }).await? {
-        Answer::Message(place, state) => Ok(Json(convert::message::sent(&place, state))),
+        Answer::Message(place, state) => {
+            ask(&room, move |read| convert::message::sent(read, place, state)).await.map(Json)
+        }
         other => Err(unexpected(&other)),
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod contacts;
 pub(crate) mod events;
 pub(crate) mod invites;
+pub(crate) mod mailboxes;
 pub(crate) mod messages;
 pub(crate) mod status;
 pub(crate) mod stickers;
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use kinfolk_engine::input::Command;
 use kinfolk_engine::store::Read;
 use kinfolk_node::Answer;
@@ -42,6 +43,10 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::MESSAGE, get(messages::one))
         .route(route::SEEN, put(messages::mark_seen))
         .route(route::READ_RECEIPTS, put(messages::allow_read_receipts))
+        .route(route::MAILBOXES, get(mailboxes::overview))
+        .route(route::MAILBOX_HOSTS, post(mailboxes::add))
+        .route(route::MAILBOX_HOST, delete(mailboxes::remove))
+        .route(route::MAILBOX_SERVING, get(mailboxes::serving).put(mailboxes::serve).delete(mailboxes::stop_serving))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))
         .route(route::OPENAPI, get(crate::openapi::served))

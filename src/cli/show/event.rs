@@ -1,6 +1,7 @@
 use kinfolk_rpc::event::{Event, What};
 
 use super::contact::{standing, warning};
+use super::mailbox::custody;
 use super::message::{line_in_chat, progress};
 use super::short;
 
@@ -8,7 +9,9 @@ use super::short;
 pub(crate) fn line(event: &Event) -> String {
     match &event.what {
         What::MessageAdded(message) => line_in_chat(message),
-        What::MessageChanged { message, state, .. } => format!("  {} is {}", short(message), progress(*state)),
+        What::MessageChanged { message, state, custody: by, .. } => {
+            format!("  {} is {}{}", short(message), progress(*state), custody(" (", by, ")"))
+        }
         What::MessageDamaged { message, .. } => {
             format!("  {} can no longer be read: the store is damaged there", short(message))
         }

@@ -1,5 +1,6 @@
 use kinfolk_rpc::message::{Kind, Message, MessageState};
 
+use super::mailbox::custody;
 use super::short;
 use super::text::contained;
 use super::time::moment;
@@ -9,7 +10,9 @@ pub(crate) fn line(message: &Message) -> String {
     let when = moment(message.at);
     match message.state {
         MessageState::Received => format!("{when}  {}: {}", message.from.display_name, said(message)),
-        state => format!("{when}  you ({}): {}", progress(state), said(message)),
+        state => {
+            format!("{when}  you ({}{}): {}", progress(state), custody(", ", &message.custody, ""), said(message))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod contact;
 pub(crate) mod event;
+pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod qr;
 pub(crate) mod rescue;

@@ -1,3 +1,4 @@
+use kinfolk_rpc::mailbox::{MailboxState, MailboxStatus};
 use kinfolk_rpc::status::{Reach, Status};
 
 /// A node's state.
@@ -20,10 +21,18 @@ pub(crate) fn page(status: &Status) -> String {
     row("contacts", &status.contacts.to_string());
     row("connected", &status.peers.to_string());
     row("to be sent", &status.outbox.to_string());
-    row("mailboxes", &status.mailboxes.to_string());
+    row("mailboxes", &mailboxes(&status.mailboxes));
     row("on disk", &bytes(status.storage_bytes));
     row("version", &status.version);
     page
+}
+
+/// How many there are, and how many of them do not answer.
+fn mailboxes(all: &[MailboxStatus]) -> String {
+    match all.iter().filter(|mailbox| mailbox.state == MailboxState::Silent).count() {
+        0 => all.len().to_string(),
+        silent => format!("{} ({silent} silent)", all.len()),
+    }
 }
 
 fn bytes(count: u64) -> String {

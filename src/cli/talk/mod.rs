@@ -2,6 +2,7 @@
 
 mod history;
 mod invite;
+mod mailbox;
 mod send;
 
 use std::time::Duration;
@@ -66,6 +67,7 @@ pub async fn execute(talk: &Talk, client: &Client, screen: &mut Screen) -> Resul
             screen.follow(&mut events).await?;
             Err(Failure::node_stopped())
         }
+        Talk::Mailbox(asked) => mailbox::mailbox(asked, client, screen).await,
         Talk::Stickers => {
             let list = client.stickers().await?;
             list.stickers.iter().try_for_each(|sticker| {

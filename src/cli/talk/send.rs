@@ -58,10 +58,13 @@ async fn until(goal: Goal, sent: &mut Sent, events: &mut Events, client: &Client
     while !goal.is_reached(sent.state) && sent.state != MessageState::NotDelivered {
         let event = events.next().await?.ok_or_else(Failure::node_stopped)?;
         match event.what {
-            What::MessageChanged { message, chat, state } if message == sent.message && chat == sent.chat => {
-                sent.state = state;
+            What::MessageChanged { message, chat, state, custody } if message == sent.message && chat == sent.chat => {
+                (sent.state, sent.custody) = (state, custody);
             }
-            What::Reset => sent.state = client.message(&sent.chat, &sent.message).await?.state,
+            What::Reset => {
+                let line = client.message(&sent.chat, &sent.message).await?;
+                (sent.state, sent.custody) = (line.state, line.custody);
+            }
             _ => {}
         }
     }
@@ -72,7 +75,7 @@ fn tell(sent: &Sent, online: bool, screen: &mut Screen) -> Result<(), Failure> {
     screen.tell(sent, || match sent.state {
         MessageState::Queued if online => "On its way: kinfolk history shows when it has arrived.".to_owned(),
         MessageState::Queued => "Queued: it is sent as soon as they can be reached.".to_owned(),
-        MessageState::Sent => "Sent.".to_owned(),
+        MessageState::Sent => format!("Sent{}.", show::mailbox::custody(" (", &sent.custody, ")")),
         MessageState::Delivered => "Delivered.".to_owned(),
         MessageState::Read => "Read.".to_owned(),
         MessageState::NotDelivered => "Not delivered.".to_owned(),

@@ -8,6 +8,9 @@ use kinfolk_rpc::contact::{
 use kinfolk_rpc::door::Door;
 use kinfolk_rpc::event::{Event, EventPage, What};
 use kinfolk_rpc::invite::{Admission, CreateInvite, Invite, Uses};
+use kinfolk_rpc::mailbox::{
+    AddMailbox, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serve, Serving,
+};
 use kinfolk_rpc::message::{
     AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Reaction, SendMessage, Sender,
     Sent,
@@ -46,6 +49,7 @@ fn text() -> Message {
         location: None,
         reactions: vec![],
         state: MessageState::Received,
+        custody: vec![],
     }
 }
 
@@ -57,6 +61,14 @@ fn text_json() -> String {
         "c0".repeat(32)
     )
 }
+
+fn custody() -> Vec<Custodian> {
+    let known = Custodian { peer: "e0".into(), name: Some("Eve".into()), display_name: Some("E".into()) };
+    vec![known, Custodian { peer: "f0".into(), name: None, display_name: None }]
+}
+
+const CUSTODY: &str = "[{\"peer\":\"e0\",\"name\":\"Eve\",\"display_name\":\"E\"},\
+                       {\"peer\":\"f0\",\"name\":null,\"display_name\":null}]";
 
 fn contact() -> Contact {
     Contact {
@@ -114,8 +126,19 @@ fn messages() {
         "{\"messages\":[],\"damaged\":0,\"seq\":9}",
     );
     reads_and_writes(
-        &Sent { message: "m".into(), chat: "c".into(), state: MessageState::Queued },
+        &Sent { message: "m".into(), chat: "c".into(), state: MessageState::Queued, custody: vec![] },
         "{\"message\":\"m\",\"chat\":\"c\",\"state\":\"queued\"}",
+    );
+    reads_and_writes(
+        &Sent { message: "m".into(), chat: "c".into(), state: MessageState::Sent, custody: custody() },
+        &format!("{{\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\"custody\":{CUSTODY}}}"),
+    );
+    reads_and_writes(
+        &Message { message: "m".into(), chat: "c".into(), state: MessageState::Sent, custody: custody(), ..text() },
+        &format!(
+            "{{\"message\":\"m\",\"chat\":\"c\",\"from\":{BO},\"at\":1790000000000,\"kind\":\"text\",\"text\":\"hello\",\
+             \"reactions\":[],\"state\":\"sent\",\"custody\":{CUSTODY}}}"
+        ),
     );
     reads_and_writes(
         &SendMessage { message: Some("m".into()), text: Some("t".into()), ..SendMessage::default() },
@@ -150,12 +173,15 @@ fn every_state_and_kind_has_its_name() {
         ContactState::Declined,
         ContactState::Removed,
     ];
+    let mailboxes = [MailboxState::New, MailboxState::Answering, MailboxState::Silent, MailboxState::Unreliable];
     let reach = [Reach::Public, Reach::Relayed, Reach::Private, Reach::Unknown];
-    let all = [names(&states), names(&kinds), names(&contacts), names(&reach)].join("\n").replace('"', "");
+    let all =
+        [names(&states), names(&kinds), names(&contacts), names(&reach), names(&mailboxes)].join("\n").replace('"', "");
     assert_eq!(
         all,
         "queued sent delivered read not_delivered received\ntext sticker location unknown\n\
-         requested asking accepted declined removed\npublic relayed private unknown"
+         requested asking accepted declined removed\npublic relayed private unknown\n\
+         new answering silent unreliable"
     );
 }
 
@@ -207,6 +233,66 @@ fn invites() {
 }
 
 #[test]
+fn mailboxes() {
+    let mailbox = Mailbox {
+        peer: "e0".into(),
+        contact: Some("e1".into()),
+        name: Some("Eve".into()),
+        display_name: Some("E".into()),
+        state: MailboxState::Answering,
+        added_at: 1,
+        answered_at: Some(2),
+        failures: 0,
+    };
+    let mailbox_json = "{\"peer\":\"e0\",\"contact\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\",\
+                        \"state\":\"answering\",\"added_at\":1,\"answered_at\":2,\"failures\":0}";
+    reads_and_writes(&mailbox, mailbox_json);
+    reads_and_writes(
+        &Mailbox {
+            contact: None,
+            name: None,
+            display_name: None,
+            answered_at: None,
+            failures: 3,
+            state: MailboxState::Silent,
+            ..mailbox.clone()
+        },
+        "{\"peer\":\"e0\",\"contact\":null,\"name\":null,\"display_name\":null,\"state\":\"silent\",\"added_at\":1,\
+         \"answered_at\":null,\"failures\":3}",
+    );
+    let serving = Serving {
+        peer: "a0".into(),
+        link: "kinfolk-mailbox:x".into(),
+        capacity_bytes: 1_048_576,
+        work_bits: 20,
+        stored_bytes: 512,
+        stored_messages: 1,
+    };
+    let serving_json = "{\"peer\":\"a0\",\"link\":\"kinfolk-mailbox:x\",\"capacity_bytes\":1048576,\"work_bits\":20,\
+                        \"stored_bytes\":512,\"stored_messages\":1}";
+    reads_and_writes(&serving, serving_json);
+    reads_and_writes(
+        &Mailboxes { mailboxes: vec![mailbox], serving: Some(serving), waiting: 4 },
+        &format!("{{\"mailboxes\":[{mailbox_json}],\"serving\":{serving_json},\"waiting\":4}}"),
+    );
+    reads_and_writes(
+        &Mailboxes { mailboxes: vec![], serving: None, waiting: 0 },
+        "{\"mailboxes\":[],\"serving\":null,\"waiting\":0}",
+    );
+    reads_and_writes(&AddMailbox { contact: Some("Eve".into()), link: None }, "{\"contact\":\"Eve\"}");
+    reads_and_writes(
+        &AddMailbox { contact: None, link: Some("kinfolk-mailbox:x".into()) },
+        "{\"link\":\"kinfolk-mailbox:x\"}",
+    );
+    reads_and_writes(
+        &MailboxAdded { peer: "e0".into(), contact: None, name: None, display_name: None },
+        "{\"peer\":\"e0\",\"contact\":null,\"name\":null,\"display_name\":null}",
+    );
+    reads_and_writes(&Serve::default(), "{}");
+    reads_and_writes(&Serve { capacity_bytes: Some(1), work_bits: Some(2) }, "{\"capacity_bytes\":1,\"work_bits\":2}");
+}
+
+#[test]
 fn the_node() {
     reads_and_writes(
         &Status {
@@ -219,14 +305,14 @@ fn the_node() {
             peers: 1,
             contacts: 2,
             outbox: 3,
-            mailboxes: 0,
+            mailboxes: vec![MailboxStatus { peer: "e0".into(), contact: None, state: MailboxState::New }],
             storage_bytes: 4,
             seq: 5,
             version: "0.1.0".into(),
         },
         "{\"identity\":\"a0\",\"device\":\"d0\",\"name\":\"Al\",\"display_name\":\"A\",\
          \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
-         \"peers\":1,\"contacts\":2,\"outbox\":3,\"mailboxes\":0,\"storage_bytes\":4,\"seq\":5,\"version\":\"0.1.0\"}",
+         \"peers\":1,\"contacts\":2,\"outbox\":3,\"mailboxes\":[{\"peer\":\"e0\",\"contact\":null,\"state\":\"new\"}],\"storage_bytes\":4,\"seq\":5,\"version\":\"0.1.0\"}",
     );
     reads_and_writes(&Rename { name: "Bo".into() }, "{\"name\":\"Bo\"}");
     reads_and_writes(&Done::new(), "{\"ok\":true}");
@@ -266,7 +352,7 @@ fn events() {
         (Some(1), What::MessageAdded(text()), format!("{{\"seq\":1,\"event\":\"message_added\",{}}}", text_json())),
         (
             Some(2),
-            What::MessageChanged { message: "m".into(), chat: chat(), state: MessageState::Read },
+            What::MessageChanged { message: "m".into(), chat: chat(), state: MessageState::Read, custody: vec![] },
             "{\"seq\":2,\"event\":\"message_changed\",\"message\":\"m\",\"chat\":\"c\",\"state\":\"read\"}".into(),
         ),
         (
@@ -294,6 +380,15 @@ fn events() {
         ),
         (Some(9), What::Reset, "{\"seq\":9,\"event\":\"reset\"}".into()),
     ];
+    let kept =
+        What::MessageChanged { message: "m".into(), chat: chat(), state: MessageState::Sent, custody: custody() };
+    reads_and_writes(
+        &Event { seq: Some(2), what: kept },
+        &format!(
+            "{{\"seq\":2,\"event\":\"message_changed\",\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\
+             \"custody\":{CUSTODY}}}"
+        ),
+    );
     assert_eq!(cases.each_ref().map(|(_, what, _)| what.name()), What::NAMES);
     for (seq, what, json) in cases {
         assert!(json.contains(&format!("\"event\":\"{}\"", what.name())));
@@ -315,5 +410,7 @@ fn f03_the_token_is_not_printed_with_the_door() {
 fn a_wish_with_a_field_that_does_not_exist_is_refused_and_an_answer_with_one_is_read() {
     assert!(serde_json::from_str::<SendMessage>("{\"text\":\"t\",\"colour\":\"red\"}").is_err());
     assert!(serde_json::from_str::<AddContact>("{\"link\":\"x\",\"nmae\":\"Bo\"}").is_err());
+    assert!(serde_json::from_str::<AddMailbox>("{\"contatc\":\"Eve\"}").is_err());
+    assert!(serde_json::from_str::<Serve>("{\"capacity\":1}").is_err());
     assert!(serde_json::from_str::<Sent>("{\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\"new\":1}").is_ok());
 }

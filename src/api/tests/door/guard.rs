@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 26] = [
+pub(crate) const ROUTES: [(&str, &str); 32] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -31,6 +31,12 @@ pub(crate) const ROUTES: [(&str, &str); 26] = [
     ("GET", route::MESSAGE),
     ("PUT", route::SEEN),
     ("PUT", route::READ_RECEIPTS),
+    ("GET", route::MAILBOXES),
+    ("POST", route::MAILBOX_HOSTS),
+    ("DELETE", route::MAILBOX_HOST),
+    ("GET", route::MAILBOX_SERVING),
+    ("PUT", route::MAILBOX_SERVING),
+    ("DELETE", route::MAILBOX_SERVING),
     ("GET", route::STICKERS),
     ("GET", route::STICKER),
     ("GET", route::OPENAPI),

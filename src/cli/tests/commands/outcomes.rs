@@ -3,6 +3,7 @@
 use kinfolk_cli::{Exit, Screen, execute};
 use kinfolk_client::Client;
 use kinfolk_rpc::event::{Event, What};
+use kinfolk_rpc::mailbox::Custodian;
 use kinfolk_rpc::message::{MessagePage, MessageState};
 use kinfolk_rpc::{Done, contact::ContactPage, invite::Invite};
 
@@ -11,7 +12,11 @@ use crate::sample::{self, BO, CHAT, MESSAGE};
 use crate::{Paper, carry_out, talk_of};
 
 fn changed(state: MessageState) -> Event {
-    Event { seq: Some(1), what: What::MessageChanged { message: MESSAGE.into(), chat: CHAT.into(), state } }
+    kept(state, vec![])
+}
+
+fn kept(state: MessageState, custody: Vec<Custodian>) -> Event {
+    Event { seq: Some(1), what: What::MessageChanged { message: MESSAGE.into(), chat: CHAT.into(), state, custody } }
 }
 
 fn sending(state: MessageState, events: &[Event], after: After) -> Door {
@@ -47,7 +52,8 @@ async fn people_are_told_whether_what_they_said_is_on_its_way_or_waits() {
 
 #[tokio::test]
 async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
-    let other = What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read };
+    let other =
+        What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read, custody: vec![] };
     let events = [Event { seq: Some(1), what: other }, changed(MessageState::Sent), changed(MessageState::Delivered)];
     let door = sending(MessageState::Queued, &events, After::Silence);
     let outcome = carry_out("--json send Bo hello --wait delivered --timeout 60s", &door, None).await;
@@ -392,4 +398,109 @@ async fn every_act_on_a_contact_asks_for_that_act() {
     let door = Door::open().says("POST /v1/contacts", Says::ok(&added));
     carry_out(&format!("add {} --name Bobby", sample::LINK), &door, None).await;
     assert_eq!(door.asked()[0].1, format!("{{\"link\":\"{}\",\"name\":\"Bobby\"}}", sample::LINK));
+}
+
+#[tokio::test]
+async fn every_act_on_mailboxes_asks_for_that_act() {
+    let (host, serving) = ("POST /v1/mailboxes/hosts", "PUT /v1/mailboxes/serving");
+    for (line, target, body) in [
+        ("mailbox add Eve", host, "{\"contact\":\"Eve\"}".to_owned()),
+        (&format!("mailbox add {}", sample::MAILBOX_LINK), host, format!("{{\"link\":\"{}\"}}", sample::MAILBOX_LINK)),
+        // Not what it should be, and the door says so.
+        (&format!("mailbox add {}", sample::LINK), host, format!("{{\"link\":\"{}\"}}", sample::LINK)),
+        ("mailbox remove Eve", "DELETE /v1/mailboxes/hosts/Eve", String::new()),
+        ("mailbox serve", serving, "{}".to_owned()),
+        (
+            "mailbox serve --capacity 64MiB --work-bits 18",
+            serving,
+            "{\"capacity_bytes\":67108864,\"work_bits\":18}".to_owned(),
+        ),
+        ("mailbox serve --stop", "DELETE /v1/mailboxes/serving", String::new()),
+        ("mailbox status", "GET /v1/mailboxes/serving", String::new()),
+        ("mailbox list", "GET /v1/mailboxes", String::new()),
+    ] {
+        let says = match target {
+            "POST /v1/mailboxes/hosts" => Says::ok(&sample::mailbox_added()),
+            "GET /v1/mailboxes" => Says::ok(&sample::mailboxes()),
+            "GET /v1/mailboxes/serving" | "PUT /v1/mailboxes/serving" => Says::ok(&sample::serving()),
+            _ => Says::ok(&Done::new()),
+        };
+        let door = Door::open().says(target, says);
+        let outcome = carry_out(&format!("--json {line}"), &door, None).await;
+        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""), "{line}");
+        assert_eq!(door.asked(), [(target.to_owned(), body)], "{line}");
+        assert_eq!(outcome.out.lines().count(), if line == "mailbox list" { 2 } else { 1 }, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn people_see_who_keeps_a_message_and_programs_do_too() {
+    use kinfolk_rpc::message::Message;
+    let words = "kept by \u{2068}Eve\u{2069} and 1 other";
+    let line = Message { custody: sample::custody(), ..sample::text("hi", MessageState::Sent) };
+    let door = Door::open()
+        .says("GET /v1/chats/Bo/messages?last=20", Says::ok(&sample::page(vec![line])))
+        .says("GET /v1/events", Says::events(&[kept(MessageState::Sent, sample::custody())], After::End));
+    for (line, said) in [("history Bo", format!("you (sent, {words}): ")), ("watch", format!(" is sent ({words})\n"))] {
+        let people = carry_out(line, &door, None).await.out;
+        assert!(people.contains(&said), "{line}: {people}");
+        let json = carry_out(&format!("--json {line}"), &door, None).await.out;
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((value["custody"][0]["name"].as_str(), value["custody"][1]["name"].as_str()), (Some("Eve"), None));
+        assert_eq!(value["custody"][1]["peer"], sample::OTHER_NODE);
+    }
+    let door = sending(MessageState::Queued, &[kept(MessageState::Sent, sample::custody())], After::Silence);
+    let outcome = carry_out("send Bo hello --wait sent --timeout 60s", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out), (Exit::Done, format!("Sent ({words}).\n")));
+    let door = sending(
+        MessageState::Queued,
+        &[kept(MessageState::Sent, sample::custody()), changed(MessageState::Delivered)],
+        After::Silence,
+    );
+    let outcome = carry_out("send Bo hello --wait delivered --timeout 60s", &door, None).await;
+    assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Done, "Delivered.\n"), "it is nobody else's any more");
+}
+
+#[tokio::test]
+async fn mailboxes_are_listed_for_people_with_what_waits_and_what_is_kept() {
+    use kinfolk_rpc::mailbox::Mailboxes;
+    let empty = Mailboxes { mailboxes: vec![], serving: Some(sample::serving()), waiting: 1 };
+    let door = Door::open()
+        .says("GET /v1/mailboxes", Says::ok(&sample::mailboxes()))
+        .says("GET /v1/mailboxes", Says::ok(&empty));
+    let page = carry_out("mailbox list", &door, None).await.out;
+    assert_eq!(
+        page,
+        "5ab39e0c  answering   since 2026-11-29 12:00:00Z  answered 2026-11-30 12:00:00Z  \u{2068}Eve\u{2069}\n\
+         91c4d83f  silent      since 2026-11-29 12:00:00Z  answered never                 -  (asked 3 times since)\n\
+         At the mailboxes of others lie 2 messages of yours.\n"
+    );
+    let page = carry_out("mailbox list", &door, None).await.out;
+    assert!(page.starts_with("None yet."), "{page}");
+    assert!(page.contains("This node keeps 31 messages (160 KiB) for others.\n"), "{page}");
+    assert!(page.ends_with("At the mailboxes of others lies 1 message of yours.\n"), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_mailbox_is_refused_with_says_what_to_do() {
+    for (code, detail, next) in [
+        ("invalid_mailbox_link", "this link is damaged", "ask for it again; it is printed by: kinfolk mailbox serve"),
+        (
+            "not_serving",
+            "Eve does not serve as a mailbox; they begin with `kinfolk mailbox serve`",
+            "they begin with `kinfolk mailbox serve`",
+        ),
+        ("too_many_mailboxes", "you have 5", "name one no longer with: kinfolk mailbox remove PEER"),
+        (
+            "own_mailbox",
+            "this node cannot be its own mailbox",
+            "name a node that stays on, as in: kinfolk mailbox add CONTACT",
+        ),
+    ] {
+        let door = Door::open().says("POST /v1/mailboxes/hosts", Says::no(409, code, detail));
+        let outcome = carry_out("mailbox add Eve", &door, None).await;
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Refused, ""), "{code}");
+        let what = detail.split("; ").next().unwrap();
+        assert_eq!(outcome.err, format!("error: {what}\n  {next}\n"), "{code}");
+    }
 }

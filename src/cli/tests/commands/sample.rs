@@ -3,6 +3,9 @@
 use kinfolk_cli::{Initialised, Ready, Rescued, UnlockedBy};
 use kinfolk_rpc::contact::{Contact, ContactState, NameWarning, NameWarningKind};
 use kinfolk_rpc::event::{Event, What};
+use kinfolk_rpc::mailbox::{
+    CAPACITY, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serving, WORK_BITS,
+};
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{Reach, Reachability, Status};
 
@@ -11,6 +14,10 @@ pub(crate) const BO: &str = "b07e52c9814d3fa6097be1c5d2f8403a6e91bd7c05f2a8349d6
 pub(crate) const CHAT: &str = "c8d94b1f60a2e7357b9c0d8f4e1a26b35f7092c8e4d1a6b0973f5c2e8d40b716";
 pub(crate) const MESSAGE: &str = "5e0c7a91d3b8462f9a10c4e7b25d8f36";
 pub(crate) const NOON: u64 = 1_796_040_000_000;
+pub(crate) const EVE: &str = "7d20f58e3b9146ac0d57e2f8b3c96a1458fe07d29b6c3140ea85d7126f94b3c8";
+pub(crate) const EVES_NODE: &str = "0024080112205ab39e0c41d7826f93e5b80a17cd264fb05e3917c8ad62f4801b7e95d3c6a20f";
+pub(crate) const OTHER_NODE: &str = "00240801122091c4d83fb20a6e57f81d3409bce675a2e9068b4f13d7c05a96fe7821bd40c35e";
+pub(crate) const MAILBOX_LINK: &str = "kinfolk-mailbox:owBYJgAkCAES";
 pub(crate) const LINK: &str = "kinfolk:glkBPqkAAQEBAlgg";
 
 pub(crate) fn isolated(name: &str) -> String {
@@ -60,6 +67,7 @@ pub(crate) fn text(text: &str, state: MessageState) -> Message {
         location: None,
         reactions: vec![],
         state,
+        custody: vec![],
     }
 }
 
@@ -81,7 +89,7 @@ pub(crate) fn page(messages: Vec<Message>) -> MessagePage {
 }
 
 pub(crate) fn sent(state: MessageState) -> Sent {
-    Sent { message: MESSAGE.into(), chat: CHAT.into(), state }
+    Sent { message: MESSAGE.into(), chat: CHAT.into(), state, custody: vec![] }
 }
 
 pub(crate) fn status() -> Status {
@@ -98,11 +106,66 @@ pub(crate) fn status() -> Status {
         peers: 1,
         contacts: 1,
         outbox: 0,
-        mailboxes: 0,
+        mailboxes: vec![MailboxStatus {
+            peer: EVES_NODE.into(),
+            contact: Some(EVE.into()),
+            state: MailboxState::Answering,
+        }],
         storage_bytes: 12_345_678,
         seq: 12,
         version: "0.1.0".into(),
     }
+}
+
+/// Two mailboxes: a contact's, and one that has not answered of late.
+pub(crate) fn mailboxes() -> Mailboxes {
+    let eves = Mailbox {
+        peer: EVES_NODE.into(),
+        contact: Some(EVE.into()),
+        name: Some("Eve".into()),
+        display_name: Some(isolated("Eve")),
+        state: MailboxState::Answering,
+        added_at: NOON - 86_400_000,
+        answered_at: Some(NOON),
+        failures: 0,
+    };
+    let other = Mailbox {
+        peer: OTHER_NODE.into(),
+        contact: None,
+        name: None,
+        display_name: None,
+        state: MailboxState::Silent,
+        answered_at: None,
+        failures: 3,
+        ..eves.clone()
+    };
+    Mailboxes { mailboxes: vec![eves, other], serving: None, waiting: 2 }
+}
+
+pub(crate) fn mailbox_added() -> MailboxAdded {
+    MailboxAdded {
+        peer: EVES_NODE.into(),
+        contact: Some(EVE.into()),
+        name: Some("Eve".into()),
+        display_name: Some(isolated("Eve")),
+    }
+}
+
+pub(crate) fn serving() -> Serving {
+    Serving {
+        peer: OTHER_NODE.into(),
+        link: MAILBOX_LINK.into(),
+        capacity_bytes: CAPACITY,
+        work_bits: WORK_BITS,
+        stored_bytes: 163_840,
+        stored_messages: 31,
+    }
+}
+
+/// Eve's node and one of somebody unknown.
+pub(crate) fn custody() -> Vec<Custodian> {
+    let eve = Custodian { peer: EVES_NODE.into(), name: Some("Eve".into()), display_name: Some(isolated("Eve")) };
+    vec![eve, Custodian { peer: OTHER_NODE.into(), name: None, display_name: None }]
 }
 
 pub(crate) fn initialised() -> Initialised {
@@ -141,7 +204,12 @@ pub(crate) fn events() -> Vec<Event> {
         numbered(9, What::MessageAdded(text("Good morning", MessageState::Received))),
         numbered(
             10,
-            What::MessageChanged { message: MESSAGE.into(), chat: CHAT.into(), state: MessageState::Delivered },
+            What::MessageChanged {
+                message: MESSAGE.into(),
+                chat: CHAT.into(),
+                state: MessageState::Delivered,
+                custody: vec![],
+            },
         ),
         numbered(
             11,

@@ -31,6 +31,18 @@ fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         "receipts Bo maybe",
         "rescue",
         "rescue new --store punched-cards",
+        "mailbox",
+        "mailbox add",
+        "mailbox add Eve Bo",
+        "mailbox remove",
+        "mailbox serve --capacity much",
+        "mailbox serve --capacity 1KiB",
+        "mailbox serve --capacity 2TiB",
+        "mailbox serve --work-bits 0",
+        "mailbox serve --work-bits 29",
+        "mailbox serve --stop --capacity 1GiB",
+        "mailbox serve --stop --work-bits 20",
+        "mailbox status Eve",
         "completions tcsh",
         "status extra",
     ] {
@@ -96,6 +108,12 @@ fn only_what_needs_no_network_works_without_a_node() {
         "receipts Bo on",
         "watch",
         "stickers",
+        "mailbox list",
+        "mailbox add Eve",
+        "mailbox remove Eve",
+        "mailbox serve",
+        "mailbox serve --stop",
+        "mailbox status",
     ]
     .into_iter()
     .filter(|line| match typed(&format!("--data x {line}")).unwrap().act {
@@ -103,7 +121,7 @@ fn only_what_needs_no_network_works_without_a_node() {
         other => panic!("{line} is {other:?}"),
     })
     .collect();
-    assert_eq!(works, ["status", "contacts", "verify Bo", "history Bo", "stickers"]);
+    assert_eq!(works, ["status", "contacts", "verify Bo", "history Bo", "stickers", "mailbox list"]);
 }
 
 #[test]
