@@ -45,8 +45,6 @@ pub enum Label {
     Conversation,
     /// Derives a safety number.
     Safety,
-    /// Derives the key of what one device leaves for another.
-    Direction,
     /// Names a place at a mailbox host.
     MailboxTag,
     /// Derives the key that erases what lies there.
@@ -61,7 +59,7 @@ pub enum Label {
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -81,7 +79,6 @@ impl Label {
         Self::Knock,
         Self::Conversation,
         Self::Safety,
-        Self::Direction,
         Self::MailboxTag,
         Self::MailboxErase,
         Self::MailboxSeal,
@@ -116,7 +113,6 @@ impl Label {
             Self::Knock => b"kinfolk/1 knock",
             Self::Conversation => b"kinfolk/1 chat",
             Self::Safety => b"kinfolk/1 safety",
-            Self::Direction => b"kinfolk/1 direction",
             Self::MailboxTag => b"kinfolk/1 tag",
             Self::MailboxErase => b"kinfolk/1 erase",
             Self::MailboxSeal => b"kinfolk/1 seal",

@@ -35,9 +35,14 @@ pub struct Slot {
 impl DirectionKey {
     /// The key of what `sender` leaves for `recipient`.
     #[must_use]
-    pub fn new(pair_root: &[u8], sender: DeviceId, recipient: DeviceId) -> Self {
-        let parts = [Label::Direction.as_bytes(), sender.as_bytes(), recipient.as_bytes()];
-        Self(Prf::new(pair_root).over(&parts))
+    pub fn new(pair_root: &[u8; 32], sender: DeviceId, recipient: DeviceId) -> Self {
+        Self(Prf::new(pair_root).over(&[sender.as_bytes(), recipient.as_bytes()]))
+    }
+
+    /// The key itself, for vectors.
+    #[must_use]
+    pub fn to_bytes(&self) -> SecretBytes {
+        SecretBytes::new(self.0.as_bytes().to_vec())
     }
 
     /// Where an envelope lies. Who does not have the key cannot tell two tags of one pair from two of others.

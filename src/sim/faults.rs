@@ -66,7 +66,8 @@ impl Fault {
             Self::Forgery | Self::SlowDisk => 500,
             Self::Partition | Self::Disconnection => 200,
             Self::CommitFails | Self::CrashBeforeCommit | Self::CrashBeforeEffects | Self::CrashAmidEffects => 150,
-            Self::Move | Self::Rollback => 4_000,
+            Self::Move => 4_000,
+            Self::Rollback => 7_000,
             Self::ClockJump => 1_500,
         }
     }

@@ -1,14 +1,14 @@
 //! What may never happen while a world runs, whatever the weather.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_crypto::handshake::payload_digest;
-use kinfolk_engine::event::{Event, Notice};
+use kinfolk_engine::event::{Event, MessagePlace, Notice};
 use kinfolk_engine::store::{Change, Changes, Key, MessageState, Read, Row};
 use kinfolk_engine::{Effect, Rejection, Turn};
 use kinfolk_wire::direct::{Chain, FrameKind};
 use kinfolk_wire::envelope::Payload;
-use kinfolk_wire::ids::PayloadDigest;
+use kinfolk_wire::ids::{PayloadDigest, PeerId};
 
 use crate::node::SimNode;
 
@@ -17,7 +17,12 @@ use crate::node::SimNode;
 pub struct Watch {
     /// Header nonces, and the one payload that each was used for.
     nonces: BTreeMap<[u8; 24], PayloadDigest>,
+    /// Hosts that said that they keep a line.
+    custody: BTreeMap<MessagePlace, BTreeSet<PeerId>>,
 }
+
+/// Hosts that must keep a line before it may be shown as sent.
+const ENOUGH: usize = 2;
 
 impl Watch {
     /// Looks at an effect as it leaves a node. Says what is wrong with it, if anything is.
@@ -27,9 +32,32 @@ impl Watch {
             Effect::Send { kind: FrameKind::Chain, body, .. } => {
                 self.breach_of_payload(nodes.get(from)?, &Chain::decode(body).ok()?.init)
             }
-            Effect::Notify(Notice { event, .. }) => breach_of_event(from, nodes, event),
+            Effect::Notify(Notice { event, .. }) => self.breach_of_event(from, nodes, event),
             _ => None,
         }
+    }
+
+    /// A host has said that it keeps a line.
+    pub fn kept(&mut self, line: MessagePlace, host: PeerId) {
+        self.custody.entry(line).or_default().insert(host);
+    }
+
+    /// A line is shown as sent, delivered or read only when the other side can answer for that, or as sent when hosts can.
+    fn breach_of_event(&self, from: usize, nodes: &[SimNode], event: &Event) -> Option<String> {
+        let Event::MessageChanged(place, state) = event else { return None };
+        let own = nodes.get(from)?;
+        let other = nodes
+            .iter()
+            .find(|node| node.identity != own.identity && node.conversation(own.identity) == place.conversation)?;
+        let is_true = match state {
+            MessageState::Sent => {
+                other.kept.contains(place) || self.custody.get(place).is_some_and(|h| h.len() >= ENOUGH)
+            }
+            MessageState::Delivered => other.kept.contains(place),
+            MessageState::Read => other.kept.contains(place) && other.tells_read(place),
+            MessageState::Queued | MessageState::NotDelivered | MessageState::Received => true,
+        };
+        (!is_true).then(|| format!("the message {} was shown as {state:?} before it was", place.id))
     }
 
     /// What is sealed leaves only when it and its session are on the disk, and no nonce serves twice.
@@ -55,21 +83,6 @@ pub fn sealed_by(changes: &Changes) -> Vec<PayloadDigest> {
         _ => None,
     });
     sealed.collect()
-}
-
-/// A line is shown as sent, delivered or read only when the other side can answer for that.
-fn breach_of_event(from: usize, nodes: &[SimNode], event: &Event) -> Option<String> {
-    let Event::MessageChanged(place, state) = event else { return None };
-    let own = nodes.get(from)?;
-    let other = nodes
-        .iter()
-        .find(|node| node.identity != own.identity && node.conversation(own.identity) == place.conversation)?;
-    let is_true = match state {
-        MessageState::Sent | MessageState::Delivered => other.kept.contains(place),
-        MessageState::Read => other.kept.contains(place) && other.tells_read(place),
-        MessageState::Queued | MessageState::NotDelivered | MessageState::Received => true,
-    };
-    (!is_true).then(|| format!("the message {} was shown as {state:?} before it was", place.id))
 }
 
 /// What a turn may never do to the store: move a session because of something that does not open, or take back a line.

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `world.rs` | time, the loop, the nodes' turns and commits |
 //! | `wires.rs` | dials, streams, frames and their answers |
+//! | `mailboxes.rs` | hosts, what is asked of them and their answers |
 //! | `people.rs` | what people do: become contacts, talk, read, fall out |
 
+mod mailboxes;
 mod people;
 mod wires;
 
@@ -24,6 +26,7 @@ use crate::mutant::Mutant;
 use crate::network::{FrameName, Happening, Life, Stream};
 use crate::node::{Release, SimNode};
 use crate::watch::Watch;
+use mailboxes::Mailboxes;
 use people::People;
 
 /// What kind of world to make.
@@ -37,6 +40,8 @@ pub struct Plan {
     pub storm: bool,
     /// Whether people ask before they admit, decline, block, remove, and pass on each other's links.
     pub trouble: bool,
+    /// How many mailbox hosts everybody names, of which a third misbehaves.
+    pub mailboxes: usize,
     /// A fault planted in every engine.
     pub mutant: Option<Mutant>,
     /// Whether to keep a diary.
@@ -89,6 +94,7 @@ pub struct World {
     told_of_stream: BTreeMap<(usize, usize), Timestamp>,
     apart: BTreeSet<(usize, usize)>,
     alarms: BTreeMap<usize, Timestamp>,
+    hosts: Mailboxes,
     people: People,
     model: Model,
     watch: Watch,
@@ -107,6 +113,7 @@ impl World {
             weather.without(Fault::Rollback);
         }
         let nodes = (0..plan.people).map(|index| SimNode::new(index, DAWN, &mut rng)).collect();
+        let hosts = Mailboxes::draw(plan.mailboxes, &mut rng);
         let mut world = Self {
             now: DAWN,
             rng,
@@ -122,6 +129,7 @@ impl World {
             told_of_stream: BTreeMap::new(),
             apart: BTreeSet::new(),
             alarms: BTreeMap::new(),
+            hosts,
             people: People::new(plan.people),
             model: Model::default(),
             watch: Watch::default(),
@@ -143,6 +151,7 @@ impl World {
             self.start(node);
         }
         self.meet();
+        self.name_hosts();
         if self.plan.storm {
             self.weather.rage();
         }
@@ -427,7 +436,8 @@ impl World {
                 }
             }
             Effect::Notify(Notice { event: Event::SessionReset(_), .. }) => self.people.resets += 1,
-            Effect::Notify(_) | Effect::Ask { .. } | Effect::Answer(..) => {}
+            Effect::Ask { request, host, body, .. } => self.ask_host(node, request, host, &body.encode()),
+            Effect::Notify(_) | Effect::Answer(..) => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use kinfolk_wire::ids::DeviceId;
 
 use crate::identity::KeyError;
-use crate::kdf::Prf;
+use crate::mailbox::DirectionKey;
 use crate::secret::{Key, SecretBytes};
 
 /// 32 bytes that two devices keep from their first session on, across later ones, so that mail finds its way when
@@ -20,9 +20,8 @@ impl PairRoot {
 
     /// The key of one direction, `K_dir = HMAC(pair root, sender device | recipient device)`.
     #[must_use]
-    pub fn direction_key(&self, sender: &DeviceId, recipient: &DeviceId) -> SecretBytes {
-        let key = Prf::new(self.0.as_bytes()).over(&[sender.as_bytes(), recipient.as_bytes()]);
-        SecretBytes::new(key.as_bytes().to_vec())
+    pub fn direction_key(&self, sender: DeviceId, recipient: DeviceId) -> DirectionKey {
+        DirectionKey::new(self.0.as_bytes(), sender, recipient)
     }
 
     /// The stored form: `version u8 | root 32`.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use kinfolk_crypto::PairRoot;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
@@ -98,7 +99,7 @@ pub(crate) fn poll(step: &mut Step<'_>) -> Result<(), Refusal> {
 fn usual_slots(step: &Step<'_>, sweeps: bool) -> Result<Vec<AskedSlot>, Refusal> {
     let today = deposit::day(step.now);
     let mut slots = Vec::new();
-    for contact in directory::connected_contacts(step)? {
+    for contact in directory::expected_contacts(step)? {
         for device in contact.devices {
             if directory::readable_device(step, device)?.is_none_or(|row| row.pair_root.is_none()) {
                 continue;
@@ -174,8 +175,9 @@ impl Keys {
                 continue;
             }
             let device: Option<Device> = directory::readable_device(step, slot.device)?;
-            if let Some(root) = device.and_then(|device| device.pair_root) {
-                keys.insert(slot.device, DirectionKey::new(root.as_slice(), slot.device, own.device));
+            let root = device.and_then(|device| device.pair_root);
+            if let Some(root) = root.and_then(|root| PairRoot::from_bytes(root.as_slice()).ok()) {
+                keys.insert(slot.device, root.direction_key(slot.device, own.device));
             }
         }
         Ok(Self(keys))

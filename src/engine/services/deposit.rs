@@ -4,6 +4,7 @@
 //! is in custody: the item leaves the outbox as if the device had taken it, and what is not receipted in time is said
 //! again. Hosts that do not take it give way to the next; when there is none left the round is tried again later.
 
+use kinfolk_crypto::PairRoot;
 use kinfolk_crypto::kdf::sha256;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_wire::ids::{DeviceId, PeerId};
@@ -26,6 +27,8 @@ const AGAIN: Span = Span::from_secs(60);
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(45 * 60);
 /// Items of one device that are under way to hosts.
 const AT_ONCE: usize = 64;
+/// Words in custody that may stand in the outbox before others.
+const WORDS: usize = 64;
 /// Hosts that must have an envelope before it counts as taken into custody.
 const ENOUGH: usize = 2;
 /// The most work that is done for one deposit, in bits: some seconds.
@@ -86,13 +89,18 @@ impl Route {
         if post.hosts.is_empty() || !open || step.has(&Key::LinkOf(device_id))? {
             return Ok(None);
         }
-        let Some(root) = &device.pair_root else { return Ok(None) };
-        let key = DirectionKey::new(root.as_slice(), step.profile()?.device, device_id);
+        let root = device.pair_root.as_ref().and_then(|root| PairRoot::from_bytes(root.as_slice()).ok());
+        let Some(root) = root else { return Ok(None) };
+        let key = root.direction_key(step.profile()?.device, device_id);
         Ok(Some(Self { key, day: day(step.now), device, post }))
     }
 
     fn wanted(&self) -> usize {
         self.post.hosts.len().min(limits::MAILBOX_COPIES)
+    }
+
+    fn enough(&self) -> usize {
+        enough(&self.post)
     }
 
     const fn slot(&self, host: PeerId, number: u64) -> Slot {
@@ -105,6 +113,11 @@ impl Route {
         hosts.sort_by_key(|host| self.key.tag(&Slot { host: host.peer, day: 0, number }));
         hosts
     }
+}
+
+/// How many hosts must have an envelope.
+fn enough(post: &Post) -> usize {
+    post.hosts.len().clamp(1, ENOUGH)
 }
 
 /// Days since the epoch.
@@ -121,8 +134,16 @@ fn hour(now: Timestamp) -> u32 {
 fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Refusal> {
     let Some(mut route) = Route::to(step, device_id)? else { return Ok(()) };
     let (mut under_way, mut left) = (false, false);
-    for (key, row) in step.scan(&Scan::outbox_after(device_id, 0, AT_ONCE))?.rows {
+    let (enough, mut at_once) = (route.enough(), AT_ONCE);
+    for (key, row) in step.scan(&Scan::outbox_after(device_id, 0, AT_ONCE + WORDS))?.rows {
         let (Key::Outbox(_, number), Row::OutboxItem(mut item)) = (key, row) else { continue };
+        if item.custody.as_ref().is_some_and(|custody| custody.hosts.len() >= enough) {
+            continue;
+        }
+        if at_once == 0 {
+            break;
+        }
+        at_once -= 1;
         if has_arrived(step, &item)? {
             outbox::remove(step, key)?;
             continue;
@@ -276,11 +297,11 @@ pub(crate) fn answered(
         }
         _ => custody.refused.push(host),
     }
-    let enough = post.hosts.len().clamp(1, ENOUGH);
+    let enough = enough(&post);
     step.put(Key::Post(device), post);
     if custody.hosts.len() >= enough {
         let line = row.line;
-        outbox::into_custody(step, device, item, row, custody.hosts)?;
+        outbox::into_custody(step, device, item, row, custody)?;
         round(step, device, false)?;
         return Ok(line.map(Departure::Taken));
     }
@@ -313,6 +334,15 @@ fn late(step: &mut Step<'_>, outcome: &Outcome, reply: Option<&Reply>) -> Result
     {
         hosts.push(outcome.host);
         step.put(key, row);
+    }
+    Ok(())
+}
+
+/// Nothing goes to a device any more.
+pub(crate) fn forget(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    if let Some(post) = step.find::<Post>(&Key::Post(device))? {
+        step.clear_alarm(Alarm::Deposit(device), post.deposit_at);
+        step.delete(Key::Post(device));
     }
     Ok(())
 }

@@ -108,15 +108,21 @@ pub(crate) fn asking_of(step: &Step<'_>, peer: PeerId) -> Result<Option<Asking>,
 
 /// All contacts whose devices we want to stay connected with.
 pub(crate) fn connected_contacts(step: &Step<'_>) -> Result<Vec<Contact>, Refusal> {
+    contacts_that(step, is_open)
+}
+
+/// All people from whom something may come: contacts, and those who have not answered yet.
+pub(crate) fn expected_contacts(step: &Step<'_>) -> Result<Vec<Contact>, Refusal> {
+    contacts_that(step, |contact| is_open(contact) || !contact.blocked && contact.state == ContactState::Requested)
+}
+
+fn contacts_that(step: &Step<'_>, wanted: impl Fn(&Contact) -> bool) -> Result<Vec<Contact>, Refusal> {
     let found = step.scan(&Scan::all(Table::Contact, crate::query::CONTACTS))?;
-    Ok(found
-        .rows
-        .into_iter()
-        .filter_map(|(_, row)| match row {
-            Row::Contact(contact) if is_open(&contact) => Some(contact),
-            _ => None,
-        })
-        .collect())
+    let contacts = found.rows.into_iter().filter_map(|(_, row)| match row {
+        Row::Contact(contact) => Some(contact),
+        _ => None,
+    });
+    Ok(contacts.filter(wanted).collect())
 }
 
 /// Whether both agreed and neither is blocked.

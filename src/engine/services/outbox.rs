@@ -16,7 +16,7 @@ use crate::event::MessagePlace;
 use crate::query;
 use crate::refusal::Refusal;
 use crate::step::Step;
-use crate::store::{Key, Message, OutboxItem, Row, Scan, Table, Unreceipted};
+use crate::store::{Custody, Key, Message, OutboxItem, Row, Scan, Table, Unreceipted};
 
 /// How long an item that was not taken waits on a link that is still there.
 const TRY_AGAIN: Span = Span::from_secs(2);
@@ -140,19 +140,26 @@ fn content_of(step: &Step<'_>, line: MessagePlace) -> Result<Option<Content>, Re
     Ok(step.find::<Message>(&key)?.and_then(|message| Content::decode(&message.content).ok()))
 }
 
-/// Hosts have taken an item into custody for its device.
+/// Hosts have taken an item into custody for its device. A line is waited for until its receipt, and a receipt is
+/// repeated when it is missed; any other word stays, to be said directly as well.
 pub(crate) fn into_custody(
     step: &mut Step<'_>,
     device: DeviceId,
     number: u64,
     item: OutboxItem,
-    hosts: Vec<PeerId>,
+    custody: Custody,
 ) -> Result<(), Refusal> {
-    remove(step, Key::Outbox(device, number))?;
+    let key = Key::Outbox(device, number);
     if let Some(line) = item.line {
-        let row = Unreceipted { line, digest: payload_digest(&item.payload), custody: Some(hosts) };
+        let row = Unreceipted { line, digest: payload_digest(&item.payload), custody: Some(custody.hosts) };
         step.put(Key::Unreceipted(device, line.id), row);
+        return remove(step, key);
     }
+    let is_receipt = Content::decode(&item.content).is_ok_and(|content| matches!(content.body, Body::Receipt(_)));
+    if is_receipt {
+        return remove(step, key);
+    }
+    step.put(key, OutboxItem { custody: Some(custody), ..item });
     Ok(())
 }
 

@@ -103,7 +103,7 @@ fn start(
     let keys = prekeys::device_keys(profile)?;
     let ours = LocalDevice { identity: profile.identity, keys: &keys };
     let made = initiate(step.rng, step.now, ours, &theirs, one_time.as_ref(), invite)?;
-    adopt(step, device, &made.session, &made.pair_root, true)?;
+    adopt(step, device, &made.session, &made.pair_root, true, invite.is_some())?;
     Ok(made.session)
 }
 
@@ -141,13 +141,15 @@ fn store(step: &mut Step<'_>, device: DeviceId, session: &Session) {
     step.put(Key::Session(device, session.id()), KeyMaterial::new(session.to_bytes().as_slice()));
 }
 
-/// Lists a new session first, keeps the pair root, and lets go of the oldest sessions beyond the limit.
+/// Lists a new session first and lets go of the oldest sessions beyond the limit. The pair root stays, but for one from
+/// an invite: whoever comes by one may have forgotten that there was another.
 fn adopt(
     step: &mut Step<'_>,
     device: &mut Device,
     session: &Session,
     root: &PairRoot,
     initiated: bool,
+    by_invite: bool,
 ) -> Result<(), Refusal> {
     let id = session.id();
     let crossed = !initiated && device.sessions.first().is_some_and(|active| active.initiated && !active.confirmed);
@@ -156,9 +158,10 @@ fn adopt(
         active.active_until = step.now;
     }
     let smaller = crossed && device.pair_session.is_some_and(|pair| id < pair);
-    if device.pair_root.is_none() || smaller {
+    if device.pair_root.is_none() || smaller || by_invite && !crossed {
         device.pair_root = Some(KeyMaterial::new(root.to_bytes().as_slice()));
         device.pair_session = Some(id);
+        number_anew(step, device.device)?;
     }
     let place = SessionPlace { session: id, initiated, confirmed: !initiated, active_until: step.now, crossed };
     device.sessions.insert(0, place);
@@ -168,6 +171,14 @@ fn adopt(
         }
     }
     step.put(Key::Device(device.device), device.clone());
+    Ok(())
+}
+
+/// What goes through mailboxes begins again under a new pair root, and nothing that was told is known to be known.
+fn number_anew(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    if let Some(Post { hosts, deposit_at, serves, token_key, .. }) = step.find::<Post>(&Key::Post(device))? {
+        step.put(Key::Post(device), Post { hosts, deposit_at, serves, token_key, ..Post::default() });
+    }
     Ok(())
 }
 

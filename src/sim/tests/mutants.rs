@@ -16,6 +16,7 @@ fn plan(seed: u64, mutant: Option<Mutant>) -> Plan {
         storm: true,
         trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
         mutant,
+        mailboxes: 0,
         diary: false,
     }
 }

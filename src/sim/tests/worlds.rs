@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use kinfolk_sim::faults::Fault;
 use kinfolk_sim::world::{Plan, World};
 
-const CALM: Plan = Plan { people: 2, messages: 6, storm: false, trouble: false, mutant: None, diary: false };
+const CALM: Plan =
+    Plan { people: 2, messages: 6, storm: false, trouble: false, mailboxes: 0, mutant: None, diary: false };
 
 /// The plan of a stormy world: two to four people, and in every third world some who do not get along.
 fn stormy(seed: u64, diary: bool) -> Plan {
@@ -17,6 +18,7 @@ fn stormy(seed: u64, diary: bool) -> Plan {
         messages: 5,
         storm: true,
         trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
+        mailboxes: if seed.is_multiple_of(5) { 0 } else { 3 },
         mutant: None,
         diary,
     }

@@ -57,7 +57,7 @@ impl World {
         at
     }
 
-    fn tell(&mut self, index: usize, at: Timestamp, stream: Option<u64>, report: Report) {
+    pub(super) fn tell(&mut self, index: usize, at: Timestamp, stream: Option<u64>, report: Report) {
         let Some(node) = self.nodes.get(index).map(crate::node::SimNode::life) else { return };
         self.at(at, Happening::Report { node, stream, report, genuine: None });
     }

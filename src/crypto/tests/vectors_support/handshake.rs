@@ -123,8 +123,8 @@ fn handshake(rng: &mut Transcript, a: &Person, b: &Prekeyed, one_time: bool, inv
         "okm": hex(between.keys),
         "sid": hex(session.id().as_bytes()),
         "init_digest": hex(init_digest(&init.ephemeral_key)),
-        "k_dir_a_to_b": hex(made.pair_root.direction_key(&from, &to).as_slice()),
-        "k_dir_b_to_a": hex(made.pair_root.direction_key(&to, &from).as_slice()),
+        "k_dir_a_to_b": hex(made.pair_root.direction_key(from, to).to_bytes().as_slice()),
+        "k_dir_b_to_a": hex(made.pair_root.direction_key(to, from).to_bytes().as_slice()),
         "message": hex(&message),
     })
 }

@@ -15,7 +15,7 @@ use kinfolk_wire::time::Span;
 use crate::effect::Effect;
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
-use crate::services::{directory, links, outbox};
+use crate::services::{deposit, directory, links, outbox};
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, Listening, Profile};
 
@@ -152,7 +152,7 @@ fn forget_device(step: &mut Step<'_>, id: DeviceId) -> Result<(), Refusal> {
         step.clear_alarm(Alarm::Dial(id), device.dial_at);
     }
     step.delete(Key::Device(id));
-    Ok(())
+    deposit::forget(step, id)
 }
 
 /// A word of first contact that came on a session: who may say it, and what follows.

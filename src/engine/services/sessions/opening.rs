@@ -220,7 +220,7 @@ fn open_init(
     for key in accepted.store {
         step.put(Key::SkippedKey(id, key.id), KeyMaterial::new(key.key.as_slice()));
     }
-    adopt(step, &mut device, &accepted.session, &accepted.pair_root, false)?;
+    adopt(step, &mut device, &accepted.session, &accepted.pair_root, false, invite.is_some())?;
     let before = device.clone();
     activate_new(&mut device, id);
     device.unopened.clear();

@@ -6,7 +6,7 @@ use kinfolk_engine::{Input, query};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::time::Span;
 
-use super::town::model_host::{Conduct, ModelHost};
+use super::town::mailbox_host::{Conduct, MailboxHost};
 use super::town::{Town, address, peer};
 
 /// The numbers of model hosts begin here.
@@ -20,7 +20,7 @@ fn card(number: usize) -> Host {
 fn friends_with(conducts: &[Conduct]) -> Town {
     let mut town = Town::of_friends(2);
     for (number, conduct) in conducts.iter().enumerate() {
-        let host = ModelHost { conduct: *conduct, ..ModelHost::default() };
+        let host = MailboxHost { conduct: *conduct, ..MailboxHost::default() };
         town.hosts.insert(HOSTS + number, host);
         for who in [0, 1] {
             town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Host(card(number)))));
@@ -105,9 +105,8 @@ fn what_was_taken_is_erased_at_every_host() {
 
 #[test]
 fn d04_hosts_that_lie_are_survived_while_one_in_three_is_honest() {
-    use Conduct::{Deletes, Endless, Full, Gone, Honest, Invents, Replays, Swaps, Withholds};
-    for bad in [Deletes, Endless, Full, Gone, Invents, Replays, Swaps, Withholds] {
-        for conducts in [[bad, Honest, Honest], [Honest, bad, bad]] {
+    for bad in Conduct::BAD {
+        for conducts in [[bad, Conduct::Honest, Conduct::Honest], [Conduct::Honest, bad, bad]] {
             let mut town = friends_with(&conducts);
             let words: Vec<String> = (0..40).map(|number| format!("{bad:?} {number}")).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();

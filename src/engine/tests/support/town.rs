@@ -24,10 +24,11 @@ use kinfolk_wire::time::{Span, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-#[path = "model_host.rs"]
-pub(crate) mod model_host;
+#[allow(unreachable_pub, reason = "the simulator's, which shows it to its own tests")]
+#[path = "../../../sim/host.rs"]
+pub(crate) mod mailbox_host;
 
-use model_host::ModelHost;
+use mailbox_host::MailboxHost;
 
 /// Rows, of which a failed comparison shows the keys alone.
 #[derive(Clone, PartialEq)]
@@ -92,7 +93,7 @@ pub(crate) struct Town {
     unanswered: BTreeMap<(usize, u64), (usize, RequestId)>,
     connected: BTreeSet<(usize, usize)>,
     /// Mailbox hosts that are nobody's node, by the number of their peer.
-    pub(crate) hosts: BTreeMap<usize, ModelHost>,
+    pub(crate) hosts: BTreeMap<usize, MailboxHost>,
     /// Who asked this mailbox what, by the number of the question.
     asked: BTreeMap<u64, (usize, RequestId)>,
     frames: u64,

@@ -8,7 +8,7 @@ use kinfolk_wire::mailbox::{Bucket, Found, Refused, Reply, Request};
 
 /// How a host behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Conduct {
+pub enum Conduct {
     /// As it should.
     #[default]
     Honest,
@@ -30,24 +30,42 @@ pub(crate) enum Conduct {
     Gone,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ModelHost {
-    pub(crate) conduct: Conduct,
-    pub(crate) kept: BTreeMap<MailboxTag, (Vec<u8>, [u8; 32])>,
-    /// How often it was asked to take something, to look, to erase.
-    pub(crate) asked: [usize; 3],
-    /// Bytes that it was sent and has sent.
-    pub(crate) traffic: usize,
+impl Conduct {
+    /// All but the honest one.
+    pub const BAD: [Self; 8] = [
+        Self::Deletes,
+        Self::Full,
+        Self::Swaps,
+        Self::Invents,
+        Self::Replays,
+        Self::Endless,
+        Self::Withholds,
+        Self::Gone,
+    ];
 }
 
-impl ModelHost {
+/// A host.
+#[derive(Debug, Clone, Default)]
+pub struct MailboxHost {
+    /// How it behaves.
+    pub conduct: Conduct,
+    /// What it keeps: blobs and the digests of what erases them.
+    pub kept: BTreeMap<MailboxTag, (Vec<u8>, [u8; 32])>,
+    /// How often it was asked to take something, to look, to erase.
+    pub asked: [usize; 3],
+    /// Bytes that it was sent and has sent.
+    pub traffic: usize,
+}
+
+impl MailboxHost {
     /// Its reply, unless it gives none.
-    pub(crate) fn answer(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn answer(&mut self, body: &[u8]) -> Option<Vec<u8>> {
         if self.conduct == Conduct::Gone {
             return None;
         }
         let mut room = 1;
-        let reply = match Request::decode(body).unwrap() {
+        let reply = match Request::decode(body).ok()? {
             Request::Deposit(deposit) => {
                 self.asked[0] += 1;
                 match self.kept.get(&deposit.tag) {
@@ -95,13 +113,15 @@ impl ModelHost {
                 Some((blob, _)) => blob.clone(),
                 None => continue,
             };
-            let cost = Found::cost(Bucket::of(blob.len()).unwrap());
+            let Some(bucket) = Bucket::of(blob.len()) else { continue };
+            let cost = Found::cost(bucket);
             if cost > space {
                 found.more = true;
                 break;
             }
             space -= cost;
-            found.blobs.push((u8::try_from(index).unwrap(), blob));
+            let Ok(index) = u8::try_from(index) else { break };
+            found.blobs.push((index, blob));
         }
         found
     }
