@@ -209,10 +209,7 @@ impl CommandSender {
                 self.shutdown.notify_one();
                 Ok(())
             }
-            work @ (Command::Dial { .. }
-            | Command::Send { .. }
-            | Command::Ask { .. }
-            | Command::Disconnect { .. }) => {
+            work @ (Command::Dial { .. } | Command::Send { .. } | Command::Ask { .. } | Command::Disconnect { .. }) => {
                 self.work.try_send(work).map_err(|error| match error {
                     mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
                     mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),

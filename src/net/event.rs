@@ -146,9 +146,7 @@ impl fmt::Debug for Event {
             Self::Lost { request, peer } => {
                 f.debug_struct("Lost").field("request", request).field("peer", peer).finish()
             }
-            Self::Asked { ask, body } => {
-                f.debug_struct("Asked").field("ask", ask).field("bytes", &body.len()).finish()
-            }
+            Self::Asked { ask, body } => f.debug_struct("Asked").field("ask", ask).field("bytes", &body.len()).finish(),
             Self::Answered { request, body } => {
                 f.debug_struct("Answered").field("request", request).field("bytes", &body.len()).finish()
             }

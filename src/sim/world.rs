@@ -67,8 +67,9 @@ pub struct Verdict {
 const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long the faults last.
 const STORM: Span = Span::from_secs(600);
-/// How long a world may take to come to rest after them: a session is asked to start anew once an hour at most.
-const PATIENCE: Span = Span::from_hours(5);
+/// How long a world may take to come to rest after them: a session is asked to start anew once an hour at most, and mail
+/// that lies under another day because clocks differ is asked for once a day.
+const PATIENCE: Span = Span::from_hours(26);
 /// How many things may happen before a world is taken for one that never rests.
 const HAPPENINGS: u64 = 60_000;
 /// The longest sleep of a driver, in milliseconds.

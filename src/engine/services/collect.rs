@@ -30,7 +30,7 @@ pub(crate) const LONGEST_WAIT: Span = Span::from_secs(12 * 60);
 const SWEEP: Span = Span::from_days(1);
 /// How many days back, and how many ahead: for as long as a host keeps mail, and for clocks that differ.
 const SWEEP_BACK: u32 = 30;
-const SWEEP_AHEAD: u32 = 2;
+const SWEEP_AHEAD: u32 = 7;
 /// Numbers of one contact that are asked for while nothing is there.
 const WINDOW: u64 = 4;
 /// And where something was found.

@@ -54,14 +54,7 @@ struct Waiting<R, C> {
 impl<R: PartialEq, C> Desk<R, C> {
     /// A desk for so many questions, each of which waits so long at the most.
     pub(crate) fn new(most: usize, patience: Duration) -> Self {
-        Self {
-            most,
-            patience,
-            last: 0,
-            waiting: BTreeMap::new(),
-            leaving: Vec::new(),
-            deposits: HashMap::new(),
-        }
+        Self { most, patience, last: 0, waiting: BTreeMap::new(), leaving: Vec::new(), deposits: HashMap::new() }
     }
 
     /// Takes a question.

@@ -88,11 +88,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(
-        host: libp2p::PeerId,
-        mut places: Vec<Multiaddr>,
-        deadlines: &Deadlines,
-    ) -> Result<Self, AskFailure> {
+    async fn open(host: libp2p::PeerId, mut places: Vec<Multiaddr>, deadlines: &Deadlines) -> Result<Self, AskFailure> {
         let swarm = transports::swarm(Keypair::generate_ed25519(), deadlines, |_| asking(deadlines));
         let mut swarm = swarm.map_err(|error| {
             tracing::warn!(%error, "no socket to ask a mailbox from");
