@@ -133,7 +133,7 @@ async fn a_question_and_its_answer_arrive_whole_over_both_transports() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h09_a_host_sees_neither_who_asks_nor_that_two_groups_are_asked_for_by_one() {
     let mut host = Host::start(9).await;
-    let mut node = Node::start(seed(1), Over::Quic).await;
+    let mut node = Node::start_with(seed(1), Over::Quic, |config| config.deadlines.linger = PATIENCE).await;
     let own = PeerId::from_bytes(node.peer.as_bytes()).unwrap();
     let mut seen = Vec::new();
     for group in [1, 1, 2, 3, 1] {
@@ -181,26 +181,48 @@ async fn questions_that_wait_for_one_another_share_a_connection_and_keep_their_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_groups_are_asked_for_eight_at_a_time_and_few_connections_are_kept() {
+async fn many_groups_are_asked_for_eight_at_a_time() {
+    for over in BOTH {
+        let (mut host, mut node) = (Node::start(seed(9), over).await, Node::start(seed(1), over).await);
+        let requests: Vec<RequestId> = (0..40).map(|group| node.ask(&host, b"?", group)).collect();
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(host.asked().await.0);
+        }
+        assert!(tokio::time::timeout(SHORT, host.asked()).await.is_err(), "a ninth at a time");
+        held.into_iter().for_each(|ask| host.command(Command::Answer { ask, body: b"!".to_vec() }));
+        for _ in 8..40 {
+            let (ask, _) = host.asked().await;
+            host.command(Command::Answer { ask, body: b"!".to_vec() });
+        }
+        for _ in requests {
+            let told = node.until("an answer", |event| match event {
+                Event::Answered { body, .. } => Some(Ok(body)),
+                Event::Unanswered { reason, .. } => Some(Err(reason)),
+                _ => None,
+            });
+            assert_eq!(told.await, Ok(b"!".to_vec()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_connections_are_kept_and_the_oldest_goes_first() {
     let mut host = Host::start(9).await;
-    let mut node = Node::start(seed(1), Over::Tcp).await;
-    let requests: Vec<RequestId> = (0..40).map(|group| node.ask_raw(&host.raw, b"?", group)).collect();
-    let mut held = Vec::new();
-    for _ in 0..8 {
-        held.push(host.asked().await.1);
-    }
-    assert!(tokio::time::timeout(SHORT, host.questions.next()).await.is_err(), "a ninth at a time");
-    for mut stream in held {
-        assert!(write(&mut stream, &framed(b"!")).await);
-    }
-    for _ in 8..40 {
-        host.answer(b"!").await;
-    }
-    for request in requests {
+    let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.linger = PATIENCE).await;
+    let mut seen = Vec::new();
+    for group in 0..12 {
+        let request = node.ask_raw(&host.raw, b"?", group);
+        seen.push(host.answer(b"!").await);
         assert_eq!(node.told(request).await, Ok(b"!".to_vec()));
+        host.raw.until("the rest to be closed", |count| count.opened - count.closed <= 9).await;
     }
-    host.raw.until("most to be closed", |count| count.opened - count.closed <= 8).await;
-    assert_eq!(host.raw.count.borrow().opened, 40);
+    for (group, known) in [(11, true), (0, false)] {
+        let request = node.ask_raw(&host.raw, b"?", group);
+        assert_eq!(seen.contains(&host.answer(b"!").await), known, "{group}");
+        assert!(node.told(request).await.is_ok());
+    }
+    assert_eq!(host.raw.count.borrow().opened, 13);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,9 +273,10 @@ async fn d04_a_host_that_does_not_answer_properly_is_given_up_in_time() {
         let began = Instant::now();
         let request = node.ask_raw(&host.raw, b"?", 1);
         let (_, mut stream, _) = host.asked().await;
-        assert!(write(&mut stream, &bytes).await, "{what}");
+        // It may be given up before the last byte.
+        write(&mut stream, &bytes).await;
         if closes {
-            stream.close().await.unwrap();
+            stream.close().await.ok();
         }
         assert_eq!(node.told(request).await, Err(expected), "{what}");
         assert!(began.elapsed() < PATIENCE / 2, "{what}: {:?}", began.elapsed());
