@@ -209,7 +209,7 @@ async fn many_groups_are_asked_for_eight_at_a_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn few_connections_are_kept_and_the_oldest_goes_first() {
     let mut host = Host::start(9).await;
-    let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.linger = PATIENCE).await;
+    let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.linger = 4 * PATIENCE).await;
     let mut seen = Vec::new();
     for group in 0..12 {
         let request = node.ask_raw(&host.raw, b"?", group);
