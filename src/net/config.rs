@@ -82,7 +82,7 @@ impl Default for Limits {
             queued_frames: 4_096,
             queued_bytes: 4 << 20,
             asks: 256,
-            queued_asks: 256,
+            queued_asks: 1_024,
         }
     }
 }
