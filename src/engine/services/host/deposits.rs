@@ -38,11 +38,13 @@ fn expiry(now: Timestamp, lifetime: u16) -> u64 {
     hour(now).saturating_add(u64::from(lifetime)).saturating_add(1)
 }
 
-/// Takes a deposit. The same one again is done already and costs nothing, also when it has been erased since.
+/// Takes a deposit. The same one again is done already and costs nothing, also when it has been erased since; another
+/// under its tag is refused, so that whoever used a tag twice learns of it.
 pub(super) fn deposit(step: &mut Step<'_>, deposit: Deposit) -> Result<Reply, Refusal> {
     let key = Key::Deposit(deposit.tag);
     if let Some(there) = step.find::<Deposited>(&key)? {
-        let is_known = there.blob.is_empty() || there.blob == deposit.blob;
+        let is_known =
+            if there.blob.is_empty() { there.erasure == sha256(&[&deposit.blob]) } else { there.blob == deposit.blob };
         return Ok(if is_known { Reply::Done } else { Reply::Refused(Refused::Taken) });
     }
     let Some(serving) = step.find::<Serving>(&Key::Serving)? else {
@@ -78,9 +80,10 @@ fn admit(
         Admission::Tokens(_) => Ok(Err(Refused::Tokens)),
         Admission::Work(_) if bucket > BY_WORK || stored.by_work.saturating_add(size) > share => Ok(Err(Refused::Full)),
         Admission::Work(stamp) => {
-            let bits = bits_for(serving.work_bits, bucket).saturating_add(crowding(stored.by_work, share));
-            let host = step.profile()?.peer;
-            let is_good = is_of_now(step.now, *stamp) && is_stamped(&host, &deposit.tag, &deposit.blob, *stamp, bits);
+            // Told without what the size adds, as it is in every card.
+            let bits = serving.work_bits.saturating_add(crowding(stored.by_work, share));
+            let (host, wanted) = (step.profile()?.peer, bits_for(bits, bucket));
+            let is_good = is_of_now(step.now, *stamp) && is_stamped(&host, &deposit.tag, &deposit.blob, *stamp, wanted);
             let hour = u32::try_from(hour(step.now)).unwrap_or(u32::MAX);
             Ok(if is_good { Ok(true) } else { Err(Refused::Work { bits, hour }) })
         }
@@ -136,7 +139,8 @@ pub(super) fn erase(step: &mut Step<'_>, erasures: &[Erasure]) -> Result<(), Ref
         stored.add(there.by_work, TOMBSTONE);
         stored.blobs = stored.blobs.saturating_sub(1);
         step.put(Key::Stored, stored);
-        step.put(Key::Deposit(*tag), Deposited { blob: Vec::new(), erasure: [0; 32], ..there });
+        let tombstone = Deposited { erasure: sha256(&[&there.blob]), blob: Vec::new(), ..there };
+        step.put(Key::Deposit(*tag), tombstone);
     }
     Ok(())
 }

@@ -37,15 +37,16 @@ pub(crate) fn serve(step: &mut Step<'_>, offer: Option<MailboxOffer>) -> Result<
         Some(serving) => Serving { capacity, work_bits, ..serving },
         None => Serving { capacity, work_bits, epoch: 0, epoch_since: step.now },
     };
-    let host = described(step, &serving)?;
     step.put(Key::Serving, serving);
-    Ok(Some(host))
+    Ok(card(step)?.map(|(_, host)| host))
 }
 
 /// How others find this node as a mailbox, and the epoch of its token key, while it serves.
 pub(crate) fn card(step: &Step<'_>) -> Result<Option<(u32, Host)>, Refusal> {
     let Some(serving) = step.find::<Serving>(&Key::Serving)? else { return Ok(None) };
-    Ok(Some((serving.epoch, described(step, &serving)?)))
+    let listening: Listening = step.find(&Key::Listening)?.unwrap_or_default();
+    let addresses = listening.addresses.into_iter().take(limits::ADDRESSES).collect();
+    Ok(Some((serving.epoch, Host { peer: step.profile()?.peer, addresses, work_bits: serving.work_bits })))
 }
 
 /// The public half of the key under which this node issues tokens in an epoch.
@@ -56,13 +57,6 @@ pub(crate) fn token_key(_step: &Step<'_>, _epoch: u32) -> Result<GroupElement, R
 /// A contact gave tokens to deposit for a device of theirs.
 pub(crate) fn put_tokens(_step: &mut Step<'_>, _device: DeviceId, _share: TokenShare) -> Result<(), Refusal> {
     Ok(())
-}
-
-/// How others find this node as a mailbox.
-fn described(step: &Step<'_>, serving: &Serving) -> Result<Host, Refusal> {
-    let listening: Listening = step.find(&Key::Listening)?.unwrap_or_default();
-    let addresses = listening.addresses.into_iter().take(limits::ADDRESSES).collect();
-    Ok(Host { peer: step.profile()?.peer, addresses, work_bits: serving.work_bits })
 }
 
 /// Somebody asks, and is answered once.
