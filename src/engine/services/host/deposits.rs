@@ -1,8 +1,8 @@
 //! What lies at this host: taken against work or tokens, given out to whoever knows the tag, erased by whoever knows the
 //! key, thrown away in time.
 //!
-//! A turn that takes a deposit writes three rows: the blob, its place in the index of what goes when, and the sum, which
-//! all turns of a batch share.
+//! A turn that takes a deposit writes three rows, and one for each token: the blob, its place in the index of what goes
+//! when, and the sum, which all turns of a batch share.
 
 use kinfolk_crypto::kdf::sha256;
 use kinfolk_crypto::mailbox::{bits_for, is_stamped};
@@ -13,6 +13,7 @@ use kinfolk_wire::mailbox::{
 use kinfolk_wire::time::{Span, Timestamp};
 use subtle::ConstantTimeEq;
 
+use super::tokens;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Deposited, Key, Nothing, Scan, Serving, Stored, Table};
@@ -77,7 +78,10 @@ fn admit(
     let share = serving.capacity / WORK_SHARE;
     match &deposit.admission {
         _ if all > serving.capacity => Ok(Err(Refused::Full)),
-        Admission::Tokens(_) => Ok(Err(Refused::Tokens)),
+        Admission::Tokens(tokens) => {
+            let are_good = tokens::spend(step, serving, bucket, tokens)?;
+            Ok(if are_good { Ok(false) } else { Err(Refused::Tokens) })
+        }
         Admission::Work(_) if bucket > BY_WORK || stored.by_work.saturating_add(size) > share => Ok(Err(Refused::Full)),
         Admission::Work(stamp) => {
             // Told without what the size adds, as it is in every card.

@@ -4,6 +4,7 @@
 mod clocks;
 mod deposits;
 mod floods;
+mod tokens;
 mod view;
 
 use kinfolk_crypto::kdf::sha256;
