@@ -3,6 +3,7 @@
 //!
 //! A key issues for one epoch; what was issued under it is honoured in that and the next. Epochs count up by one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_crypto::tokens::TokenKey;
@@ -120,10 +121,11 @@ pub(super) fn spend(step: &mut Step<'_>, serving: &Serving, bucket: Bucket, toke
         if !is_honoured(token.epoch, serving.epoch) || step.has(&Key::SpentToken(token.epoch, token.nonce))? {
             return Ok(false);
         }
-        if !keys.contains_key(&token.epoch) {
-            keys.insert(token.epoch, key_of(step, token.epoch)?);
-        }
-        if !keys.get(&token.epoch).and_then(Option::as_ref).is_some_and(|key| key.holds(token)) {
+        let key = match keys.entry(token.epoch) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(key_of(step, token.epoch)?),
+        };
+        if !key.as_ref().is_some_and(|key| key.holds(token)) {
             return Ok(false);
         }
     }
