@@ -2,8 +2,8 @@
 //! whom: the VOPRF of RFC 9497 with ristretto255 and SHA-512, over nonces of 16 bytes (docs/protocol/07-mailbox.md).
 //!
 //! Who wants tokens draws nonces and sends them blinded; the host evaluates them under its key, and proves that all were
-//! under the one that it told everybody, so that it cannot mark anybody's. A token is a nonce and the first half of the
-//! function's output; the host knows it again only when it is spent.
+//! under the one that it told of, so that it cannot mark some of them. A token is a nonce and the first half of the
+//! function's output; the host sees it for the first time when it is spent.
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
@@ -171,11 +171,20 @@ impl TokenRequest {
             .collect()
     }
 
+    /// What was sent to be evaluated, so that it can be sent again; nothing where the state is none.
+    #[must_use]
+    pub fn blinded(state: &[u8]) -> Vec<GroupElement> {
+        let awaited = state.split_first_chunk::<4>().map_or(&[][..], |(_, awaited)| awaited);
+        let (awaited, _) = awaited.as_chunks::<AWAITED>();
+        let blinded = awaited.iter().filter_map(|awaited| awaited.last_chunk::<WIDTH>());
+        blinded.map(|element| GroupElement::new(*element)).collect()
+    }
+
     /// Under which key a request was for tokens, and for how many.
     #[must_use]
     pub fn read(state: &[u8]) -> Option<(u32, usize)> {
         let (epoch, awaited) = state.split_first_chunk::<4>()?;
-        Some((u32::from_be_bytes(*epoch), awaited.len() / AWAITED))
+        Some((u32::from_be_bytes(*epoch), awaited.as_chunks::<AWAITED>().0.len()))
     }
 }
 

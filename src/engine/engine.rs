@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
-use crate::services::{collect, deposit, directory, flow, healing, host, links, outbox, prekeys, sessions};
+use crate::services::{collect, deposit, directory, flow, healing, host, links, outbox, prekeys, sessions, tokens};
 use crate::step::{Rejection, Step};
 use crate::store::{
     Alarm, Changes, ContactState, Errand, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError,
@@ -177,7 +177,11 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
         Command::ServeMailbox(offer) => {
             mailboxes::serve(step, offer).map(|host| host.map_or(Answer::Done, Answer::Host))
         }
-        Command::AddMailbox(choice) => mailboxes::add(step, choice).map(Answer::Host),
+        Command::AddMailbox(choice) => {
+            let host = mailboxes::add(step, choice)?;
+            tokens::want_of(step, host.peer)?;
+            Ok(Answer::Host(host))
+        }
         Command::RemoveMailbox(host) => mailboxes::remove(step, host).map(done),
     }
 }
@@ -257,6 +261,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
             if let Some(device) = links::hello(step, delivery, body)? {
                 contacts::linked(step, device)?;
                 mailboxes::tell(step, device)?;
+                tokens::want(step, device)?;
                 outbox::repeat_custody(step, device)?;
                 flow::flow(step, device)?;
             }
@@ -327,7 +332,12 @@ fn opened(
             mailboxes::tell(step, device)
         }
         Body::Mailboxes(mailboxes) => mailboxes::heard_of_hosts(step, device, mailboxes),
-        Body::Serving(serving) => mailboxes::heard_of_serving(step, device, serving),
+        Body::Serving(serving) => {
+            mailboxes::heard_of_serving(step, device, serving)?;
+            tokens::want(step, device)
+        }
+        Body::TokensWanted(wanted) => host::tokens_wanted(step, device, from, &wanted),
+        Body::TokensIssued(issued) => tokens::issued(step, device, &issued),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
             if contacts::may_speak(step, from)? {
@@ -461,6 +471,8 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
         for device in contact.devices {
             step.contain(|step| {
                 links::offer_prekeys(step, device)?;
+                mailboxes::tell(step, device)?;
+                tokens::want(step, device)?;
                 outbox::repeat_unreceipted(step, device, by)
             })?;
         }
@@ -468,6 +480,7 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     sessions::housekeeping(step, by)?;
     answering::housekeeping(step, by)?;
     step.contain(|step| host::housekeeping(step, by))?;
+    step.contain(tokens::housekeeping)?;
     let gone = outbox::housekeeping(step, by)?;
     settle(step, &gone)?;
     step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));

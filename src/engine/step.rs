@@ -40,6 +40,8 @@ pub enum Rejection {
     Misplaced,
     /// Its order number is impossible.
     Order,
+    /// Tokens that are not under the key that was announced, or are of no host that was named.
+    Tokens,
     /// It was due, and a record that it needs cannot be read.
     Damaged,
 }
@@ -59,6 +61,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::Misplaced => "misplaced",
             Self::Order => "order",
+            Self::Tokens => "tokens",
             Self::Damaged => "damaged",
         }
     }
@@ -321,6 +324,7 @@ mod tests {
             Rejection::Malformed,
             Rejection::Misplaced,
             Rejection::Order,
+            Rejection::Tokens,
             Rejection::Damaged,
         ];
         for rejection in all {

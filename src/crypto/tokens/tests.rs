@@ -131,6 +131,8 @@ fn tokens_hold_under_the_key_that_issued_them_and_no_other() {
     let (key, other) = (TokenKey::generate(&mut rng(1)), TokenKey::generate(&mut rng(2)));
     let (state, blinded) = TokenRequest::begin(&mut rng(3), 7, 5).unwrap();
     assert_eq!(TokenRequest::read(state.as_slice()), Some((7, 5)));
+    assert_eq!(TokenRequest::blinded(state.as_slice()), blinded);
+    assert_eq!((TokenRequest::read(&[0; 3]), TokenRequest::blinded(&[0; 3])), (None, vec![]));
     let (evaluated, proof) = key.issue(&mut rng(4), &blinded).unwrap();
     let tokens = TokenRequest::finish(state.as_slice(), &key.public_key(), &evaluated, &proof).unwrap();
     assert_eq!(tokens.len(), 5);

@@ -12,3 +12,4 @@ pub(crate) mod outbox;
 pub(crate) mod outgoing;
 pub(crate) mod prekeys;
 pub(crate) mod sessions;
+pub(crate) mod tokens;

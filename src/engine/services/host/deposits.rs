@@ -1,8 +1,8 @@
 //! What lies at this host: taken against work or tokens, given out to whoever knows the tag, erased by whoever knows the
 //! key, thrown away in time.
 //!
-//! A turn that takes a deposit writes three rows: the blob, its place in the index of what goes when, and the sum, which
-//! all turns of a batch share.
+//! A turn that takes a deposit writes three rows, and one for each token: the blob, its place in the index of what goes
+//! when, and the sum, which all turns of a batch share.
 
 use kinfolk_crypto::kdf::sha256;
 use kinfolk_crypto::mailbox::{bits_for, is_stamped};
@@ -13,6 +13,7 @@ use kinfolk_wire::mailbox::{
 use kinfolk_wire::time::{Span, Timestamp};
 use subtle::ConstantTimeEq;
 
+use super::tokens;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Deposited, Key, Nothing, Scan, Serving, Stored, Table};
@@ -38,11 +39,13 @@ fn expiry(now: Timestamp, lifetime: u16) -> u64 {
     hour(now).saturating_add(u64::from(lifetime)).saturating_add(1)
 }
 
-/// Takes a deposit. The same one again is done already and costs nothing, also when it has been erased since.
+/// Takes a deposit. The same one again is done already and costs nothing, also when it has been erased since; another
+/// under its tag is refused, so that whoever used a tag twice learns of it.
 pub(super) fn deposit(step: &mut Step<'_>, deposit: Deposit) -> Result<Reply, Refusal> {
     let key = Key::Deposit(deposit.tag);
     if let Some(there) = step.find::<Deposited>(&key)? {
-        let is_known = there.blob.is_empty() || there.blob == deposit.blob;
+        let is_known =
+            if there.blob.is_empty() { there.erasure == sha256(&[&deposit.blob]) } else { there.blob == deposit.blob };
         return Ok(if is_known { Reply::Done } else { Reply::Refused(Refused::Taken) });
     }
     let Some(serving) = step.find::<Serving>(&Key::Serving)? else {
@@ -75,12 +78,16 @@ fn admit(
     let share = serving.capacity / WORK_SHARE;
     match &deposit.admission {
         _ if all > serving.capacity => Ok(Err(Refused::Full)),
-        Admission::Tokens(_) => Ok(Err(Refused::Tokens)),
+        Admission::Tokens(tokens) => {
+            let are_good = tokens::spend(step, serving, bucket, tokens)?;
+            Ok(if are_good { Ok(false) } else { Err(Refused::Tokens) })
+        }
         Admission::Work(_) if bucket > BY_WORK || stored.by_work.saturating_add(size) > share => Ok(Err(Refused::Full)),
         Admission::Work(stamp) => {
-            let bits = bits_for(serving.work_bits, bucket).saturating_add(crowding(stored.by_work, share));
-            let host = step.profile()?.peer;
-            let is_good = is_of_now(step.now, *stamp) && is_stamped(&host, &deposit.tag, &deposit.blob, *stamp, bits);
+            // Told without what the size adds, as it is in every card.
+            let bits = serving.work_bits.saturating_add(crowding(stored.by_work, share));
+            let (host, wanted) = (step.profile()?.peer, bits_for(bits, bucket));
+            let is_good = is_of_now(step.now, *stamp) && is_stamped(&host, &deposit.tag, &deposit.blob, *stamp, wanted);
             let hour = u32::try_from(hour(step.now)).unwrap_or(u32::MAX);
             Ok(if is_good { Ok(true) } else { Err(Refused::Work { bits, hour }) })
         }
@@ -136,7 +143,8 @@ pub(super) fn erase(step: &mut Step<'_>, erasures: &[Erasure]) -> Result<(), Ref
         stored.add(there.by_work, TOMBSTONE);
         stored.blobs = stored.blobs.saturating_sub(1);
         step.put(Key::Stored, stored);
-        step.put(Key::Deposit(*tag), Deposited { blob: Vec::new(), erasure: [0; 32], ..there });
+        let tombstone = Deposited { erasure: sha256(&[&there.blob]), blob: Vec::new(), ..there };
+        step.put(Key::Deposit(*tag), tombstone);
     }
     Ok(())
 }

@@ -6,11 +6,11 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `deposits` | what is taken, given out, erased, thrown away |
+//! | `tokens` | what is issued to contacts, and spent |
 
 mod deposits;
+mod tokens;
 
-use kinfolk_wire::content::TokenShare;
-use kinfolk_wire::ids::{DeviceId, GroupElement};
 use kinfolk_wire::limits;
 use kinfolk_wire::mailbox::{Host, Refused, Reply, Request};
 use kinfolk_wire::time::{Span, Timestamp};
@@ -20,6 +20,9 @@ use crate::input::{AskId, MailboxOffer};
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Alarm, Key, Listening, Serving};
+
+pub(crate) use super::tokens::put as put_tokens;
+pub(crate) use tokens::{is_honoured, token_key, tokens_wanted};
 
 /// The wait before more is thrown away of what one turn had no time for.
 pub(crate) const THROW_AWAY_NEXT: Span = Span::from_secs(1);
@@ -35,34 +38,18 @@ pub(crate) fn serve(step: &mut Step<'_>, offer: Option<MailboxOffer>) -> Result<
     };
     let serving = match step.find::<Serving>(&Key::Serving)? {
         Some(serving) => Serving { capacity, work_bits, ..serving },
-        None => Serving { capacity, work_bits, epoch: 0, epoch_since: step.now },
+        None => Serving { capacity, work_bits, epoch: tokens::next_epoch(step)?, epoch_since: step.now },
     };
-    let host = described(step, &serving)?;
     step.put(Key::Serving, serving);
-    Ok(Some(host))
+    Ok(card(step)?.map(|(_, host)| host))
 }
 
 /// How others find this node as a mailbox, and the epoch of its token key, while it serves.
 pub(crate) fn card(step: &Step<'_>) -> Result<Option<(u32, Host)>, Refusal> {
     let Some(serving) = step.find::<Serving>(&Key::Serving)? else { return Ok(None) };
-    Ok(Some((serving.epoch, described(step, &serving)?)))
-}
-
-/// The public half of the key under which this node issues tokens in an epoch.
-pub(crate) fn token_key(_step: &Step<'_>, _epoch: u32) -> Result<GroupElement, Refusal> {
-    Ok(GroupElement::new([0; 32]))
-}
-
-/// A contact gave tokens to deposit for a device of theirs.
-pub(crate) fn put_tokens(_step: &mut Step<'_>, _device: DeviceId, _share: TokenShare) -> Result<(), Refusal> {
-    Ok(())
-}
-
-/// How others find this node as a mailbox.
-fn described(step: &Step<'_>, serving: &Serving) -> Result<Host, Refusal> {
     let listening: Listening = step.find(&Key::Listening)?.unwrap_or_default();
     let addresses = listening.addresses.into_iter().take(limits::ADDRESSES).collect();
-    Ok(Host { peer: step.profile()?.peer, addresses, work_bits: serving.work_bits })
+    Ok(Some((serving.epoch, Host { peer: step.profile()?.peer, addresses, work_bits: serving.work_bits })))
 }
 
 /// Somebody asks, and is answered once.
@@ -83,9 +70,14 @@ pub(crate) fn asked(step: &mut Step<'_>, ask: AskId, body: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// Throws away what had expired by then. Nothing goes while the clock has only just been set back.
+/// Begins a new epoch of tokens when it is time, and throws away what had expired by then. Nothing goes while the clock has
+/// only just been set back.
 pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<(), Refusal> {
-    if by < step.now { throw_away(step, deposits::hour(by)) } else { Ok(()) }
+    if by >= step.now {
+        return Ok(());
+    }
+    tokens::housekeeping(step, by)?;
+    throw_away(step, deposits::hour(by))
 }
 
 /// Throws away what goes by an hour, as much as one turn has time for; the rest soon. What was dated by a clock that was
@@ -94,7 +86,7 @@ pub(crate) fn throw_away(step: &mut Step<'_>, hour: u64) -> Result<(), Refusal> 
     if hour > deposits::hour(step.now) {
         return Ok(());
     }
-    let more = deposits::bring_back(step)? | deposits::throw_away(step, hour)?;
+    let more = deposits::bring_back(step)? | deposits::throw_away(step, hour)? | tokens::forget(step)?;
     if more {
         step.set_alarm(Alarm::ThrowAway(hour), None, step.now.after(THROW_AWAY_NEXT));
     }

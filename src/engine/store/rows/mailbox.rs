@@ -51,7 +51,7 @@ pub struct Deposited {
     #[n(0)]
     #[cbor(with = "minicbor::bytes")]
     pub blob: Vec<u8>,
-    /// SHA-256 of the key that erases it.
+    /// SHA-256 of the key that erases it; once it was erased, of the blob that it was.
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub erasure: [u8; 32],

@@ -4,6 +4,7 @@
 mod clocks;
 mod deposits;
 mod floods;
+mod tokens;
 mod view;
 
 use kinfolk_crypto::kdf::sha256;
@@ -112,6 +113,7 @@ impl Inn {
     fn deposit(&mut self, mut deposit: Deposit) -> Reply {
         let reply = self.ask(&Request::Deposit(deposit.clone()));
         let Reply::Refused(Refused::Work { bits, hour }) = reply else { return reply };
+        let bits = bits_for(bits, deposit.bucket().unwrap());
         deposit.admission =
             Admission::Work(stamp(&HOST, &deposit.tag, &deposit.blob, hour, bits).unwrap_or(Stamp { hour, nonce: 0 }));
         self.ask(&Request::Deposit(deposit))

@@ -26,4 +26,5 @@ mod mail;
 mod names;
 mod oversize;
 mod pool;
+mod tokens;
 mod traces;

@@ -26,7 +26,8 @@ fn a_deposit_that_comes_again_is_done_once_and_another_under_its_tag_is_refused(
     inn.serve(Some(MailboxOffer { capacity: 1 << 20, work_bits: 60 }));
     assert_eq!(inn.ask(&Request::Deposit(deposit.clone())), Reply::Done);
     let other = Deposit { blob: blob(2, Bucket::Line), ..deposit.clone() };
-    assert_eq!(inn.ask(&Request::Deposit(other)), Reply::Refused(Refused::Taken));
+    let taken = Reply::Refused(Refused::Taken);
+    assert_eq!(inn.ask(&Request::Deposit(other.clone())), taken);
     for table in [Table::Deposit, Table::DepositExpiry, Table::Stored] {
         let of_then: Vec<_> = before.iter().filter(|(key, _)| key.table() == table).cloned().collect();
         assert_eq!(inn.table(table), of_then);
@@ -34,6 +35,7 @@ fn a_deposit_that_comes_again_is_done_once_and_another_under_its_tag_is_refused(
     inn.ask(&Request::Erase(vec![erasure(1)]));
     let stored = inn.stored();
     assert_eq!(inn.ask(&Request::Deposit(deposit)), Reply::Done, "a late copy of what was taken");
+    assert_eq!(inn.ask(&Request::Deposit(other)), taken, "what was not there would never be looked for again");
     assert_eq!((inn.there(0..3), inn.stored()), (vec![], stored));
 }
 
@@ -59,8 +61,15 @@ fn d05_a_stamp_counts_at_its_host_in_its_hour_and_the_ones_beside_it() {
     assert_eq!(try_with(&mut inn, PeerId::new([8; PeerId::LENGTH]), hour, bits), wanted);
     assert_eq!(try_with(&mut inn, HOST, hour, 0), wanted);
     assert_eq!(inn.stored().blobs, 3);
-    let page = inn.worked(90, Bucket::Letter, 0);
-    assert_eq!(inn.ask(&Request::Deposit(page)), Reply::Refused(Refused::Work { bits: bits + 2, hour }));
+    // A letter needs two bits more than is said.
+    let letter = |inn: &Inn, of, bits| Deposit {
+        admission: Admission::Work(stamp(&HOST, &tag(of), &blob(of, Bucket::Letter), hour, bits).unwrap()),
+        ..inn.worked(of, Bucket::Letter, 0)
+    };
+    let enough = letter(&inn, 90, bits + 2);
+    assert_eq!(inn.ask(&Request::Deposit(enough)), Reply::Done);
+    let little = letter(&inn, 91, 0);
+    assert_eq!(inn.ask(&Request::Deposit(little)), wanted);
 }
 
 #[test]

@@ -19,6 +19,10 @@ fn d05_a_hundred_thousand_deposits_by_strangers_fill_their_share_and_no_more() {
     assert_eq!(taken, SHARE / 512);
     assert_eq!(inn.stored(), Stored { by_tokens: 0, by_work: SHARE, blobs: taken });
     assert_eq!(inn.table(Table::Deposit).len(), usize::try_from(taken).unwrap());
+    for (of, bucket) in [(300_000, Bucket::Line), (300_001, Bucket::Crate)] {
+        assert_eq!(inn.spend(of, bucket), Reply::Done, "those whom it serves have their room");
+    }
+    assert_eq!(inn.there(300_000..300_002), [300_000, 300_001]);
     inn.pass(Span::from_hours(27));
     assert_eq!(inn.stored(), Stored::default());
     assert_eq!(inn.leave(200_000, Bucket::Line), Reply::Done, "when theirs has gone there is room again");
