@@ -22,6 +22,8 @@ mod home;
 mod killed;
 #[path = "daemon/logs.rs"]
 mod logs;
+#[path = "daemon/mailbox.rs"]
+mod mailbox;
 #[path = "daemon/making.rs"]
 mod making;
 #[path = "daemon/rescue.rs"]
