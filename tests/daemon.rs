@@ -18,6 +18,8 @@ mod copy;
 mod disk;
 #[path = "daemon/home.rs"]
 mod home;
+#[path = "daemon/interop.rs"]
+mod interop;
 #[path = "daemon/killed.rs"]
 mod killed;
 #[path = "daemon/logs.rs"]

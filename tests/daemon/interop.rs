@@ -1,0 +1,57 @@
+//! A second client, written in Python on py-libp2p from docs/protocol alone, meets the program.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::home::{Home, start};
+use crate::skip::skip;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
+}
+
+/// A Python with the packages of `tests/interop/requirements.txt`: named by the environment, in the project's own
+/// virtual environment, or the system's.
+fn python() -> Option<PathBuf> {
+    let venv = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv-interop/bin/python");
+    let named = std::env::var_os("KINFOLK_INTEROP_PYTHON").map(PathBuf::from);
+    let has_packages = |python: &PathBuf| {
+        let tried = Command::new(python).args(["-c", "import cbor2, libp2p, nacl, trio"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let found = named.clone().into_iter().chain([venv, PathBuf::from("python3")]).find(has_packages);
+    assert!(named.is_none() || found == named, "KINFOLK_INTEROP_PYTHON has not the packages that it needs");
+    found
+}
+
+/// Runs the client, and says how many checks it made; nothing where it cannot run here.
+fn checks(test: &str, act: &str, link: &str) -> Option<usize> {
+    let Some(python) = python() else {
+        skip(test, "no python3 with libp2p, pynacl and cbor2; scripts/test.sh installs them where it can");
+        return None;
+    };
+    let output = Command::new(python).arg(folder().join("interop.py")).args([act, link]).output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "interop.py {act} is not content:\n{said}{wrong}");
+    Some(said.lines().rev().find_map(|line| line.strip_prefix("checks: ")?.parse().ok()).unwrap())
+}
+
+#[test]
+fn a_second_client_identifies_and_pings_a_node() {
+    let anna = Home::new("Anna");
+    let _runs = start(&anna.dir, &["--listen", "/ip4/127.0.0.1/tcp/0"]);
+    let link = anna.json(&["invite"])[0]["link"].as_str().unwrap().to_owned();
+    let made = checks("a_second_client_identifies_and_pings_a_node", "greet", &link);
+    assert!(made.is_none_or(|checks| checks >= 6), "{made:?}");
+}
+
+#[test]
+fn a_second_client_leaves_fetches_and_erases_at_a_mailbox() {
+    let eve = Home::new("Eve");
+    let _runs = start(&eve.dir, &["--listen", "/ip4/127.0.0.1/tcp/0"]);
+    let serving = eve.json(&["mailbox", "serve", "--work-bits", "10"]).remove(0);
+    let link = serving["link"].as_str().unwrap();
+    let made = checks("a_second_client_leaves_fetches_and_erases_at_a_mailbox", "mailbox", link);
+    assert!(made.is_none_or(|checks| checks >= 60), "{made:?}");
+    assert_eq!(eve.json(&["mailbox", "status"])[0]["stored_messages"], 0, "all was erased");
+}
