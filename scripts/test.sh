@@ -31,7 +31,7 @@ if has_packages "$venv/bin/python"; then
 fi
 
 interop=$target/venv-interop
-has_libp2p() { [ -x "$1" ] && "$1" -c 'import cbor2, libp2p, nacl, trio' 2>/dev/null; }
+has_libp2p() { [ -x "$1" ] && "$1" -c 'import cbor2, cryptography, kyber_py, libp2p, mnemonic, nacl, trio' 2>/dev/null; }
 
 if ! has_libp2p "$interop/bin/python"; then
     note "making a Python environment in $interop"

@@ -1,7 +1,7 @@
 //! A second client, written in Python on py-libp2p from docs/protocol alone, meets the program.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::home::{Home, start};
 use crate::skip::skip;
@@ -16,7 +16,9 @@ fn python() -> Option<PathBuf> {
     let venv = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv-interop/bin/python");
     let named = std::env::var_os("KINFOLK_INTEROP_PYTHON").map(PathBuf::from);
     let has_packages = |python: &PathBuf| {
-        let tried = Command::new(python).args(["-c", "import cbor2, libp2p, nacl, trio"]).output();
+        let tried = Command::new(python)
+            .args(["-c", "import cbor2, cryptography, kyber_py, libp2p, mnemonic, nacl, trio"])
+            .output();
         tried.is_ok_and(|output| output.status.success())
     };
     let found = named.clone().into_iter().chain([venv, PathBuf::from("python3")]).find(has_packages);
@@ -24,16 +26,28 @@ fn python() -> Option<PathBuf> {
     found
 }
 
-/// Runs the client, and says how many checks it made; nothing where it cannot run here.
-fn checks(test: &str, act: &str, link: &str) -> Option<usize> {
+/// The client, about to do something; nothing where it cannot run here.
+fn client(test: &str, arguments: &[&str]) -> Option<Command> {
     let Some(python) = python() else {
-        skip(test, "no python3 with libp2p, pynacl and cbor2; scripts/test.sh installs them where it can");
+        skip(test, "no python3 with libp2p, pynacl, cbor2 and what the vectors need; scripts/test.sh installs them");
         return None;
     };
-    let output = Command::new(python).arg(folder().join("interop.py")).args([act, link]).output().unwrap();
+    let mut command = Command::new(python);
+    command.arg(folder().join("interop.py")).args(arguments).stdin(Stdio::null());
+    Some(command)
+}
+
+/// How many checks it says that it made.
+fn count(said: &str) -> Option<usize> {
+    said.lines().rev().find_map(|line| line.strip_prefix("checks: ")?.parse().ok())
+}
+
+/// Runs the client, and says how many checks it made; nothing where it cannot run here.
+fn checks(test: &str, act: &str, link: &str) -> Option<usize> {
+    let output = client(test, &[act, link])?.output().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "interop.py {act} is not content:\n{said}{wrong}");
-    Some(said.lines().rev().find_map(|line| line.strip_prefix("checks: ")?.parse().ok()).unwrap())
+    Some(count(&said).unwrap())
 }
 
 #[test]

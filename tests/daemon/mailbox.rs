@@ -10,7 +10,7 @@ use crate::home::{Home, Running, wait_for};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Looks again and again until something is so. Each look is a process of its own, which takes its time.
-fn look_until(what: &str, so: impl Fn() -> bool) {
+pub(crate) fn look_until(what: &str, so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !so() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -35,7 +35,7 @@ fn name_mailbox(home: &Home, contact: &str) -> Value {
     home.json(&["mailbox", "add", contact]).remove(0)
 }
 
-fn outbox_is_empty(home: &Home) -> bool {
+pub(crate) fn outbox_is_empty(home: &Home) -> bool {
     home.json(&["status"])[0]["outbox"] == 0
 }
 

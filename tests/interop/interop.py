@@ -1,221 +1,36 @@
-"""A second client, written from docs/protocol and from nothing else, on py-libp2p: greets a node, and uses one as a mailbox.
+"""A second client, written from docs/protocol and from nothing else, on py-libp2p.
 
-    python interop.py greet kinfolk:...            identify and ping with the node of an invite (page 2.7)
-    python interop.py mailbox kinfolk-mailbox:...  everything of page 7 that one asks of a host
+    python interop.py greet INVITE               identify and ping with the node of an invite
+    python interop.py mailbox LINK               everything of page 7 that one asks of a mailbox
+    python interop.py correspond INVITE LINK     becomes a contact by the invite; leaves a message at the mailbox and says
+                                                 so; after a line on standard input fetches the answer from there
 
 Ends with `checks: N`, or with the first thing that is not as the pages say and a status other than 0.
 """
 
-import base64
-import hashlib
-import hmac
 import os
-import random
 import sys
 import time
 
-import cbor2
-import multiaddr
 import trio
-from libp2p import new_host
-from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.serialization import deserialize_public_key
 from libp2p.host.ping import PingService
 from libp2p.identity.identify.identify import ID as IDENTIFY, parse_identify_response
 from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import PeerInfo
-from nacl.bindings import (
-    crypto_aead_xchacha20poly1305_ietf_decrypt as xopen,
-    crypto_aead_xchacha20poly1305_ietf_encrypt as xseal,
-)
 
-MAILBOX = "/kinfolk/mailbox/1"
-BUCKETS = [512, 2_048, 8_192, 32_768, 65_536]
-TAGS = 256
-PAGE = 4_096
+import node
+from correspond import correspond
+from mailbox import Direction, among_others, collect, deposit, erase, found, refused, stamp, work_of, DONE, TAGS
+from node import Visit, check, host_of_link, invite_of_link
+
 # What a whole command may take, in seconds.
-PATIENCE = 90
+PATIENCE = 180
 
-checks = 0
-
-
-def check(what, found, expected):
-    global checks
-    checks += 1
-    if found != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, found {found!r}")
-
-
-# Links (pages 1.5, 2.7, 7.6).
-
-
-def unbase64(text):
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def node_of_invite(link):
-    signed = cbor2.loads(unbase64(link.removeprefix("kinfolk:")))
-    invite = cbor2.loads(signed[0])
-    check("version and network of the invite", (invite[0], invite[1]), (1, 1))
-    return invite[5], invite[6]
-
-
-def host_of_link(link):
-    host = cbor2.loads(unbase64(link.removeprefix("kinfolk-mailbox:")))
-    return host[0], host[1], host[2]
-
-
-# Connections. A new one has a new Ed25519 key: nobody is who they were before.
-
-
-class Visit:
-    """One connection from a network identity that is used for it alone."""
-
-    def __init__(self, peer, addresses):
-        self.peer = ID(peer)
-        self.addresses = [multiaddr.Multiaddr(address) for address in addresses if "/tcp/" in address]
-        self.host = new_host(key_pair=create_new_key_pair(), muxer_preference="YAMUX")
-
-    async def __aenter__(self):
-        self.running = self.host.run(listen_addrs=[])
-        await self.running.__aenter__()
-        await self.host.connect(PeerInfo(self.peer, self.addresses))
-        return self
-
-    async def __aexit__(self, *error):
-        return await self.running.__aexit__(*error)
-
-    async def stream(self, protocol):
-        return await self.host.new_stream(self.peer, [protocol])
-
-    async def ask(self, request):
-        """One request and one reply on a substream of its own (page 7.1)."""
-        stream = await self.stream(MAILBOX)
-        await stream.write(len(request).to_bytes(4, "big") + request)
-        length = int.from_bytes(await read(stream, 4), "big")
-        check("the reply is no longer than replies are", length <= 131_072, True)
-        reply = await read(stream, length)
-        await stream.close()
-        return reply
-
-
-async def read(stream, length):
-    found = b""
-    while len(found) < length:
-        part = await stream.read(length - len(found))
-        if not part:
-            raise SystemExit(f"the stream ended after {len(found)} of {length} bytes")
-        found += part
-    return found
-
-
-# Where things lie, and the seal (page 7.2).
-
-
-def mac(key, *parts):
-    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
-
-
-def hkdf(ikm, info):
-    """HKDF-SHA256 with an empty salt, 32 bytes: one block."""
-    return mac(mac(b"", ikm), info, b"\x01")
-
-
-class Direction:
-    """What goes from one device to another."""
-
-    def __init__(self, pair_root, sender, recipient):
-        self.key = mac(pair_root, b"kinfolk/1 direction", sender, recipient)
-
-    def at(self, label, host, day, number):
-        return mac(self.key, label, host, day.to_bytes(4, "big"), number.to_bytes(8, "big"))[:16]
-
-    def tag(self, *place):
-        return self.at(b"kinfolk/1 tag", *place)
-
-    def erase_key(self, *place):
-        return self.at(b"kinfolk/1 erase", *place)
-
-    def seal_key(self, number):
-        return hkdf(self.key, b"kinfolk/1 seal" + number.to_bytes(8, "big"))
-
-    def seal(self, payload, host, day, number):
-        tag = self.tag(host, day, number)
-        nonce = mac(self.key, b"kinfolk/1 nonce", tag, payload)[:24]
-        size = next(size for size in BUCKETS if size >= len(payload) + 42)
-        padded = (payload + b"\x80").ljust(size - 41, b"\x00")
-        return b"\x01" + nonce + xseal(padded, tag, nonce, self.seal_key(number))
-
-    def open(self, blob, host, day, number):
-        check("version of the seal", blob[0], 1)
-        padded = xopen(blob[25:], self.tag(host, day, number), blob[1:25], self.seal_key(number))
-        payload, end, padding = padded.rpartition(b"\x80")
-        check("end of the payload", (end, padding.strip(b"\x00")), (b"\x80", b""))
-        return payload
-
-
-# Requests and replies (pages 7.1, 7.3).
-
-
-def work_of(bits, blob):
-    """One bit more for each doubling of the tokens that the size costs."""
-    return bits + (-(-len(blob) // 2_048)).bit_length() - 1
-
-
-def stamp(host, tag, blob, hour, bits):
-    begin = b"kinfolk/1 work" + host + tag + hashlib.sha256(blob).digest() + hour.to_bytes(4, "big")
-    nonce = 0
-    while int.from_bytes(hashlib.sha256(begin + nonce.to_bytes(8, "big")).digest(), "big") >> (256 - bits):
-        nonce += 1
-    return b"\x02" + hour.to_bytes(4, "big") + nonce.to_bytes(8, "big")
-
-
-def deposit(tag, lifetime, erase_key, admission, blob):
-    return b"\x01" + tag + lifetime.to_bytes(2, "big") + hashlib.sha256(erase_key).digest() + admission + blob
-
-
-def collect(room, tags):
-    return bytes([2, room]) + b"".join(tags)
-
-
-def erase(*erasures):
-    return b"\x03" + b"".join(tag + key for tag, key in erasures)
-
-
-DONE = b"\x00"
-
-
-def refused(reply):
-    """Reason and number."""
-    check("a refusal", (reply[:1], len(reply)), (b"\x01", 6))
-    return reply[1], int.from_bytes(reply[2:], "big")
-
-
-def found(reply, room):
-    """Whether there is more, and index to blob."""
-    check("the length of a reply to a collect", len(reply), room * PAGE)
-    check("the kind of a reply to a collect", reply[0], 2)
-    blobs, at, last = {}, 4, -1
-    for _ in range(int.from_bytes(reply[2:4], "big")):
-        index, size = reply[at], BUCKETS[reply[at + 1]]
-        check("indices ascend", index > last, True)
-        blobs[index], at, last = reply[at + 2 : at + 2 + size], at + 2 + size, index
-    check("the rest of a reply to a collect", reply[at:].strip(b"\x00"), b"")
-    return reply[1] == 1, blobs
-
-
-def among_others(tags):
-    """These tags in a request of always as many, in random order; and the place of each."""
-    everything = list(tags) + [os.urandom(16) for _ in range(TAGS - len(tags))]
-    random.shuffle(everything)
-    return everything, [everything.index(tag) for tag in tags]
-
-
-# What is asked.
 
 
 async def greet(link):
-    peer, addresses = node_of_invite(link)
+    invite = invite_of_link(link)
+    peer, addresses = invite[5], invite[6]
     async with Visit(peer, addresses) as visit:
         stream = await visit.stream(IDENTIFY)
         said = parse_identify_response(await stream.read())
@@ -276,14 +91,15 @@ async def mailbox(link):
         check("and erase both", found(await visit.ask(collect(1, tags)), 1), (False, {}))
 
 
-async def within(act, link):
+async def within(act, arguments):
     with trio.fail_after(PATIENCE):
-        await act(link)
+        await act(*arguments)
 
 
 if __name__ == "__main__":
-    acts = {"greet": greet, "mailbox": mailbox}
-    if len(sys.argv) != 3 or sys.argv[1] not in acts:
+    acts = {"greet": (greet, 1), "mailbox": (mailbox, 1), "correspond": (correspond, 2)}
+    act, arguments = acts.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0)), sys.argv[2:]
+    if len(arguments) != act[1] or act[0] is None:
         raise SystemExit(__doc__)
-    trio.run(within, acts[sys.argv[1]], sys.argv[2].strip())
-    print(f"checks: {checks}")
+    trio.run(within, act[0], arguments)
+    print(f"checks: {node.checks}")
