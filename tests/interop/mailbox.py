@@ -32,7 +32,7 @@ class Direction:
     """What goes from one device to another."""
 
     def __init__(self, pair_root, sender, recipient):
-        self.key = mac(pair_root, b"kinfolk/1 direction", sender, recipient)
+        self.key = mac(pair_root, sender, recipient)
 
     def at(self, label, host, day, number):
         return mac(self.key, label, host, day.to_bytes(4, "big"), number.to_bytes(8, "big"))[:16]
