@@ -2,6 +2,7 @@
 # Runs every test of the workspace, doc tests and tests/tidy.rs included. First it installs what some tests need beside
 # Cargo, or says what they will skip:
 #   - a Python environment in target/venv, for the second implementation that re-derives the protocol's vectors;
+#   - another in target/venv-interop, for the second client that meets the program;
 #   - strace, for the replay of power losses.
 # Arguments go to cargo: `scripts/test.sh -p kinfolk-engine`.
 set -euo pipefail
@@ -27,6 +28,20 @@ if ! has_packages "$venv/bin/python"; then
 fi
 if has_packages "$venv/bin/python"; then
     export KINFOLK_PYTHON=$venv/bin/python
+fi
+
+interop=$target/venv-interop
+has_libp2p() { [ -x "$1" ] && "$1" -c 'import cbor2, cryptography, kyber_py, libp2p, mnemonic, nacl, trio' 2>/dev/null; }
+
+if ! has_libp2p "$interop/bin/python"; then
+    note "making a Python environment in $interop"
+    if ! { python3 -m venv "$interop" && "$interop/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement tests/interop/requirements.txt; } >"$target/venv-interop.log" 2>&1; then
+        note "no py-libp2p ($target/venv-interop.log says why): the tests with the second client will be skipped"
+    fi
+fi
+if has_libp2p "$interop/bin/python"; then
+    export KINFOLK_INTEROP_PYTHON=$interop/bin/python
 fi
 
 if ! command -v strace >/dev/null; then

@@ -18,10 +18,14 @@ mod copy;
 mod disk;
 #[path = "daemon/home.rs"]
 mod home;
+#[path = "daemon/interop.rs"]
+mod interop;
 #[path = "daemon/killed.rs"]
 mod killed;
 #[path = "daemon/logs.rs"]
 mod logs;
+#[path = "daemon/mailbox.rs"]
+mod mailbox;
 #[path = "daemon/making.rs"]
 mod making;
 #[path = "daemon/rescue.rs"]

@@ -22,7 +22,7 @@ pub enum Mailbox {
     },
     /// Name a node no longer
     ///
-    /// Your contacts learn that, too. What lies there already is still asked for.
+    /// Your contacts learn that, too. What still lies there is not asked for any more.
     Remove {
         /// The node's id, the beginning of one, or the contact whose node it is
         #[arg(value_name = "PEER|CONTACT", value_parser = non_empty)]
@@ -43,7 +43,7 @@ pub struct Serve {
     /// How much it keeps at the most, as in 64MiB or 1GiB [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_capacity)]
     pub capacity: Option<u64>,
-    /// How much work strangers do for each message, in bits: one more doubles it, 28 at most [default: 20]
+    /// How much work strangers do for each message, in bits: one more doubles it, 22 at most [default: 20]
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_WORK_BITS)))]
     pub work_bits: Option<u8>,
     /// Serve no longer
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_help_names_the_defaults_of_the_door() {
-        assert_eq!((CAPACITY, binary_size(CAPACITY).as_str(), WORK_BITS, MOST_WORK_BITS), (1 << 30, "1 GiB", 20, 28));
+        assert_eq!((CAPACITY, binary_size(CAPACITY).as_str(), WORK_BITS, MOST_WORK_BITS), (1 << 30, "1 GiB", 20, 22));
     }
 
     #[test]

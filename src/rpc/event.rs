@@ -75,6 +75,8 @@ pub enum What {
         /// Whether they are there now.
         online: bool,
     },
+    /// A mailbox answered with what was none of what had been left there, again and again: it is named no longer.
+    MailboxDropped(Custodian),
     /// Events are missing before this one: the log no longer goes back to where it was asked for. Read everything anew;
     /// the stream goes on after `seq`.
     Reset,
@@ -82,7 +84,7 @@ pub enum What {
 
 impl What {
     /// The names of all events, as `event` has them.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "message_added",
         "message_changed",
         "message_damaged",
@@ -91,6 +93,7 @@ impl What {
         "contact_removed",
         "session_reset",
         "peer_online",
+        "mailbox_dropped",
         "reset",
     ];
 
@@ -106,6 +109,7 @@ impl What {
             Self::ContactRemoved { .. } => "contact_removed",
             Self::SessionReset { .. } => "session_reset",
             Self::PeerOnline { .. } => "peer_online",
+            Self::MailboxDropped(_) => "mailbox_dropped",
             Self::Reset => "reset",
         }
     }

@@ -13,8 +13,8 @@ pub const LEAST_CAPACITY: u64 = 1 << 20;
 pub const MOST_CAPACITY: u64 = 1 << 40;
 /// The work that a node asks of strangers unless told otherwise, in leading zero bits of a SHA-256 hash.
 pub const WORK_BITS: u8 = 20;
-/// The most it can ask: some minutes of one core.
-pub const MOST_WORK_BITS: u8 = 28;
+/// The most it can ask: of the largest messages a node asks five bits more, and others do 27 at the most.
+pub const MOST_WORK_BITS: u8 = 22;
 
 /// A node that keeps what is for this person while they are away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -94,7 +94,7 @@ pub struct Serve {
     /// How much it keeps at the most, in bytes, 1 MiB to 1 TiB; 1 GiB unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_bytes: Option<u64>,
-    /// The work it asks of those who have no token of its own, in leading zero bits of a SHA-256 hash, 1 to 28; 20
+    /// The work it asks of those who have no token of its own, in leading zero bits of a SHA-256 hash, 1 to 22; 20
     /// unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_bits: Option<u8>,

@@ -8,6 +8,7 @@ use kinfolk_rpc::event as rpc;
 use kinfolk_wire::ids::IdentityId;
 
 use super::contact::contact;
+use super::mailbox::custodian;
 use super::message::{Names, message, state};
 
 /// A page of the log.
@@ -99,7 +100,8 @@ fn said<'a>(
             Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
         }
         // `status` tells where.
-        Event::Listening | Event::MailboxDropped(_) => None,
+        Event::Listening => None,
+        Event::MailboxDropped(peer) => Some(rpc::What::MailboxDropped(custodian(read, *peer, names)?)),
     })
 }
 

@@ -117,11 +117,22 @@ pub(crate) fn offer(wish: &rpc::Serve) -> Result<MailboxOffer, Refused> {
 pub(crate) fn choice(read: &dyn Read, wish: &rpc::AddMailbox) -> Result<MailboxChoice, Refused> {
     match (&wish.contact, &wish.link) {
         (Some(contact), None) => Ok(MailboxChoice::Contact(named(read, contact)?.identity)),
-        (None, Some(link)) => Host::from_link(link)
-            .map(MailboxChoice::Host)
-            .map_err(|error: HostLinkError| Refused::invalid("invalid_mailbox_link", error.to_string())),
+        (None, Some(link)) => host(link).map(MailboxChoice::Host),
         _ => Err(Refused::invalid("invalid_mailbox", "expected exactly one of contact and link")),
     }
+}
+
+/// The node of a link as it was pasted.
+fn host(link: &str) -> Result<Host, Refused> {
+    let refused = |detail: String| Refused::invalid("invalid_mailbox_link", detail);
+    let host = Host::from_link(link).map_err(|error: HostLinkError| refused(error.to_string()))?;
+    if host.work_bits > rpc::MOST_WORK_BITS {
+        let (bits, most) = (host.work_bits, rpc::MOST_WORK_BITS);
+        return Err(refused(format!(
+            "this mailbox asks for more work than others will do ({bits} bits, at most {most})"
+        )));
+    }
+    Ok(host)
 }
 
 /// A mailbox that was named.
@@ -191,4 +202,173 @@ fn owner(read: &dyn Read, peer: PeerId) -> Result<Option<kinfolk_wire::ids::Iden
     let Some(Row::DeviceId(device)) = read(Key::Peer(peer))? else { return Ok(None) };
     let Some(Row::Device(device)) = read(Key::Device(device))? else { return Ok(None) };
     Ok(Some(device.identity))
+}
+
+#[cfg(test)]
+mod tests {
+    use kinfolk_engine::event::MessagePlace;
+    use kinfolk_engine::store::{
+        Changes, Contact, ContactState, Conversation, Device, Hosts, MemoryStore, MessageState, OwnHost,
+    };
+    use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PayloadDigest, SigchainHead};
+    use kinfolk_wire::name::Name;
+    use kinfolk_wire::time::Timestamp;
+
+    use super::*;
+
+    const BO: IdentityId = IdentityId::new([0xb0; 32]);
+    const EVE: IdentityId = IdentityId::new([0xe0; 32]);
+    const LINE: MessagePlace = MessagePlace {
+        conversation: ConversationId::new([0xc0; 32]),
+        lamport: 1,
+        sender: IdentityId::new([0xa0; 32]),
+        id: MessageId::new([1; 16]),
+    };
+
+    /// The node with a key of this byte, repeated.
+    fn peer(byte: u8) -> PeerId {
+        let mut id = [byte; 38];
+        id[..6].copy_from_slice(&[0, 0x24, 8, 1, 0x12, 0x20]);
+        PeerId::new(id)
+    }
+
+    fn contact(identity: IdentityId, name: &str, devices: &[u8]) -> Contact {
+        Contact {
+            identity,
+            name: Name::new(name).unwrap(),
+            own_name: None,
+            state: ContactState::Accepted,
+            blocked: false,
+            verified: false,
+            sigchain: None,
+            devices: devices.iter().map(|byte| DeviceId::new([*byte; 16])).collect(),
+            added_at: Timestamp::from_millis(1),
+            last_seen: None,
+            invite: None,
+            head: SigchainHead::new([0; 32]),
+        }
+    }
+
+    fn host(byte: u8) -> OwnHost {
+        OwnHost {
+            host: Host { peer: peer(byte), addresses: vec![], work_bits: 20 },
+            added_at: Timestamp::from_millis(5),
+            answered_at: None,
+            failures: 0,
+            lies: 0,
+        }
+    }
+
+    /// Bo has two devices; Eve has two nodes, 7 and 8. Both of those and 9, which is nobody's, are mailboxes.
+    fn store(custody: [Option<Vec<PeerId>>; 2]) -> MemoryStore {
+        let mut rows: Vec<(Key, Row)> = vec![
+            (Key::Contact(BO), contact(BO, "Bo", &[1, 2]).into()),
+            (Key::Contact(EVE), contact(EVE, "Eve", &[7, 8]).into()),
+            (Key::Hosts, Hosts { hosts: vec![host(7), host(8), host(9)], ..Hosts::default() }.into()),
+        ];
+        let conversation =
+            Conversation { contact: BO, lamport: 1, unread: 0, read_until: None, read_receipts: false, late: vec![] };
+        rows.push((Key::Conversation(LINE.conversation), conversation.into()));
+        for (device, custody) in [1, 2].into_iter().zip(custody) {
+            let device = DeviceId::new([device; 16]);
+            let row = Unreceipted { line: LINE, digest: PayloadDigest::new([1; 16]), custody };
+            rows.push((Key::Unreceipted(device, LINE.id), row.into()));
+        }
+        for byte in [7, 8] {
+            let device = DeviceId::new([byte; 16]);
+            rows.push((Key::Peer(peer(byte)), device.into()));
+            rows.push((Key::Device(device), eves(device).into()));
+        }
+        let mut store = MemoryStore::default();
+        let mut changes = Changes::default();
+        rows.into_iter().for_each(|(key, row)| changes.put(key, row));
+        store.commit(&changes);
+        store
+    }
+
+    fn eves(device: DeviceId) -> Device {
+        Device {
+            device,
+            identity: EVE,
+            peer: None,
+            addresses: vec![],
+            bundle: vec![],
+            pair_root: None,
+            pair_session: None,
+            sessions: vec![],
+            unopened: vec![],
+            reinit_asked_at: None,
+            failed_dials: 0,
+            knows_prekey: 0,
+            dial_at: None,
+            knows_addresses: vec![],
+            reset_told_at: None,
+        }
+    }
+
+    #[test]
+    fn custody_is_told_of_a_line_that_is_sent_and_names_whose_node_it_is() {
+        let store = store([Some(vec![peer(9), peer(7)]), Some(vec![peer(7)])]);
+        let mut names = Names::of(&store).unwrap();
+        let kept = names.custody(LINE, MessageState::Sent).unwrap();
+        let told: Vec<_> = kept.iter().map(|one| (one.peer.as_str(), one.name.as_deref())).collect();
+        let (eves, nobodys) = (peer(7).to_string(), peer(9).to_string());
+        assert_eq!(told, [(eves.as_str(), Some("Eve")), (nobodys.as_str(), None)]);
+        for other in [MessageState::Queued, MessageState::Delivered, MessageState::Read, MessageState::NotDelivered] {
+            assert_eq!(names.custody(LINE, other).unwrap(), [], "{other:?}");
+        }
+        assert_eq!(waiting(&store).unwrap(), 1, "one line, whatever the number of their devices");
+    }
+
+    #[test]
+    fn a_line_that_its_device_took_itself_waits_nowhere() {
+        let store = store([None, Some(vec![])]);
+        assert_eq!(Names::of(&store).unwrap().custody(LINE, MessageState::Sent).unwrap(), []);
+        assert_eq!(waiting(&store).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_mailbox_is_found_by_its_id_a_beginning_or_whose_it_is() {
+        let store = store([None, None]);
+        let whole = peer(9).to_string();
+        for text in [&whole, &whole.to_uppercase(), &whole[..16], &whole[12..16], &whole[12..]] {
+            assert_eq!(find(&store, text), Ok(peer(9)), "{text}");
+        }
+        let code = |text: &str| find(&store, text).unwrap_err().code;
+        // All ids begin so.
+        for text in ["0024", &whole[..12], &whole[..15], "090", "Bo", "Nobody", ""] {
+            assert_eq!(code(text), "unknown_mailbox", "{text}");
+        }
+        assert_eq!(code("Eve"), "ambiguous_mailbox", "she has two");
+        let refused = find(&store, "Eve").unwrap_err();
+        assert!(refused.detail.contains(&peer(7).to_string()) && refused.detail.contains(&peer(8).to_string()));
+    }
+
+    #[test]
+    fn a_mailbox_says_how_it_does() {
+        let of = |failures, lies, answered: Option<u64>| {
+            let answered_at = answered.map(Timestamp::from_millis);
+            let OwnHost { host, added_at, .. } = host(7);
+            state(&HostView { host, contact: None, added_at, answered_at, failures, lies })
+        };
+        assert_eq!(of(0, 0, None), rpc::MailboxState::New);
+        assert_eq!(of(0, 0, Some(1)), rpc::MailboxState::Answering);
+        assert_eq!(of(1, 0, Some(1)), rpc::MailboxState::Silent);
+        assert_eq!(of(1, 1, None), rpc::MailboxState::Silent);
+        assert_eq!(of(0, 1, Some(1)), rpc::MailboxState::Unreliable);
+    }
+
+    #[test]
+    fn an_offer_has_its_bounds() {
+        let wish = |capacity_bytes, work_bits| offer(&rpc::Serve { capacity_bytes, work_bits });
+        assert_eq!(wish(None, None), Ok(MailboxOffer { capacity: 1 << 30, work_bits: 20 }));
+        assert_eq!(wish(Some(1 << 20), Some(1)), Ok(MailboxOffer { capacity: 1 << 20, work_bits: 1 }));
+        assert_eq!(wish(Some(1 << 40), Some(22)), Ok(MailboxOffer { capacity: 1 << 40, work_bits: 22 }));
+        for beyond in [0, (1 << 20) - 1, (1 << 40) + 1, u64::MAX] {
+            assert_eq!(wish(Some(beyond), None).unwrap_err().code, "invalid_capacity", "{beyond}");
+        }
+        for beyond in [0, 23, 255] {
+            assert_eq!(wish(None, Some(beyond)).unwrap_err().code, "invalid_work_bits", "{beyond}");
+        }
+    }
 }

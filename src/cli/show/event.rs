@@ -1,7 +1,7 @@
 use kinfolk_rpc::event::{Event, What};
 
 use super::contact::{standing, warning};
-use super::mailbox::custody;
+use super::mailbox::{custody, short_peer};
 use super::message::{line_in_chat, progress};
 use super::short;
 
@@ -29,6 +29,11 @@ pub(crate) fn line(event: &Event) -> String {
         }
         What::PeerOnline { display_name, online, .. } => {
             format!("  {display_name} is {}", if *online { "online" } else { "gone" })
+        }
+        What::MailboxDropped(mailbox) => {
+            let whose = mailbox.display_name.as_deref().unwrap_or("nobody you know");
+            let peer = short_peer(&mailbox.peer);
+            format!("  the mailbox {peer} (of {whose}) gave what nobody had left there, and is yours no longer")
         }
         What::Reset => "  events are missing here; see kinfolk history and kinfolk contacts".to_owned(),
     }

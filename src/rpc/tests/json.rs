@@ -378,6 +378,11 @@ fn events() {
             "{\"event\":\"peer_online\",\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"B\",\"online\":true}"
                 .into(),
         ),
+        (
+            Some(8),
+            What::MailboxDropped(custody().remove(1)),
+            "{\"seq\":8,\"event\":\"mailbox_dropped\",\"peer\":\"f0\",\"name\":null,\"display_name\":null}".into(),
+        ),
         (Some(9), What::Reset, "{\"seq\":9,\"event\":\"reset\"}".into()),
     ];
     let kept =

@@ -191,6 +191,8 @@ async fn b06_a_contact_that_calls_itself_the_id_of_another_is_not_taken_for_them
 async fn what_cannot_be_done_says_why() {
     let (house, _) = House::with_a_contact().await;
     let own = house.must("POST", "/v1/invites", "{\"uses\":\"once\"}").await["link"].as_str().unwrap().to_owned();
+    let mailbox = mailbox_link(1).0;
+    let long = format!("{mailbox}{}", "A".repeat(1_400));
     let cases = [
         ("POST", "/v1/contacts", format!("{{\"link\":\"{own}\"}}"), 422, "own_invite"),
         ("POST", "/v1/contacts", "{\"link\":\"https://example.com\"}".to_owned(), 400, "invalid_link"),
@@ -215,6 +217,26 @@ async fn what_cannot_be_done_says_why() {
         ("PUT", "/v1/chats/Bo/seen", format!("{{\"message\":\"{}\"}}", "0".repeat(32)), 409, "not_accepted"),
         ("POST", "/v1/contacts/Bo/accept", "{}".to_owned(), 409, "not_asking"),
         ("PUT", "/v1/name", "{\"name\":\"\"}".to_owned(), 400, "invalid_name"),
+        ("POST", "/v1/mailboxes/hosts", "{}".to_owned(), 400, "invalid_mailbox"),
+        ("POST", "/v1/mailboxes/hosts", "{\"contact\":\"Bo\",\"link\":\"x\"}".to_owned(), 400, "invalid_mailbox"),
+        ("POST", "/v1/mailboxes/hosts", "{\"contact\":\"Zoe\"}".to_owned(), 404, "unknown_contact"),
+        ("POST", "/v1/mailboxes/hosts", "{\"contact\":\"Bo\"}".to_owned(), 409, "not_serving"),
+        ("POST", "/v1/mailboxes/hosts", format!("{{\"link\":\"{own}\"}}"), 400, "invalid_mailbox_link"),
+        ("POST", "/v1/mailboxes/hosts", format!("{{\"link\":\"{}\"}}", &mailbox[..40]), 400, "invalid_mailbox_link"),
+        ("POST", "/v1/mailboxes/hosts", format!("{{\"link\":\"{long}\"}}"), 400, "invalid_mailbox_link"),
+        (
+            "POST",
+            "/v1/mailboxes/hosts",
+            format!("{{\"link\":\"{}\"}}", mailbox_link_for(1, 23).0),
+            400,
+            "invalid_mailbox_link",
+        ),
+        ("DELETE", "/v1/mailboxes/hosts/Zoe", String::new(), 404, "unknown_mailbox"),
+        ("DELETE", "/v1/mailboxes/hosts/Bo", String::new(), 404, "unknown_mailbox"),
+        ("PUT", "/v1/mailboxes/serving", "{\"capacity_bytes\":1048575}".to_owned(), 400, "invalid_capacity"),
+        ("PUT", "/v1/mailboxes/serving", "{\"capacity_bytes\":-1}".to_owned(), 400, "invalid_json"),
+        ("PUT", "/v1/mailboxes/serving", "{\"work_bits\":23}".to_owned(), 400, "invalid_work_bits"),
+        ("PUT", "/v1/mailboxes/serving", "{\"work_bits\":256}".to_owned(), 400, "invalid_json"),
     ];
     for (method, target, body, status, code) in cases {
         let answer = house.ask(method, target, &body).await;
@@ -288,6 +310,104 @@ async fn a_name_that_would_reorder_the_screen_is_given_raw_and_contained() {
     assert_eq!(contact["name"], "\u{202e}gpj.exe");
     assert_eq!(contact["display_name"], "\u{2068}<U+202E>gpj.exe\u{2069}");
     house.close().await;
+}
+
+/// A link to a node with a key of this byte, repeated.
+fn mailbox_link(byte: u8) -> (String, String) {
+    mailbox_link_for(byte, 12)
+}
+
+fn mailbox_link_for(byte: u8, work_bits: u8) -> (String, String) {
+    let mut id = [byte; 38];
+    id[..6].copy_from_slice(&[0, 0x24, 8, 1, 0x12, 0x20]);
+    let peer = kinfolk_wire::ids::PeerId::new(id);
+    let host = kinfolk_wire::mailbox::Host { peer, addresses: vec![], work_bits };
+    (host.link(), peer.to_string())
+}
+
+#[tokio::test]
+async fn a_node_serves_as_a_mailbox_changes_what_it_offers_and_ends_it() {
+    let house = House::alone("Al").await;
+    let none = json!({"mailboxes": [], "serving": null, "waiting": 0});
+    assert_eq!(house.get("/v1/mailboxes").await.json(), none);
+    let answer = house.get("/v1/mailboxes/serving").await;
+    assert_eq!((answer.status, answer.code()), (409, "not_serving".to_owned()));
+    let serving = house.must("PUT", "/v1/mailboxes/serving", "{}").await;
+    assert_eq!((&serving["capacity_bytes"], &serving["work_bits"]), (&json!(1_073_741_824), &json!(20)));
+    assert_eq!((&serving["stored_bytes"], &serving["stored_messages"]), (&json!(0), &json!(0)));
+    let host = kinfolk_wire::mailbox::Host::from_link(serving["link"].as_str().unwrap()).unwrap();
+    assert_eq!((host.peer.to_string().as_str(), host.work_bits), (serving["peer"].as_str().unwrap(), 20));
+    let changed = "{\"capacity_bytes\":1048576,\"work_bits\":12}";
+    let serving = house.must("PUT", "/v1/mailboxes/serving", changed).await;
+    assert_eq!((&serving["capacity_bytes"], &serving["work_bits"]), (&json!(1_048_576), &json!(12)));
+    assert_eq!(house.get("/v1/mailboxes/serving").await.json(), serving);
+    assert_eq!(house.get("/v1/mailboxes").await.json()["serving"], serving);
+    let own = serving["link"].as_str().unwrap();
+    let answer = house.ask("POST", "/v1/mailboxes/hosts", &format!("{{\"link\":\"{own}\"}}")).await;
+    assert_eq!((answer.status, answer.code()), (422, "own_mailbox".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(house.must("DELETE", "/v1/mailboxes/serving", "").await, json!({"ok": true}));
+    }
+    assert_eq!(house.get("/v1/mailboxes").await.json(), none);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn five_mailboxes_are_named_by_links_and_named_no_longer() {
+    let house = House::alone("Al").await;
+    let links: Vec<(String, String)> = (1..=6).map(mailbox_link).collect();
+    let add = |link: &str| format!("{{\"link\":\" {link}\\n\"}}");
+    for (link, peer) in &links[..5] {
+        let added = house.must("POST", "/v1/mailboxes/hosts", &add(link)).await;
+        assert_eq!(added, json!({"peer": peer, "contact": null, "name": null, "display_name": null}));
+    }
+    let answer = house.ask("POST", "/v1/mailboxes/hosts", &add(&links[5].0)).await;
+    assert_eq!((answer.status, answer.code()), (409, "too_many_mailboxes".to_owned()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("5 mailboxes"));
+    // One that is named already is no sixth.
+    house.must("POST", "/v1/mailboxes/hosts", &add(&links[4].0)).await;
+    let listed = house.get("/v1/mailboxes").await.json()["mailboxes"].clone();
+    let peers: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["peer"].as_str().unwrap()).collect();
+    assert_eq!(peers, links[..5].iter().map(|(_, peer)| peer.as_str()).collect::<Vec<_>>());
+    assert_eq!((&listed[0]["state"], &listed[0]["answered_at"]), (&json!("new"), &json!(null)));
+    assert!(listed[0]["added_at"].as_u64().unwrap() > 1_700_000_000_000);
+    let status = house.get("/v1/status").await.json()["mailboxes"].clone();
+    assert_eq!(status.as_array().unwrap().len(), 5);
+    assert_eq!(status[0], json!({"peer": peers[0], "contact": null, "state": "new"}));
+    // By the whole id, and by what tells it from others.
+    for name in [&links[0].1[..], &links[1].1[12..20], &links[2].1[..20]] {
+        house.must("DELETE", &format!("/v1/mailboxes/hosts/{name}"), "").await;
+        let answer = house.ask("DELETE", &format!("/v1/mailboxes/hosts/{name}"), "").await;
+        assert_eq!((answer.status, answer.code()), (404, "unknown_mailbox".to_owned()), "{name}");
+    }
+    assert_eq!(house.get("/v1/mailboxes").await.json()["mailboxes"].as_array().unwrap().len(), 2);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_contact_who_serves_is_named_by_their_name() {
+    let (al, bo) = two_contacts().await;
+    let by_name = "{\"contact\":\"Al\"}";
+    let answer = bo.ask("POST", "/v1/mailboxes/hosts", by_name).await;
+    assert_eq!((answer.status, answer.code()), (409, "not_serving".to_owned()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("kinfolk mailbox serve"));
+    let since = bo.get("/v1/status").await.json()["seq"].as_u64().unwrap();
+    let serving = al.must("PUT", "/v1/mailboxes/serving", "{}").await;
+    // That they serve is told as a change of the contact.
+    let told = bo.get(&format!("/v1/events?since={since}&wait=30")).await.json();
+    assert_eq!(told["events"][0]["event"], "contact_changed", "{told}");
+    let added = bo.must("POST", "/v1/mailboxes/hosts", by_name).await;
+    assert_eq!((&added["peer"], &added["name"]), (&serving["peer"], &json!("Al")));
+    assert_eq!(added["display_name"], "\u{2068}Al\u{2069}");
+    assert_eq!(added["contact"].as_str().unwrap().len(), 64);
+    let listed = bo.get("/v1/mailboxes").await.json()["mailboxes"][0].clone();
+    for field in ["peer", "contact", "name", "display_name"] {
+        assert_eq!(listed[field], added[field], "{field}");
+    }
+    bo.must("DELETE", "/v1/mailboxes/hosts/Al", "").await;
+    assert_eq!(bo.get("/v1/mailboxes").await.json()["mailboxes"], json!([]));
+    al.close().await;
+    bo.close().await;
 }
 
 #[tokio::test]

@@ -218,6 +218,7 @@ pub(crate) fn events() -> Vec<Event> {
         numbered(12, What::MessageDamaged { message: MESSAGE.into(), chat: CHAT.into() }),
         numbered(13, What::ContactRemoved { contact: contact.clone() }),
         Event { seq: None, what: What::PeerOnline { contact, name, display_name, online: true } },
+        numbered(14, What::MailboxDropped(custody().remove(0))),
         numbered(9_000, What::Reset),
     ]
 }

@@ -39,7 +39,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         "mailbox serve --capacity 1KiB",
         "mailbox serve --capacity 2TiB",
         "mailbox serve --work-bits 0",
-        "mailbox serve --work-bits 29",
+        "mailbox serve --work-bits 23",
         "mailbox serve --stop --capacity 1GiB",
         "mailbox serve --stop --work-bits 20",
         "mailbox status Eve",
