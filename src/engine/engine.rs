@@ -1,5 +1,7 @@
 //! Routing: which service or feature an input is for. One line each; what one feature causes in another passes here.
 
+use std::collections::BTreeSet;
+
 use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
 use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::{FrameKind, NackCode};
@@ -337,7 +339,10 @@ fn opened(
             tokens::want(step, device)
         }
         Body::TokensWanted(wanted) => host::tokens_wanted(step, device, from, &wanted),
-        Body::TokensIssued(issued) => tokens::issued(step, device, &issued),
+        Body::TokensIssued(issued) => {
+            tokens::issued(step, device, &issued)?;
+            mailboxes::tell_everybody(step)
+        }
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
             if contacts::may_speak(step, from)? {
@@ -363,10 +368,15 @@ fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Res
             let gone = deposit::answered(step, &outcome, reply.as_ref())?;
             settle(step, gone.as_slice())
         }
-        Errand::Collect { host, slots } => {
-            let look = collect::answered(step, host, &slots, reply.as_ref())?;
+        Errand::Collect { host, slots, room } => {
+            let look = collect::answered(step, host, &slots, room, reply.as_ref())?;
+            let mut from = BTreeSet::new();
             for envelope in look.envelopes {
+                from.insert(envelope.slot.device);
                 step.contain(|step| collected(step, envelope.slot.device, envelope.payload.as_slice()))?;
+            }
+            for device in from {
+                step.contain(|step| mailboxes::tell(step, device))?;
             }
             if look.dropped { mailboxes::dropped(step, host) } else { Ok(()) }
         }

@@ -102,12 +102,12 @@ impl MailboxHost {
     fn look(&self, tags: &[MailboxTag], room: u8) -> Found {
         let mut found = Found { more: self.conduct == Conduct::Endless, blobs: Vec::new() };
         let mut space = Found::space(room);
-        for (index, tag) in tags.iter().enumerate() {
-            let blob = match self.kept.get(tag) {
+        for (index, place) in tags.iter().enumerate() {
+            let blob = match self.kept.get(place) {
                 _ if self.conduct == Conduct::Invents && index % 100 == 7 => vec![7; 512],
-                Some(_) if self.conduct == Conduct::Withholds && tag.as_bytes()[0] % 2 == 0 => continue,
+                Some(_) if self.conduct == Conduct::Withholds && place.as_bytes()[0] % 2 == 0 => continue,
                 Some((blob, _)) if self.conduct == Conduct::Swaps => {
-                    let other = self.kept.iter().find(|(at, _)| *at != tag);
+                    let other = self.kept.iter().find(|(at, _)| *at != place);
                     other.map_or_else(|| blob.clone(), |(_, (blob, _))| blob.clone())
                 }
                 Some((blob, _)) => blob.clone(),

@@ -18,9 +18,9 @@ pub const PROTOCOL: &str = "/kinfolk/mailbox/1";
 /// Tags in one [`Request::Collect`]: always as many, made up where there are fewer to ask for.
 pub const TAGS: usize = 256;
 /// The unit in which a collector says how long the reply is to be, in bytes.
-pub const PAGE: usize = 4_096;
+pub const PAGE: usize = 1_024;
 /// The most units it may ask for.
-pub const ROOM: u8 = 32;
+pub const ROOM: u8 = 128;
 /// Erasures in one [`Request::Erase`].
 pub const ERASURES: usize = 1_024;
 /// Tokens on one deposit: what a blob of the greatest size costs.
@@ -614,10 +614,10 @@ mod tests {
             Reply::Found(Found { more: true, blobs: vec![(0, vec![1; 512]), (255, vec![2; 2_048])] }),
         ]);
         for reply in replies {
-            let bytes = reply.encode(1);
+            let bytes = reply.encode(4);
             assert_eq!(Reply::decode(&bytes), Ok(reply.clone()));
             if matches!(reply, Reply::Found(_)) {
-                assert_eq!(bytes.len(), PAGE);
+                assert_eq!(bytes.len(), 4 * PAGE);
             }
         }
     }
@@ -635,7 +635,7 @@ mod tests {
     #[test]
     fn a_reply_has_room_for_the_greatest_blob() {
         assert!(Found::space(ROOM) >= Found::cost(Bucket::Crate));
-        assert!(Found::space(1) >= Found::cost(Bucket::Page));
+        assert!(Found::space(1) >= Found::cost(Bucket::Line));
         assert_eq!(Bucket::Crate.tokens(), TOKENS);
     }
 

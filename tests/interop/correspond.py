@@ -183,7 +183,7 @@ async def correspond(invite_link, mailbox_link):
     places = [(host, at, number) for at in (day - 1, day, day + 1) for number in range(1, 13)]
     async with Visit(host, addresses) as visit:
         tags, order = among_others([back.tag(*place) for place in places])
-        _, blobs = found(await visit.ask(collect(32, tags)), 32)
+        _, blobs = found(await visit.ask(collect(128, tags)), 128)
         known = dict(zip(order, places))
         check("nothing lies under tags that were made up", set(blobs) <= set(known), True)
         taken = sorted((known[index], blob) for index, blob in blobs.items())

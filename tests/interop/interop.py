@@ -71,11 +71,11 @@ async def mailbox(link):
 
     # Somebody else, from elsewhere for all that the host can tell, looks for them.
     async with Visit(host, addresses) as visit:
-        for room in (1, 2, 32):
+        for room in (1, 8, 128):
             nothing = await visit.ask(collect(room, [os.urandom(16) for _ in range(TAGS)]))
             check("nothing lies under tags that were made up", found(nothing, room), (False, {}))
         tags, places = among_others([post.tag(*first), post.tag(*second)])
-        more, blobs = found(await visit.ask(collect(1, tags)), 1)
+        more, blobs = found(await visit.ask(collect(8, tags)), 8)
         check("both fit into one page", (more, sorted(blobs)), (False, sorted(places)))
         check("the first opens", post.open(blobs[places[0]], *first), payload)
         check("the second opens", post.open(blobs[places[1]], *second), longer)
@@ -83,12 +83,12 @@ async def mailbox(link):
         wrong = erase((post.tag(*first), os.urandom(16)))
         check("a wrong key is done as well", await visit.ask(wrong), DONE)
         tags, places = among_others([post.tag(*first)])
-        more, blobs = found(await visit.ask(collect(1, tags)), 1)
+        more, blobs = found(await visit.ask(collect(8, tags)), 8)
         check("and erases nothing", list(blobs), places)
         keys = [(post.tag(*place), post.erase_key(*place)) for place in (first, second)]
         check("the right keys are done", await visit.ask(erase(*keys)), DONE)
         tags, _ = among_others([post.tag(*first), post.tag(*second)])
-        check("and erase both", found(await visit.ask(collect(1, tags)), 1), (False, {}))
+        check("and erase both", found(await visit.ask(collect(8, tags)), 8), (False, {}))
 
 
 async def within(act, arguments):

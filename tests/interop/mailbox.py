@@ -14,7 +14,7 @@ from node import check
 
 BUCKETS = [512, 2_048, 8_192, 32_768, 65_536]
 TAGS = 256
-PAGE = 4_096
+PAGE = 1_024
 
 # Where things lie, and the seal (page 7.2).
 

@@ -1,6 +1,6 @@
 //! Mailboxes: serving as one, naming one's own, and telling contacts of both (docs/protocol/07-mailbox.md).
 
-use kinfolk_wire::content::{Body, Mailboxes, Serving};
+use kinfolk_wire::content::{Body, Mailboxes, Serving, TokenShare};
 use kinfolk_wire::ids::{DeviceId, IdentityId, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::mailbox::Host;
@@ -8,9 +8,14 @@ use kinfolk_wire::mailbox::Host;
 use crate::event::Event;
 use crate::input::{MailboxChoice, MailboxOffer};
 use crate::refusal::Refusal;
-use crate::services::{collect, deposit, directory, host, outbox};
+use crate::services::{collect, deposit, directory, host, outbox, tokens};
 use crate::step::Step;
 use crate::store::{Hosts, Key, OwnHost, Post};
+
+/// Tokens of one host that a contact is given at once.
+const TOKENS_GIVEN: usize = 32;
+/// Left of them when it is given more.
+const TOKENS_LEFT: u64 = 8;
 
 /// Serves contacts as a mailbox, or no longer. Says how this node is found while it does.
 pub(crate) fn serve(step: &mut Step<'_>, offer: Option<MailboxOffer>) -> Result<Option<Host>, Refusal> {
@@ -78,7 +83,7 @@ pub(crate) fn dropped(step: &mut Step<'_>, host: PeerId) -> Result<(), Refusal> 
 }
 
 /// Tells all contacts what they do not know yet: where to leave things for this person, and whether this node serves.
-fn tell_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
+pub(crate) fn tell_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
             step.contain(|step| tell(step, device))?;
@@ -102,12 +107,49 @@ fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Resul
     let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
     let peers: Vec<PeerId> = hosts.hosts.iter().map(|own| own.host.peer).collect();
-    if post.knows_hosts == peers {
+    let tokens = shares(step, device, &peers, &post)?;
+    if post.knows_hosts == peers && tokens.is_empty() {
         return Ok(());
     }
-    step.put(Key::Post(device), Post { knows_hosts: peers, ..post });
+    let tokens_given = given(&peers, &post, &tokens);
+    // Taking from the stock may have said something to this very device.
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    step.put(Key::Post(device), Post { knows_hosts: peers, tokens_given, ..post });
     let hosts = hosts.hosts.into_iter().map(|own| own.host).collect();
-    say(step, device, to, Body::Mailboxes(Mailboxes { hosts, tokens: Vec::new() }))
+    say(step, device, to, Body::Mailboxes(Mailboxes { hosts, tokens }))
+}
+
+/// Tokens for a device that has used up most of what it was given: one went with each envelope that came, at the least.
+fn shares(step: &mut Step<'_>, device: DeviceId, peers: &[PeerId], post: &Post) -> Result<Vec<TokenShare>, Refusal> {
+    let own_node = directory::device(step, device)?.peer;
+    let mut shares = Vec::new();
+    for peer in peers {
+        // Who is the host needs no leave to use it.
+        if Some(*peer) == own_node || given_of(post, *peer) >= post.highest_seen.saturating_add(TOKENS_LEFT) {
+            continue;
+        }
+        let tokens = tokens::share(step, *peer, TOKENS_GIVEN)?;
+        if !tokens.is_empty() {
+            shares.push(TokenShare { peer: *peer, tokens });
+        }
+    }
+    Ok(shares)
+}
+
+fn given_of(post: &Post, peer: PeerId) -> u64 {
+    post.tokens_given.iter().find(|(known, _)| *known == peer).map_or(0, |(_, given)| *given)
+}
+
+/// How many a device has been given once it has these shares. What it had used up is counted as given.
+fn given(peers: &[PeerId], post: &Post, shares: &[TokenShare]) -> Vec<(PeerId, u64)> {
+    let now = |peer: &PeerId| match shares.iter().find(|share| share.peer == *peer) {
+        Some(share) => {
+            let before = given_of(post, *peer).max(post.highest_seen);
+            (*peer, before.saturating_add(u64::try_from(share.tokens.len()).unwrap_or(u64::MAX)))
+        }
+        None => (*peer, given_of(post, *peer)),
+    };
+    peers.iter().map(now).collect()
 }
 
 fn tell_of_serving(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Result<(), Refusal> {

@@ -21,11 +21,11 @@ use crate::step::Step;
 use crate::store::{Alarm, AskedSlot, Device, Errand, Hosts, Key, Post, Profile};
 
 /// How often the hosts are asked.
-const POLL: Span = Span::from_secs(10 * 60);
+const POLL: Span = Span::from_secs(12 * 60);
 /// By how much chance shortens or lengthens that, at the most.
 const JITTER: Span = Span::from_secs(120);
 /// The longest wait before the hosts are asked again.
-pub(crate) const LONGEST_WAIT: Span = Span::from_secs(12 * 60);
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(14 * 60);
 /// How often older days are asked for too.
 const SWEEP: Span = Span::from_days(1);
 /// How many days back, and how many ahead: for as long as a host keeps mail, and for clocks that differ.
@@ -41,6 +41,10 @@ const MISSING: usize = 8;
 const MOST_MISSING: usize = 1_024;
 /// How far ahead a sweep looks, in doubling steps from the end of a window that may be lost as a whole.
 const PROBES: std::ops::Range<u32> = 3..14;
+/// The room of a reply where nothing is likely to be there: one line.
+const LITTLE_ROOM: u8 = 1;
+/// And where a few lines may follow.
+const SOME_ROOM: u8 = 8;
 /// After so many answers that were none a host is dropped.
 const LIES: u32 = 3;
 
@@ -90,7 +94,7 @@ pub(crate) fn poll(step: &mut Step<'_>) -> Result<(), Refusal> {
     plan(step, hosts, wait);
     let slots = usual_slots(step, sweeps)?;
     for host in asked {
-        ask(step, &host, slots.clone(), 1)?;
+        ask(step, &host, slots.clone(), LITTLE_ROOM)?;
     }
     Ok(())
 }
@@ -143,7 +147,7 @@ fn ask(step: &mut Step<'_>, host: &Host, mut slots: Vec<AskedSlot>, room: u8) ->
         while tags.len() < TAGS {
             tags.push(MailboxTag::new(step.random()));
         }
-        let errand = Errand::Collect { host: host.peer, slots: batch.to_vec() };
+        let errand = Errand::Collect { host: host.peer, slots: batch.to_vec(), room };
         send(step, host, errand, Request::Collect(Collect { room, tags }))?;
     }
     Ok(())
@@ -194,6 +198,7 @@ pub(crate) fn answered(
     step: &mut Step<'_>,
     host: PeerId,
     slots: &[AskedSlot],
+    room: u8,
     reply: Option<&Reply>,
 ) -> Result<Look, Refusal> {
     let nothing = Look { envelopes: Vec::new(), dropped: false };
@@ -219,7 +224,11 @@ pub(crate) fn answered(
         own.lies = own.lies.saturating_add(lies);
     })?;
     let new = unseen(step, envelopes)?;
-    erase(step, host, &keys, slots, found)?;
+    erase(step, host, &keys, slots, found, &new)?;
+    if found.more && room < ROOM {
+        // Some of what is there is larger than the room that it was given.
+        ask_again(step, host, slots)?;
+    }
     if !new.is_empty() {
         go_on(step, host, &new, found.more)?;
     }
@@ -284,25 +293,47 @@ fn mark(post: &mut Post, number: u64) -> bool {
     true
 }
 
-/// Has a host throw away what it gave. What others have of it goes when they show it.
-fn erase(step: &mut Step<'_>, host: PeerId, keys: &Keys, slots: &[AskedSlot], found: &Found) -> Result<(), Refusal> {
+/// Has a host throw away what it gave, and every host what was new.
+fn erase(
+    step: &mut Step<'_>,
+    host: PeerId,
+    keys: &Keys,
+    slots: &[AskedSlot],
+    found: &Found,
+    new: &[Envelope],
+) -> Result<(), Refusal> {
     let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
-    let given = found.blobs.iter().filter_map(|(index, _)| slots.get(usize::from(*index)));
-    let given: Vec<AskedSlot> = given.copied().collect();
-    for own in hosts.hosts.iter().filter(|own| own.host.peer == host) {
+    let given = found.blobs.iter().filter_map(|(index, _)| slots.get(usize::from(*index))).copied();
+    let given: Vec<AskedSlot> = given.collect();
+    let new: Vec<AskedSlot> = new.iter().map(|envelope| envelope.slot).collect();
+    for own in hosts.hosts {
+        let peer = own.host.peer;
+        let gone = if peer == host { &given } else { &new };
         let erasures: Vec<Erasure> =
-            given.iter().filter_map(|asked| keys.slot(asked, host)).map(|(key, slot)| key.erasure(&slot)).collect();
+            gone.iter().filter_map(|asked| keys.slot(asked, peer)).map(|(key, slot)| key.erasure(&slot)).collect();
         for batch in erasures.chunks(ERASURES) {
-            send(step, &own.host, Errand::Erase { host }, Request::Erase(batch.to_vec()))?;
+            send(step, &own.host, Errand::Erase { host: peer }, Request::Erase(batch.to_vec()))?;
         }
     }
     Ok(())
 }
 
+fn own_host(step: &Step<'_>, host: PeerId) -> Result<Option<Host>, Refusal> {
+    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    Ok(hosts.hosts.into_iter().map(|own| own.host).find(|own| own.peer == host))
+}
+
+/// Asks for the same with as much room as there is.
+fn ask_again(step: &mut Step<'_>, host: PeerId, slots: &[AskedSlot]) -> Result<(), Refusal> {
+    match own_host(step, host)? {
+        Some(host) => ask(step, &host, slots.to_vec(), ROOM),
+        None => Ok(()),
+    }
+}
+
 /// Where something lay, more may lie behind it.
 fn go_on(step: &mut Step<'_>, host: PeerId, new: &[Envelope], more: bool) -> Result<(), Refusal> {
-    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
-    let Some(own) = hosts.hosts.iter().find(|own| own.host.peer == host) else { return Ok(()) };
+    let Some(host) = own_host(step, host)? else { return Ok(()) };
     let mut last: BTreeMap<DeviceId, (u32, usize)> = BTreeMap::new();
     for envelope in new {
         let (day, count) = last.entry(envelope.slot.device).or_insert((envelope.slot.day, 0));
@@ -323,6 +354,5 @@ fn go_on(step: &mut Step<'_>, host: PeerId, new: &[Envelope], more: bool) -> Res
         add(&mut slots, device, day..=day, &ahead(rest));
         add(&mut slots, device, day.saturating_add(1)..=day.saturating_add(1), &ahead(2 * WINDOW));
     }
-    let host = own.host.clone();
-    ask(step, &host, slots, if window > 2 * WINDOW { ROOM } else { 2 })
+    ask(step, &host, slots, if window > 2 * WINDOW { ROOM } else { SOME_ROOM })
 }

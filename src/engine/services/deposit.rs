@@ -9,10 +9,10 @@ use kinfolk_crypto::kdf::sha256;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
-use kinfolk_wire::mailbox::{Admission, Deposit, Host, LIFETIME_HOURS, Refused, Reply, Request, Stamp};
+use kinfolk_wire::mailbox::{Admission, Bucket, Deposit, Host, LIFETIME_HOURS, Refused, Reply, Request, Stamp};
 use kinfolk_wire::time::{Span, Timestamp};
 
-use super::{directory, outbox};
+use super::{directory, outbox, tokens};
 use crate::effect::{Effect, RequestId, Work};
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
@@ -203,7 +203,8 @@ fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxI
     Ok(under_way)
 }
 
-/// Asks one host. Says whether it was: what fits no blob is not.
+/// Asks one host, with tokens where there are any and it `may_pay`, else for work. Says whether it was asked: what fits
+/// no blob is not.
 fn ask(
     step: &mut Step<'_>,
     route: &Route,
@@ -213,16 +214,18 @@ fn ask(
     work: Work,
     errand: Errand,
 ) -> Result<bool, Refusal> {
+    let may_pay = matches!(errand, Errand::Deposit { again: false, .. });
     let slot = route.slot(host.peer, number);
     let Some(blob) = route.key.seal(&slot, payload) else { return Ok(false) };
     let erasure = route.key.erasure(&slot);
-    let deposit = Deposit {
-        tag: erasure.tag,
-        lifetime: LIFETIME_HOURS,
-        erasure: sha256(&[&erasure.key]),
-        admission: Admission::Work(Stamp { hour: work.hour, nonce: 0 }),
-        blob,
+    let price = Bucket::of(blob.len()).map_or(usize::MAX, Bucket::tokens);
+    let tokens = if may_pay { tokens::take(step, route.device.device, host.peer, price)? } else { None };
+    let (admission, work) = match tokens {
+        Some(tokens) => (Admission::Tokens(tokens), None),
+        None => (Admission::Work(Stamp { hour: work.hour, nonce: 0 }), Some(work)),
     };
+    let (tag, erasure) = (erasure.tag, sha256(&[&erasure.key]));
+    let deposit = Deposit { tag, lifetime: LIFETIME_HOURS, erasure, admission, blob };
     let request = step.next_request()?;
     step.put(Key::Errand(request), errand);
     step.effect(Effect::Ask {
@@ -231,7 +234,7 @@ fn ask(
         addresses: host.addresses.clone(),
         group: group(route.device.device),
         body: Request::Deposit(deposit),
-        work: Some(work),
+        work,
     });
     Ok(true)
 }
@@ -288,6 +291,15 @@ pub(crate) fn answered(
             }
             step.put(Key::Post(device), post.clone());
             if again(step, outcome, custody.number, &row.payload, Work { hour: *hour, bits: *bits })? {
+                custody.asked.push(host);
+            }
+        }
+        Some(Reply::Refused(Refused::Tokens)) if !outcome.again => {
+            // Tokens of an epoch that is over, or spent by an older copy of this profile.
+            step.delete(Key::Purse(device, host));
+            let bits = post.hosts.iter().find(|known| known.peer == host).map_or(0, |known| known.work_bits);
+            let work = Work { hour: hour(step.now), bits };
+            if again(step, outcome, custody.number, &row.payload, work)? {
                 custody.asked.push(host);
             }
         }

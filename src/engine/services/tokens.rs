@@ -124,7 +124,6 @@ pub(crate) fn issued(step: &mut Step<'_>, device: DeviceId, issued: &TokensIssue
 }
 
 /// Takes at most so many tokens of a host of ours out of the stock, for a contact; and asks for more where it is low.
-#[cfg_attr(not(test), expect(dead_code, reason = "deposits are admitted by work until they take tokens from here"))]
 pub(crate) fn share(step: &mut Step<'_>, host: PeerId, count: usize) -> Result<Vec<Token>, Refusal> {
     let Some(device) = step.find::<DeviceId>(&Key::Peer(host))? else { return Ok(Vec::new()) };
     let Some(source) = Source::of(step, device)?.filter(|source| source.peer == host) else { return Ok(Vec::new()) };
@@ -150,7 +149,6 @@ pub(crate) fn put(step: &mut Step<'_>, device: DeviceId, share: TokenShare) -> R
 }
 
 /// Takes as many tokens as a deposit for a device at a host costs; nothing where there are fewer.
-#[cfg_attr(not(test), expect(dead_code, reason = "deposits are admitted by work until they take tokens from here"))]
 pub(crate) fn take(
     step: &mut Step<'_>,
     device: DeviceId,

@@ -145,6 +145,10 @@ pub struct Post {
     /// What it was last told of this node as a mailbox, where this node serves: the epoch of the token key, and the host.
     #[n(10)]
     pub knows_serving: Option<(u32, Host)>,
+    /// How many tokens of which of our hosts it was given, since numbers began.
+    #[n(11)]
+    #[cbor(default)]
+    pub tokens_given: Vec<(PeerId, u64)>,
 }
 
 /// Tokens of one host, to deposit for one device; or in stock, to be handed on.
@@ -193,6 +197,9 @@ pub enum Errand {
         /// What stands behind the first tags of the request, in their order; the others are made up.
         #[n(1)]
         slots: Vec<AskedSlot>,
+        /// How much room the reply has.
+        #[n(2)]
+        room: u8,
     },
     /// An erasure.
     #[n(3)]

@@ -14,7 +14,7 @@ use kinfolk_engine::store::{Key, MemoryStore, Read, Record, Row, Stored, Table};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, turn};
 use kinfolk_wire::ids::{MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{
-    Admission, Bucket, Collect, Deposit, Erasure, Found, Host, Refused, Reply, Request, Stamp, TAGS,
+    Admission, Bucket, Collect, Deposit, Erasure, Found, Host, ROOM, Refused, Reply, Request, Stamp, TAGS,
 };
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::{Span, Timestamp};
@@ -137,7 +137,7 @@ impl Inn {
     fn there(&mut self, of: std::ops::Range<u64>) -> Vec<u64> {
         let mut there = Vec::new();
         for number in of {
-            let found = self.collect(17, [number]);
+            let found = self.collect(ROOM, [number]);
             if let Some((0, lies)) = found.blobs.first() {
                 assert_eq!(*lies, blob(number, Bucket::of(lies.len()).unwrap()));
                 there.push(number);

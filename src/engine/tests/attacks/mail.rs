@@ -1,9 +1,9 @@
 //! Mail that waits at hosts while its reader is away, and hosts that do not do what they should.
 
 use kinfolk_engine::input::{Command, MailboxChoice, MailboxOffer, Report};
-use kinfolk_engine::store::{Hosts, Key, MessageState, Post};
-use kinfolk_engine::{Input, query};
-use kinfolk_wire::mailbox::Host;
+use kinfolk_engine::store::{Hosts, Key, MessageState, Post, Purse};
+use kinfolk_engine::{Effect, Input, query};
+use kinfolk_wire::mailbox::{Host, Request};
 use kinfolk_wire::time::Span;
 
 use super::town::mailbox_host::{Conduct, MailboxHost};
@@ -82,11 +82,26 @@ fn a_contact_who_stays_on_keeps_what_two_leave_for_each_other() {
         town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Contact(cora))));
     }
     town.pass(Span::from_secs(5));
-    never_together(&mut town, &["one", "two"]);
-    assert_eq!(town.heard(1, 0), ["one", "two"]);
-    assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 2]);
+    town.effects.clear();
+    let words: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    never_together(&mut town, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(town.heard(1, 0), words);
+    assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 100]);
     assert_eq!(town.lines(2, 0), []);
+    // What they were given to pay with went first, then they worked.
+    let (mut paid, mut worked) = (0, 0);
+    for (who, effect) in &town.effects {
+        if let (0, Effect::Ask { body: Request::Deposit(_), work, .. }) = (who, effect) {
+            *(if work.is_some() { &mut worked } else { &mut paid }) += 1;
+        }
+    }
+    assert!(paid >= 32, "{paid}");
+    assert!(worked > 0 && paid + worked >= 100, "{paid} {worked}");
+    // Those who were written to give more.
     town.wake(1);
+    town.pass(Span::from_secs(60));
+    let purse: Purse = town.row(0, &Key::Purse(town.profile(1).device, peer(2))).unwrap();
+    assert!(purse.tokens.len() >= 32, "{}", purse.tokens.len());
     town.input(2, Input::Command(Command::ServeMailbox(None)));
     town.pass(Span::from_secs(5));
     let refusal = town.try_input(0, Input::Command(Command::AddMailbox(MailboxChoice::Contact(cora)))).unwrap_err();

@@ -7,7 +7,7 @@ fn a_deposit_lies_there_until_it_is_erased_by_its_key() {
     let mut inn = Inn::open(1 << 20, 2);
     for (of, bucket) in [(1, Bucket::Line), (2, Bucket::Page), (3, Bucket::Letter)] {
         assert_eq!(inn.deposit(inn.worked(of, bucket, 2)), Reply::Done);
-        assert_eq!(inn.collect(4, [of]).blobs, [(0, blob(of, bucket))]);
+        assert_eq!(inn.collect(ROOM, [of]).blobs, [(0, blob(of, bucket))]);
     }
     assert_eq!(inn.stored(), Stored { by_tokens: 0, by_work: 512 + 2_048 + 8_192, blobs: 3 });
     assert_eq!(inn.ask(&Request::Erase(vec![erasure(1), erasure(3)])), Reply::Done);
@@ -98,13 +98,13 @@ fn d04_a_reply_has_the_length_that_was_asked_for_whatever_lies_there() {
     for of in 0..40 {
         assert_eq!(inn.leave(of, if of % 2 == 0 { Bucket::Line } else { Bucket::Letter }), Reply::Done);
     }
-    for room in [1, 2, 17, 32] {
+    for room in [1, 4, 17, 68, ROOM] {
         for of in [vec![], vec![1], (0..40).collect(), (0..40).rev().collect::<Vec<u64>>()] {
             let mut tags: Vec<MailboxTag> = of.iter().copied().map(tag).collect();
             tags.resize_with(TAGS, || tag(77_777));
             let request = Request::Collect(Collect { room, tags });
             let (reply, made) = inn.ask_raw(request.encode());
-            assert_eq!(reply.len(), usize::from(room) * 4_096);
+            assert_eq!(reply.len(), usize::from(room) * kinfolk_wire::mailbox::PAGE);
             assert!(made.changes.is_empty(), "reading leaves no trace");
             let Reply::Found(found) = Reply::decode(&reply).unwrap() else { panic!("nothing was found") };
             assert_eq!(found.more, found.blobs.len() < of.len());
@@ -114,7 +114,7 @@ fn d04_a_reply_has_the_length_that_was_asked_for_whatever_lies_there() {
             }
         }
     }
-    let given: Vec<u8> = inn.collect(17, 0..40).blobs.into_iter().map(|(index, _)| index).collect();
+    let given: Vec<u8> = inn.collect(68, 0..40).blobs.into_iter().map(|(index, _)| index).collect();
     let expected: Vec<u8> = (0..15).chain((16..40).step_by(2)).collect();
     assert_eq!(given, expected, "in the order of the tags, then what still fits");
 }
