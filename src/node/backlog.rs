@@ -197,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mailbox_answered_waits_however_many_strangers_come() {
+        let mut backlog = Backlog::default();
+        for number in 0..2_000 {
+            backlog.push(connected(number, Role::Listener), NOBODY);
+        }
+        let outcomes = [Report::Answered(RequestId(1), vec![0]), Report::Unanswered(RequestId(2))];
+        for outcome in &outcomes {
+            assert_eq!(backlog.push(outcome.clone(), NOBODY), Kept::Yes);
+        }
+        assert_eq!(waiting(&mut backlog)[MOST..], outcomes);
+    }
+
+    #[test]
     fn what_is_put_back_is_heard_first_and_in_its_order() {
         let mut backlog = Backlog::default();
         for number in 0..4 {

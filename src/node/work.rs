@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 const WAITING: usize = 1_024;
 /// Stamped ones that wait for the driver.
 const STAMPED: usize = 16;
-/// The most work that is done for anybody, in leading zero bits: a minute or two. Each more doubles it, and a host may
-/// ask for anything.
-const MOST: u8 = 29;
+/// The most work that is done for one deposit, in leading zero bits: some ten seconds of a core, or half a minute. Each
+/// more doubles it, a host may ask for anything, and the deposits at other hosts wait behind.
+const MOST: u8 = 26;
 
 /// A question to a host.
 #[derive(Debug, PartialEq, Eq)]

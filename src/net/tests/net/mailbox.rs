@@ -450,3 +450,27 @@ async fn a_node_that_shuts_down_leaves_its_visits() {
     ended(&mut stream).await;
     host.raw.until("to be left", |count| count.closed == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_that_is_over_takes_no_place_at_the_host() {
+    for over in BOTH {
+        let mut host = Node::start_with(seed(9), over, |config| config.limits.incoming = 2).await;
+        let mut node = Node::start_with(seed(1), over, |config| config.deadlines.linger = Duration::ZERO).await;
+        let (began, mut groups) = (Instant::now(), 0);
+        while groups < 12 {
+            // Far sooner than a host gives up those that are silent.
+            assert!(began.elapsed() < Duration::from_secs(10), "{over:?}: {groups} of 12");
+            let request = node.ask(&host, b"?", groups);
+            tokio::select! {
+                (ask, _) = host.asked() => host.command(Command::Answer { ask, body: b"!".to_vec() }),
+                // The host has not heard of the end of the one before.
+                told = node.told(request) => {
+                    assert!(told.is_err());
+                    continue;
+                }
+            }
+            assert_eq!(node.told(request).await, Ok(b"!".to_vec()));
+            groups += 1;
+        }
+    }
+}
