@@ -15,12 +15,14 @@
 //! | [`world`] | people, virtual time, wires: the run from a seed to a verdict |
 //! | [`node`] | an engine, its store, and a driver that gathers turns into batches |
 //! | [`network`] | what happens when, streams |
+//! | [`away`] | many people who are seldom there, and mailboxes between them |
 //! | [`host`] | a mailbox host that keeps to the rules, or does not |
 //! | [`faults`] | what goes wrong, how often, and how often it did |
 //! | [`watch`] | what may never happen on the way |
 //! | [`model`] | what every screen must show at the end |
 //! | [`mutant`] | faults to be caught |
 
+pub mod away;
 pub mod faults;
 pub mod host;
 pub mod model;
