@@ -481,8 +481,10 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
         for device in contact.devices {
             step.contain(|step| {
                 links::offer_prekeys(step, device)?;
-                mailboxes::tell(step, device)?;
-                tokens::want(step, device)?;
+                if step.has(&Key::LinkOf(device))? {
+                    mailboxes::tell(step, device)?;
+                    tokens::want(step, device)?;
+                }
                 outbox::repeat_unreceipted(step, device, by)
             })?;
         }

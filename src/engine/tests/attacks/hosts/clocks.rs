@@ -14,8 +14,12 @@ fn leave_for(inn: &mut Inn, of: u64, lifetime: u16) {
 #[test]
 fn a_deposit_is_kept_for_as_long_as_was_asked_and_then_goes_with_all_that_was_noted() {
     let mut inn = Inn::open(1 << 20, 0);
+    // An hour that has all but ended does not count.
+    inn.pass(Span::from_secs(59 * 60));
     for (of, lifetime) in [(1, 1), (2, 24), (3, 720)] {
         leave_for(&mut inn, of, lifetime);
+        let Deposited { expires, .. } = inn.row(&Key::Deposit(tag(of))).unwrap();
+        assert!(Timestamp::from_millis(expires * HOUR.as_millis()) >= inn.now.after(HOUR.times(lifetime.into())));
     }
     inn.ask(&Request::Erase(vec![erasure(2)]));
     let mut hours = 0;
