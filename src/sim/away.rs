@@ -27,8 +27,8 @@ const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const MEETING: Span = Span::from_secs(600);
 /// How long one is there at a time, on average, in milliseconds.
 const STAY: u64 = 90 * 60_000;
-/// The longest absence: nobody is away for two days.
-const LONGEST_ABSENCE: u64 = 40 * 3_600_000;
+/// The longest absence: nobody is away for a whole day, in which nothing could reach them.
+const LONGEST_ABSENCE: u64 = 20 * 3_600_000;
 /// How long after the last line all must have come.
 const DRAIN: Span = Span::from_hours(72);
 /// What a connection costs both ways before anything is asked on it, in bytes: a QUIC handshake with the post-quantum key

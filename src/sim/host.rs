@@ -26,13 +26,15 @@ pub enum Conduct {
     Endless,
     /// Gives out only every other blob.
     Withholds,
+    /// Puts off every other question.
+    Tarries,
     /// Is not there.
     Gone,
 }
 
 impl Conduct {
     /// All but the honest one.
-    pub const BAD: [Self; 8] = [
+    pub const BAD: [Self; 9] = [
         Self::Deletes,
         Self::Full,
         Self::Swaps,
@@ -40,6 +42,7 @@ impl Conduct {
         Self::Replays,
         Self::Endless,
         Self::Withholds,
+        Self::Tarries,
         Self::Gone,
     ];
 }
@@ -69,6 +72,9 @@ impl MailboxHost {
             Request::Deposit(deposit) => {
                 self.asked[0] += 1;
                 match self.kept.get(&deposit.tag) {
+                    _ if self.conduct == Conduct::Tarries && self.asked[0].is_multiple_of(2) => {
+                        Reply::Refused(Refused::Later(5))
+                    }
                     _ if self.conduct == Conduct::Full => Reply::Refused(Refused::Full),
                     _ if self.conduct == Conduct::Deletes => Reply::Done,
                     Some((blob, _)) if *blob != deposit.blob => Reply::Refused(Refused::Taken),

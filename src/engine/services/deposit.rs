@@ -23,12 +23,15 @@ use crate::store::{Alarm, Custody, Device, Errand, Key, Message, MessageState, O
 const GRACE: Span = Span::from_secs(2);
 /// The first wait before a round of deposits is tried again.
 const AGAIN: Span = Span::from_secs(60);
+/// The shortest, where a host says when.
+const SHORTEST_WAIT: Span = Span::from_secs(1);
 /// The longest.
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(45 * 60);
 /// Items of one device that are under way to hosts.
-const AT_ONCE: usize = 64;
-/// Words in custody that may stand in the outbox before others.
-const WORDS: usize = 64;
+const AT_ONCE: usize = 16;
+/// Items that are read at a time, and how often in one round: some that no host takes now may stand before others.
+const PAGE: usize = 32;
+const PAGES: usize = 64;
 /// Hosts that must have an envelope before it counts as taken into custody.
 const ENOUGH: usize = 2;
 /// The most work that is done for one deposit, in bits: some seconds.
@@ -50,6 +53,21 @@ pub(crate) fn plan(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refus
 /// Whether something can be deposited for a device.
 pub(crate) fn is_possible(step: &Step<'_>, device_id: DeviceId) -> Result<bool, Refusal> {
     Ok(step.find::<Post>(&Key::Post(device_id))?.is_some_and(|post| !post.hosts.is_empty()))
+}
+
+/// The node has just started: what was asked before is not answered any more, and what waits is deposited.
+pub(crate) fn start(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
+    if !is_possible(step, device_id)? {
+        return Ok(());
+    }
+    outbox::each_item(step, device_id, |step, key, mut item| {
+        if let Some(custody) = item.custody.as_mut().filter(|custody| !custody.asked.is_empty()) {
+            custody.asked.clear();
+            step.put(key, item);
+        }
+        Ok(())
+    })?;
+    plan_for_waiting(step, device_id)
 }
 
 /// Plans the same where something waits: a link is gone, or hosts have become known.
@@ -130,36 +148,32 @@ fn hour(now: Timestamp) -> u32 {
     u32::try_from(now.as_millis() / Span::from_hours(1).as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Asks hosts to take what waits, as much as may be under way at once.
+/// Asks hosts to take what waits, as much as may be under way at once; nothing while a later time is set.
 fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Refusal> {
     let Some(mut route) = Route::to(step, device_id)? else { return Ok(()) };
-    let (mut under_way, mut left) = (false, false);
-    let (enough, mut at_once) = (route.enough(), AT_ONCE);
-    for (key, row) in step.scan(&Scan::outbox_after(device_id, 0, AT_ONCE + WORDS))?.rows {
-        let (Key::Outbox(_, number), Row::OutboxItem(mut item)) = (key, row) else { continue };
-        if item.custody.as_ref().is_some_and(|custody| custody.hosts.len() >= enough) {
-            continue;
+    if route.post.deposit_at.is_some() {
+        return Ok(());
+    }
+    let (mut under_way, mut left, mut after) = (0, false, 0);
+    for _ in 0..PAGES {
+        let page = step.scan(&Scan::outbox_after(device_id, after, PAGE))?.rows;
+        let is_last = page.len() < PAGE;
+        for (key, row) in page {
+            let (Key::Outbox(_, number), Row::OutboxItem(item)) = (key, row) else { continue };
+            after = number;
+            if under_way < AT_ONCE {
+                match look_at(step, &mut route, number, item, anew)? {
+                    Some(true) => under_way += 1,
+                    Some(false) => left = true,
+                    None => {}
+                }
+            }
         }
-        if at_once == 0 {
+        if is_last || under_way >= AT_ONCE {
             break;
         }
-        at_once -= 1;
-        if has_arrived(step, &item)? {
-            outbox::remove(step, key)?;
-            continue;
-        }
-        if let Some(custody) = &mut item.custody
-            && anew
-        {
-            custody.refused.clear();
-            // What was asked before a restart is not answered any more.
-            custody.asked.clear();
-        }
-        under_way |= ask_next(step, &mut route, number, &mut item)?;
-        left |= item.custody.as_ref().is_none_or(|custody| custody.asked.is_empty());
-        step.put(key, item);
     }
-    if !under_way && left {
+    if under_way == 0 && left {
         let failures = route.post.failures.saturating_add(1);
         let wait = AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT);
         set(step, device_id, Post { failures, ..route.post }, wait);
@@ -167,6 +181,32 @@ fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Ref
         step.put(Key::Post(device_id), route.post);
     }
     Ok(())
+}
+
+/// Asks hosts to take an item, if it needs more. Says whether any is to answer; nothing where it needs none.
+fn look_at(
+    step: &mut Step<'_>,
+    route: &mut Route,
+    number: u64,
+    mut item: OutboxItem,
+    anew: bool,
+) -> Result<Option<bool>, Refusal> {
+    let key = Key::Outbox(route.device.device, number);
+    if item.custody.as_ref().is_some_and(|custody| custody.hosts.len() >= route.enough()) {
+        return Ok(None);
+    }
+    if has_arrived(step, &item)? {
+        outbox::remove(step, key)?;
+        return Ok(None);
+    }
+    if let Some(custody) = &mut item.custody
+        && anew
+    {
+        custody.refused.clear();
+    }
+    let under_way = ask_next(step, route, number, &mut item)?;
+    step.put(key, item);
+    Ok(Some(under_way))
 }
 
 /// Whether the line of an item is on a disk of theirs already.
@@ -302,6 +342,14 @@ pub(crate) fn answered(
             if again(step, outcome, custody.number, &row.payload, work)? {
                 custody.asked.push(host);
             }
+        }
+        Some(Reply::Refused(Refused::Later(seconds))) => {
+            // The same hosts again, when it suits them.
+            let wait = Span::from_secs(u64::from(*seconds)).max(SHORTEST_WAIT).min(LONGEST_WAIT);
+            set(step, device, post, wait);
+            row.custody = Some(custody);
+            step.put(key, row);
+            return Ok(None);
         }
         Some(Reply::Refused(Refused::Full)) => {
             post.is_full = true;

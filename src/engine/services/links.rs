@@ -169,7 +169,7 @@ pub(crate) fn dial_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
             device.failed_dials = 0;
             dial_after(step, &mut device, Span::ZERO);
             step.put(Key::Device(id), device);
-            deposit::plan_for_waiting(step, id)?;
+            deposit::start(step, id)?;
         }
     }
     Ok(())

@@ -207,7 +207,7 @@ pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<Vec<Dep
     Ok(gone)
 }
 
-fn each_item(
+pub(crate) fn each_item(
     step: &mut Step<'_>,
     device: DeviceId,
     mut act: impl FnMut(&mut Step<'_>, Key, OutboxItem) -> Result<(), Refusal>,
