@@ -218,7 +218,11 @@ impl World {
                 }
                 let report = Report::Discovered { peer: seen.peer, addresses: vec![seen.address()] };
                 let node = from.life();
-                self.later(2, Happening::Report { node, stream: None, report, genuine: None });
+                // Again later, to whoever has forgotten it with the person.
+                for wait in [2, 30 * 60_000, 3 * 3_600_000] {
+                    let report = report.clone();
+                    self.later(wait, Happening::Report { node, stream: None, report, genuine: None });
+                }
             }
         }
     }

@@ -55,6 +55,17 @@ pub(crate) fn is_possible(step: &Step<'_>, device_id: DeviceId) -> Result<bool, 
     Ok(step.find::<Post>(&Key::Post(device_id))?.is_some_and(|post| !post.hosts.is_empty()))
 }
 
+/// Whether something can be deposited for a device, and nothing waits for that.
+pub(crate) fn is_idle(step: &Step<'_>, device_id: DeviceId) -> Result<bool, Refusal> {
+    let Some(post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(false) };
+    let first = step.scan(&Scan::outbox_after(device_id, 0, PAGE))?.rows;
+    let in_custody = |row: &Row| match row {
+        Row::OutboxItem(item) => item.custody.as_ref().is_some_and(|custody| custody.hosts.len() >= enough(&post)),
+        _ => false,
+    };
+    Ok(!post.hosts.is_empty() && first.iter().all(|(_, row)| in_custody(row)))
+}
+
 /// The node has just started: what was asked before is not answered any more, and what waits is deposited.
 pub(crate) fn start(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
     if !is_possible(step, device_id)? {

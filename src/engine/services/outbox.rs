@@ -244,7 +244,8 @@ pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId) -> Result<()
 /// no longer waited for.
 pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Timestamp) -> Result<(), Refusal> {
     let linked = step.has(&Key::LinkOf(device))?;
-    if is_waiting(step, device)? || !linked && !deposit::is_possible(step, device)? {
+    let busy = if linked { is_waiting(step, device)? } else { !deposit::is_idle(step, device)? };
+    if busy {
         return Ok(());
     }
     let youngest = if linked { Span::ZERO } else { DEPOSIT_AGAIN };
@@ -253,7 +254,8 @@ pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Time
         let Row::Unreceipted(Unreceipted { line, .. }) = row else { continue };
         let written = Key::Message(line.conversation, line.lamport, line.sender, line.id);
         let Some(at) = step.find::<Message>(&written)?.map(|message| message.at) else { continue };
-        let age = step.now.since(at);
+        // The clock was set back since: how old it is nobody knows.
+        let age = if at > step.now { youngest.max(Span::from_hours(1)) } else { step.now.since(at) };
         if by.since(at) > AWAIT_RECEIPT {
             step.delete(key);
         } else if age <= AWAIT_RECEIPT

@@ -76,7 +76,14 @@ pub(crate) fn reached(
         step.reject(Rejection::Misplaced);
         return Ok(());
     }
-    step.put(Key::Device(device_id), Device { addresses: reach.addresses, ..device });
+    let mut addresses = reach.addresses;
+    if peer.is_none() {
+        // It may have been overtaken by what is known: that goes first.
+        addresses.retain(|address| !device.addresses.contains(address));
+        addresses.splice(0..0, device.addresses.iter().cloned());
+        addresses.truncate(limits::ADDRESSES);
+    }
+    step.put(Key::Device(device_id), Device { addresses, ..device });
     Ok(())
 }
 
