@@ -854,6 +854,242 @@ def check_direct():
     same("kinds of frames", kinds, {1, 2, 3, 4, 5, 6, 7})
 
 
+# ---------------------------------------------------------------- page 7: mailboxes
+
+BLOBS = [512, 2048, 8192, 32768, 65536]
+TOKENS = [1, 1, 4, 16, 32]
+
+
+class Place:
+    """Where an envelope of one device for another lies, and all that follows from that."""
+
+    def __init__(self, k_dir, host, day, number):
+        place = host + u32(day) + u64(number)
+        self.host, self.k_dir = host, k_dir
+        self.tag = hmac(k_dir, b"kinfolk/1 tag" + place)[:16]
+        self.erase_key = hmac(k_dir, b"kinfolk/1 erase" + place)[:16]
+        self.digest = sha256(self.erase_key)
+        self.seal_key = hkdf(b"", k_dir, b"kinfolk/1 seal" + u64(number), 32)
+
+    def seal(self, payload):
+        self.nonce = hmac(self.k_dir, b"kinfolk/1 nonce" + self.tag + payload)[:24]
+        size = next(size for size in BLOBS if size >= len(payload) + 42)
+        padded = payload + b"\x80"
+        padded += bytes(size - 41 - len(padded))
+        self.blob = b"\x01" + self.nonce + xaead(self.seal_key, self.nonce, padded, self.tag)
+        return self.blob
+
+
+def same_long(what, found, told):
+    """Of long bytes a file has the length, both ends and SHA-256."""
+    if isinstance(told, str):
+        return same(what, found, h(told))
+    same(f"length of {what}", len(found), told["length"])
+    same(f"beginning of {what}", found[:64], h(told["first"]))
+    same(f"end of {what}", found[-64:], h(told["last"]))
+    same(what, sha256(found), h(told["sha256"]))
+
+
+def zero_bits(hashed):
+    return 256 - int.from_bytes(hashed, "big").bit_length()
+
+
+def work_bits(asked, blob_length):
+    doublings = TOKENS[BLOBS.index(blob_length)].bit_length() - 1
+    return asked + doublings
+
+
+def admission_of(told):
+    if "work" in told:
+        return u8(2) + u32(told["work"]["hour"]) + u64(told["work"]["nonce"])
+    tokens = [u32(token["epoch"]) + h(token["nonce"]) + h(token["output"]) for token in told["tokens"]]
+    return u8(1) + u8(len(tokens)) + b"".join(tokens)
+
+
+def request_of(told, k_dirs, hosts, seals):
+    if "lifetime" in told:
+        place = seals[told["seal"]]
+        return u8(1) + place.tag + u16(told["lifetime"]) + place.digest + admission_of(told) + place.blob
+    if "room" in told:
+        return u8(2) + u8(told["room"]) + h(told["tags"])
+    k_dir, host = k_dirs[told["direction"]], hosts[told["host"]]
+    numbers = range(1, told["numbers_from_1_to"] + 1)
+    places = [Place(k_dir, host, told["day"], number) for number in numbers]
+    return u8(3) + b"".join(place.tag + place.erase_key for place in places)
+
+
+def reply_of(told, seals):
+    if "done" in told:
+        return u8(0)
+    if "reason" in told:
+        number = told["number"]
+        if told["reason"] == 3:
+            number = number["bits"] << 24 | number["hour"] % (1 << 24)
+        return u8(1) + u8(told["reason"]) + u32(number)
+    reply = u8(2) + u8(told["more"]) + u16(len(told["found"]))
+    for index, seal in told["found"]:
+        blob = seals[seal].blob
+        reply += u8(index) + u8(BLOBS.index(len(blob))) + blob
+    return reply + bytes(1024 * told["room"] - len(reply))
+
+
+def need(holds):
+    if not holds:
+        raise Refused("not as page 7 has it")
+
+
+def read_request(data):
+    """Raises Refused where a host does not understand."""
+    need(1 <= len(data) <= 73728)
+    kind, rest = data[0], data[1:]
+    need(kind in (1, 2, 3))
+    if kind == 1:
+        need(len(rest) > 51 and 1 <= int.from_bytes(rest[16:18], "big") <= 720 and rest[50] in (1, 2))
+        if rest[50] == 1:
+            need(1 <= rest[51] <= 32)
+        blob = rest[52 + 52 * rest[51] :] if rest[50] == 1 else rest[63:]
+        need(len(blob) in BLOBS)
+    elif kind == 2:
+        need(len(rest) == 1 + 16 * 256 and 1 <= rest[0] <= 128)
+    else:
+        need(len(rest) % 32 == 0 and 1 <= len(rest) // 32 <= 1024)
+
+
+def read_reply(data):
+    """Raises Refused where nobody would understand."""
+    need(1 <= len(data) <= 131072)
+    kind, rest = data[0], data[1:]
+    need(kind in (0, 1, 2))
+    if kind == 0:
+        need(rest == b"")
+    elif kind == 1:
+        need(len(rest) == 5 and 1 <= rest[0] <= 7)
+    else:
+        need(len(rest) >= 3 and rest[0] in (0, 1))
+        count, rest, before = int.from_bytes(rest[1:3], "big"), rest[3:], -1
+        for _ in range(count):
+            need(len(rest) >= 2 and rest[0] > before and rest[1] < len(BLOBS))
+            before, size, rest = rest[0], BLOBS[rest[1]], rest[2:]
+            need(len(rest) >= size)
+            rest = rest[size:]
+        need(rest == bytes(len(rest)))
+
+
+def altered(data, told):
+    data = bytearray(data)
+    for place, byte in told.get("set", []):
+        data[place] = byte
+    if "cut" in told:
+        data = data[: -told["cut"]]
+    if "add" in told:
+        count, byte = told["add"]
+        data += u8(byte) * count
+    return bytes(data)
+
+
+def check_refusals(what, refusals, understood, read):
+    for data in understood:
+        read(data)
+    for told in refusals:
+        try:
+            read(altered(understood[told["of"]], told["altered"]))
+        except Refused:
+            true(f"{what} refused: {told['why']}", True)
+            continue
+        raise Difference(f"{what} understood: {told['why']}")
+    true(f"{what} that are refused", len(refusals) > 10)
+
+
+def host_of(told):
+    return {0: h(told["peer"]), 1: told["addresses"], 2: told["work_bits"]}
+
+
+def tokens_of(told):
+    return [{0: token["epoch"], 1: h(token["nonce"]), 2: h(token["output"])} for token in told]
+
+
+def mailbox_body_of(told):
+    kind = told["kind"]
+    record = {
+        37: lambda: {
+            0: [host_of(host) for host in told["hosts"]],
+            1: [{0: h(share["peer"]), 1: tokens_of(share["tokens"])} for share in told["tokens"]],
+        },
+        38: lambda: {0: told["host"] and host_of(told["host"]), 1: told["epoch"], 2: h(told["key"])},
+        39: lambda: {0: told["epoch"], 1: [h(element) for element in told["blinded"]]},
+        40: lambda: {0: told["epoch"], 1: [h(element) for element in told["evaluated"]], 2: h(told["proof"])},
+    }[kind]()
+    return kind, cbor(record)
+
+
+def check_mailbox():
+    file = load("mailbox.json")
+    pair_root, hosts = h(file["pair_root"]), [h(host) for host in file["hosts"]]
+    devices = [h(device) for device in file["devices"]]
+    k_dirs = []
+    for told, (sender, recipient) in zip(file["directions"], (devices, devices[::-1]), strict=True):
+        same("sender", sender, h(told["sender"]))
+        same("recipient", recipient, h(told["recipient"]))
+        k_dir = hmac(pair_root, sender + recipient)
+        same("K_dir", k_dir, h(told["k_dir"]))
+        k_dirs.append(k_dir)
+        for at in told["places"]:
+            place = Place(k_dir, hosts[at["host"]], at["day"], at["number"])
+            same("tag", place.tag, h(at["tag"]))
+            same("erase key", place.erase_key, h(at["erase_key"]))
+            same("erasure digest", place.digest, h(at["erasure_digest"]))
+            same("seal key", place.seal_key, h(at["seal_key"]))
+
+    seals = []
+    for told in file["seals"]:
+        place = Place(k_dirs[told["direction"]], hosts[told["host"]], told["day"], told["number"])
+        repeats, length = h(told["payload"]["repeats"]), told["payload"]["length"]
+        payload = (repeats * (length // len(repeats) + 1))[:length]
+        blob = place.seal(payload)
+        same("nonce", place.nonce, h(told["nonce"]))
+        same_long(f"blob of {length} bytes", blob, told["blob"])
+        opened = xaead_open(place.seal_key, blob[1:25], blob[25:], place.tag).rstrip(b"\x00")
+        same("payload", opened[:-1], payload)
+        same("what ends it", opened[-1:], b"\x80")
+        seals.append(place)
+    same("sizes of blobs", sorted({len(place.blob) for place in seals}), BLOBS)
+
+    for told in file["bits"]:
+        same("bits for each size", [work_bits(told["asked"], size) for size in BLOBS], told["sizes"])
+    for told in file["stamps"]:
+        place = seals[told["seal"]]
+        front = b"kinfolk/1 work" + place.host + place.tag + sha256(place.blob)
+        zeros = zero_bits(sha256(front + u32(told["hour"]) + u64(told["nonce"])))
+        same("zero bits of a stamp", zeros, told["zero_bits"])
+        same("whether it is enough", zeros >= work_bits(told["asked"], len(place.blob)), told["enough"])
+    enough = {len(seals[told["seal"]].blob) for told in file["stamps"] if told["enough"]}
+    same("stamps that are enough for every size", sorted(enough), BLOBS)
+
+    requests = [request_of(told["says"], k_dirs, hosts, seals) for told in file["requests"]]
+    for request, told in zip(requests, file["requests"], strict=True):
+        same_long("request", request, told["request"])
+    same("kinds of requests", {request[0] for request in requests}, {1, 2, 3})
+    check_refusals("request", file["requests_refused"], requests, read_request)
+    replies = [reply_of(told["says"], seals) for told in file["replies"]]
+    for reply, told in zip(replies, file["replies"], strict=True):
+        same_long("reply", reply, told["reply"])
+    same("reasons", {reply[1] for reply in replies if reply[0] == 1}, set(range(1, 8)))
+    check_refusals("reply", file["replies_refused"], replies, read_reply)
+
+    for told in file["links"]:
+        link = "kinfolk-mailbox:" + base64.urlsafe_b64encode(cbor(host_of(told["host"]))).decode().rstrip("=")
+        same("link to a host", link, told["link"])
+        true("a link to a host is short", len(link) <= 1400)
+    true("three links", len(file["links"]) == 3)
+    for told in file["contents"]:
+        kind, body = mailbox_body_of(told["body"])
+        content = {0: h(told["id"]), 1: h(told["conversation"]), 2: told["sent_at"], 3: 0, 4: kind, 5: body}
+        same(f"content of kind {kind}", cbor(content), h(told["content"]))
+        cbor_read(h(told["content"]))
+        cbor_read(body)
+    same("kinds of contents", {told["body"]["kind"] for told in file["contents"]}, {37, 38, 39, 40})
+
+
 # ---------------------------------------------------------------- the primitive that is written here
 
 
@@ -863,9 +1099,20 @@ def check_xchacha():
     same("HChaCha20", hchacha20(key, nonce), h("82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"))
 
 
+CHECKED = (
+    check_xchacha,
+    check_identity,
+    check_handshake,
+    check_conversation,
+    check_content,
+    check_direct,
+    check_mailbox,
+)
+
+
 def main():
     try:
-        for check in (check_xchacha, check_identity, check_handshake, check_conversation, check_content, check_direct):
+        for check in CHECKED:
             before = CHECKS
             check()
             print(f"{check.__name__.removeprefix('check_')}: {CHECKS - before} checks")

@@ -17,6 +17,7 @@ mod values;
 
 use allocation_counter::measure;
 use decoders::DECODERS;
+use kinfolk_wire::mailbox::{SCHEME, TAGS};
 
 /// Beginnings of CBOR items that promise far more than follows, and an array that has all it promises: small things
 /// where large ones may be wanted.
@@ -38,6 +39,15 @@ const fn many_small_things() -> [u8; 3 + 1_000] {
 
 /// What a decoder may take whatever the input is: the stack of open items, the first places of a list.
 const ALWAYS: u64 = 2_048;
+
+/// A reply of a mailbox makes its list as long as its count, which is not above [`TAGS`], before it reads
+/// what is counted.
+const PLACES_FOUND: u64 = (TAGS * size_of::<(u8, Vec<u8>)>()) as u64;
+
+/// The same for the decoder of this name.
+fn always(name: &str) -> u64 {
+    if name == "mailbox_reply" { ALWAYS + PLACES_FOUND } else { ALWAYS }
+}
 
 /// The most that was allocated at a time for reading some bytes, and whether they were accepted.
 fn cost(read: fn(&[u8]) -> Option<Vec<u8>>, bytes: &[u8]) -> (u64, bool) {
@@ -61,7 +71,7 @@ fn d01_lies_about_lengths_cost_nothing() {
                     for bytes in [cut, altered] {
                         let (bytes_max, accepted) = cost(decoder.read, &bytes);
                         // What is accepted is also written again here.
-                        let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + ALWAYS;
+                        let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + always(decoder.name);
                         assert!(
                             bytes_max <= limit,
                             "{}: {bytes_max} bytes for {} at {at}, {:02x?}",
@@ -78,6 +88,24 @@ fn d01_lies_about_lengths_cost_nothing() {
         println!("{}: at most {dearest} bytes", decoder.name);
     }
     assert!(refused > 10_000, "only {refused} lies were told");
+}
+
+#[test]
+fn d01_lies_within_a_link_to_a_host_cost_nothing() {
+    let host = kinfolk_wire::codec::to_cbor(&values::plain_host());
+    let link = |cbor: &[u8]| format!("{SCHEME}{}", data_encoding::BASE64URL_NOPAD.encode(cbor)).into_bytes();
+    let read = decoders::decoder("host_link").read;
+    assert!(cost(read, &link(&host)).1);
+    // The first lie alone is longer than any link.
+    for (at, lie) in (0..host.len()).flat_map(|at| LIES[1..].iter().map(move |lie| (at, lie))) {
+        let cut = [&host[..at], lie].concat();
+        let altered = [&host[..at], lie, host.get(at + lie.len()..).unwrap_or_default()].concat();
+        for bytes in [cut, altered].map(|cbor| link(&cbor)) {
+            let (bytes_max, accepted) = cost(read, &bytes);
+            let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + ALWAYS;
+            assert!(bytes_max <= limit, "{bytes_max} bytes for {} at {at}, {lie:02x?}", bytes.len());
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use kinfolk_wire::direct::{Ack, Chain, Frame, Hello, Knock, Nack, Prekeys};
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage, init_prefix};
 use kinfolk_wire::ids::IdentityId;
 use kinfolk_wire::invite::{Address, Invite, InviteLink};
+use kinfolk_wire::mailbox::{self, Host, Reply, Request};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::sigchain::{Entry, Genesis, SigchainBytes, Signed};
 
@@ -32,7 +33,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them.
-pub(crate) const DECODERS: [Decoder; 23] = [
+pub(crate) const DECODERS: [Decoder; 26] = [
     exact("frame", |b| Some(Frame::decode(b).ok()?.encode().ok()?.split_off(4))),
     exact("hello", |b| Some(Hello::decode(b).ok()?.encode())),
     exact("ack", |b| Some(Ack::decode(b).ok()?.encode())),
@@ -65,6 +66,17 @@ pub(crate) const DECODERS: [Decoder; 23] = [
         assert!(!name.isolated().contains(['\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\n', '\r', '\u{1b}']));
         Some(name.as_str().as_bytes().to_vec())
     }),
+    exact("mailbox_request", |b| Some(Request::decode(b).ok()?.encode())),
+    stable("mailbox_reply", |b| {
+        let reply = Reply::decode(b).ok()?;
+        let again = reply.encode(u8::try_from(b.len().div_ceil(mailbox::PAGE)).unwrap_or(mailbox::ROOM));
+        // A host fills whole units; then there is one way of writing what was found.
+        if matches!(reply, Reply::Found(_)) && b.len().is_multiple_of(mailbox::PAGE) {
+            assert_eq!(again, b, "what was found has two encodings");
+        }
+        Some(again)
+    }),
+    stable("host_link", |b| Some(Host::from_link(text(b)?).ok()?.link().into_bytes())),
 ];
 
 /// The decoder of that name.

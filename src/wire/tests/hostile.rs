@@ -7,6 +7,7 @@ use kinfolk_wire::direct::{Ack, Frame, FrameKind, Nack};
 use kinfolk_wire::envelope::{INIT, InitMessage, Payload, RatchetMessage};
 use kinfolk_wire::invite::Invite;
 use kinfolk_wire::limits;
+use kinfolk_wire::mailbox::{self, Bucket, Host, HostLinkError, Reply, Request};
 use kinfolk_wire::sigchain::{Entry, Genesis, Signed};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,6 +24,10 @@ enum Cut {
     Below(usize),
     /// Those that end within an item of this many bytes.
     Within(usize),
+    /// Those that do not end with an item of this many bytes, after a head of so many and one item at least.
+    Items(usize, usize),
+    /// Those whose rest after so many bytes is not of a size that blobs have.
+    Blob(usize),
     /// A text whose beginning may be a shorter text.
     Text,
 }
@@ -38,9 +43,19 @@ fn cut_of(name: &str, sample: &[u8]) -> Cut {
         "payload" if sample[0] == INIT => Cut::Below(header_end(InitMessage::PREFIX)),
         "payload" => Cut::Below(header_end(0)),
         "ack" => Cut::Within(16),
+        "mailbox_request" if sample[0] == 1 && sample[51] == 1 => Cut::Blob(53 + 52 * usize::from(sample[52])),
+        "mailbox_request" if sample[0] == 1 => Cut::Blob(64),
+        "mailbox_request" if sample[0] == 3 => Cut::Items(1, 32),
+        "mailbox_reply" if sample[0] == 2 => Cut::Below(found_end(sample)),
         "geo_uri" | "sticker_id" | "name" => Cut::Text,
         _ => Cut::Every,
     }
+}
+
+/// Where the last blob of what was found ends, and zeros begin.
+fn found_end(sample: &[u8]) -> usize {
+    let Ok(Reply::Found(found)) = Reply::decode(sample) else { panic!("nothing was found") };
+    4 + found.blobs.iter().map(|(_, blob)| blob.len() + 2).sum::<usize>()
 }
 
 fn every_cut_is_refused(name: &str) {
@@ -52,6 +67,14 @@ fn every_cut_is_refused(name: &str) {
                 Cut::Every => assert!(!accepted, "{name} cut to {length}"),
                 Cut::Below(end) => assert_eq!(accepted, length >= end, "{name} cut to {length}"),
                 Cut::Within(item) => assert_eq!(accepted, length % item == 0, "{name} cut to {length}"),
+                Cut::Items(head, item) => {
+                    let items = length > head && (length - head) % item == 0;
+                    assert_eq!(accepted, items, "{name} cut to {length}");
+                }
+                Cut::Blob(start) => {
+                    let is_blob = length.checked_sub(start).and_then(Bucket::of).is_some();
+                    assert_eq!(accepted, is_blob, "{name} cut to {length}");
+                }
                 Cut::Text => {}
             }
         }
@@ -63,8 +86,13 @@ fn a_trailing_byte_is_refused(name: &str) {
         let open_ended = matches!(cut_of(name, &sample), Cut::Below(_));
         for byte in [0x00, 0x01, 0x80, 0xff] {
             let longer = [&sample[..], &[byte]].concat();
-            // A name may contain any character, though none that is not UTF-8.
-            let taken = if name == "name" { byte.is_ascii() } else { open_ended };
+            let taken = match name {
+                // A name may contain any character, though none that is not UTF-8.
+                "name" => byte.is_ascii(),
+                // What was found is followed by zeros.
+                "mailbox_reply" => open_ended && byte == 0,
+                _ => open_ended,
+            };
             assert_eq!(check(name, &longer), taken, "{name} and {byte:#04x}");
         }
     }
@@ -96,7 +124,7 @@ const IS_CBOR: [&str; 9] =
 
 macro_rules! for_each_decoder {
     ($($name:ident)*) => {
-        const NAMED: [&str; 23] = [$(stringify!($name)),*];
+        const NAMED: [&str; 26] = [$(stringify!($name)),*];
 
         $(mod $name {
             #[test]
@@ -119,7 +147,7 @@ macro_rules! for_each_decoder {
 
 for_each_decoder!(
     frame hello ack nack knock prekeys chain payload ratchet init sigchain signed genesis entry invite invite_link
-    content plaintext bundle otk geo_uri sticker_id name
+    content plaintext bundle otk geo_uri sticker_id name mailbox_request mailbox_reply host_link
 );
 
 #[test]
@@ -256,10 +284,6 @@ fn d01_ranges_that_overlap_or_run_backwards_are_refused() {
 
 #[test]
 fn d01_a_field_of_tomorrow_is_skipped_where_nothing_is_hashed_and_refused_where_it_is() {
-    let with_field_23 = |bytes: &[u8]| {
-        assert!(bytes[0] & 0xe0 == 0xa0 && bytes[0] & 0x1f < 22, "a small map");
-        [&[bytes[0] + 1], &bytes[1..], &[0x17, 0xf5]].concat()
-    };
     for name in ["content", "plaintext", "chain", "prekeys"] {
         for sample in values::samples(name) {
             assert_eq!((decoder(name).read)(&with_field_23(&sample)), Some(sample), "{name}");
@@ -269,6 +293,88 @@ fn d01_a_field_of_tomorrow_is_skipped_where_nothing_is_hashed_and_refused_where_
         for sample in values::samples(name) {
             assert!(!check(name, &with_field_23(&sample)), "{name}");
         }
+    }
+}
+
+/// A map with one field more than this program knows, after all others.
+fn with_field_23(map: &[u8]) -> Vec<u8> {
+    assert!(map[0] & 0xe0 == 0xa0 && map[0] & 0x1f < 22, "a small map");
+    [&[map[0] + 1], &map[1..], &[0x17, 0xf5]].concat()
+}
+
+/// Kind and body of a content, as they are written.
+fn body_bytes(body: Body) -> (u16, Vec<u8>) {
+    let content = values::content_around(body).encode();
+    let mut d = minicbor::Decoder::new(&content);
+    assert_eq!(d.map().unwrap(), Some(6));
+    for _ in 0..2 * 4 {
+        d.skip().unwrap();
+    }
+    assert_eq!(d.u8().unwrap(), 4);
+    let kind = d.u16().unwrap();
+    assert_eq!(d.u8().unwrap(), 5);
+    (kind, d.bytes().unwrap().to_vec())
+}
+
+fn read_body(kind: u16, body: Vec<u8>) -> Result<Body, DecodeError> {
+    Content::decode(&values::content_around(Body::Unknown { kind, body }).encode()).map(|content| content.body)
+}
+
+/// Replaces the one place where these bytes stand.
+fn with_part(bytes: &[u8], part: &[u8], other: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(part.len()).position(|window| window == part).unwrap();
+    [&bytes[..at], other, &bytes[at + part.len()..]].concat()
+}
+
+#[test]
+fn d01_a_field_of_tomorrow_is_skipped_in_what_is_said_of_mailboxes() {
+    let mut kinds = Vec::new();
+    for body in values::plain_mailbox_bodies() {
+        let (kind, bytes) = body_bytes(body.clone());
+        assert_eq!(read_body(kind, with_field_23(&bytes)), Ok(body.clone()), "{kind}");
+        kinds.push(kind);
+        for part in [to_cbor(&values::plain_host()), to_cbor(&values::plain_token())] {
+            if bytes.windows(part.len()).any(|window| window == part) {
+                let newer = with_part(&bytes, &part, &with_field_23(&part));
+                assert_eq!(read_body(kind, newer), Ok(body.clone()), "within {kind}");
+                kinds.push(kind);
+            }
+        }
+    }
+    // Each once and those that hold a host or a token once more for it.
+    assert_eq!(kinds, [37, 37, 37, 37, 38, 38, 38, 39, 40]);
+}
+
+#[test]
+fn d01_a_field_of_tomorrow_is_refused_in_a_link_to_a_host() {
+    let link = |cbor: &[u8]| format!("{}{}", mailbox::SCHEME, data_encoding::BASE64URL_NOPAD.encode(cbor));
+    let bytes = to_cbor(&values::plain_host());
+    assert_eq!(Host::from_link(&link(&bytes)), Ok(values::plain_host()));
+    assert!(matches!(Host::from_link(&link(&with_field_23(&bytes))), Err(HostLinkError::Damaged(_))));
+}
+
+#[test]
+fn d01_what_is_said_of_mailboxes_is_refused_when_it_is_cut_or_goes_on() {
+    for body in values::plain_mailbox_bodies() {
+        let (kind, bytes) = body_bytes(body);
+        for length in 0..bytes.len() {
+            assert!(read_body(kind, bytes[..length].to_vec()).is_err(), "{kind} cut to {length}");
+        }
+        assert!(read_body(kind, [&bytes[..], &[0]].concat()).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn a10_what_is_asked_of_a_mailbox_is_not_read_as_something_else() {
+    for sample in values::samples("mailbox_request") {
+        for kind in (0..=u8::MAX).filter(|kind| *kind != sample[0]) {
+            let other = [&[kind], &sample[1..]].concat();
+            assert!(Request::decode(&other).is_err(), "{} as {kind}", sample[0]);
+        }
+    }
+    for kind in 3..=u8::MAX {
+        let unknown = Err(DecodeError::UnknownKind { what: "mailbox reply", found: kind.into() });
+        assert_eq!(Reply::decode(&[kind]), unknown);
     }
 }
 

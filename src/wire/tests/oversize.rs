@@ -2,16 +2,25 @@
 
 use kinfolk_wire::bundle::PrekeyId;
 use kinfolk_wire::codec::{DecodeError, to_cbor};
-use kinfolk_wire::content::{Body, Content, GeoUri, NeedReinit, Plaintext, Receipt, StickerId, Text, TextError};
+use kinfolk_wire::content::{
+    Body, Content, GeoUri, Mailboxes, NeedReinit, Plaintext, Receipt, Serving, StickerId, Text, TextError, TokenShare,
+    TokensIssued, TokensWanted,
+};
 use kinfolk_wire::direct::{Ack, Frame, FrameKind};
 use kinfolk_wire::envelope::{InitMessage, RatchetMessage};
-use kinfolk_wire::ids::{MessageId, PayloadDigest, SigchainHead};
+use kinfolk_wire::ids::{GroupElement, MailboxTag, MessageId, PayloadDigest, SigchainHead};
 use kinfolk_wire::invite::{Address, Invite, InviteLink, InviteLinkError};
 use kinfolk_wire::limits;
+use kinfolk_wire::mailbox::{
+    Admission, Bucket, ERASURES, Erasure, Found, Host, HostLinkError, REPLY, REQUEST, ROOM, Reply, Request, TAGS,
+    TOKENS,
+};
 use kinfolk_wire::name::{Name, NameError};
 use kinfolk_wire::sigchain::{Entry, SigchainBytes, Signed};
 
-use crate::values::{self, content_around, init_message, ratchet_message, samples, signed_around};
+use crate::values::{
+    self, content_around, init_message, plain_deposit, plain_host, plain_token, ratchet_message, samples, signed_around,
+};
 
 fn refused_by_size<T: std::fmt::Debug + PartialEq>(result: Result<T, DecodeError>, limit: usize, found: usize) {
     match result {
@@ -183,4 +192,96 @@ fn b06_a_name_over_its_limit_is_refused_with_the_limit_named() {
     assert!(Name::new(&"x".repeat(limits::NAME_GRAPHEMES)).is_ok());
     let found = limits::NAME + 1;
     assert_eq!(Name::new(&"x".repeat(found)), Err(NameError::TooManyBytes { limit: limits::NAME, found }));
+}
+
+#[test]
+fn d02_a_mailbox_request_over_its_limits_is_refused() {
+    let tokens = |count: usize| Admission::Tokens(vec![plain_token(); count]);
+    let deposit = |count: usize| Request::Deposit(plain_deposit(tokens(count), Bucket::Crate));
+    assert!(deposit(TOKENS).encode().len() <= REQUEST);
+    assert_eq!(Request::decode(&deposit(TOKENS).encode()), Ok(deposit(TOKENS)));
+    refused_by_size(Request::decode(&deposit(TOKENS + 1).encode()), TOKENS, TOKENS + 1);
+    refused_by_size(Request::decode(&deposit(0).encode()), TOKENS, 0);
+
+    let erase = |count: usize| Request::Erase(vec![Erasure { tag: MailboxTag::new([1; 16]), key: [2; 16] }; count]);
+    assert_eq!(Request::decode(&erase(ERASURES).encode()), Ok(erase(ERASURES)));
+    refused_by_size(Request::decode(&erase(ERASURES + 1).encode()), ERASURES, ERASURES + 1);
+
+    for kind in 0..=3 {
+        refused_by_size(Request::decode(&vec![kind; REQUEST + 1]), REQUEST, REQUEST + 1);
+    }
+    let blob_of = |length: usize| {
+        let mut deposit = plain_deposit(tokens(1), Bucket::Line);
+        deposit.blob.resize(length, 1);
+        Request::decode(&Request::Deposit(deposit).encode())
+    };
+    for bucket in Bucket::ALL {
+        assert!(blob_of(bucket.bytes()).is_ok());
+        assert_eq!(blob_of(bucket.bytes() + 1), Err(DecodeError::Malformed { what: "mailbox request" }));
+        assert_eq!(blob_of(bucket.bytes() - 1), Err(DecodeError::Malformed { what: "mailbox request" }));
+    }
+}
+
+#[test]
+fn d02_a_mailbox_reply_over_its_limits_is_refused() {
+    let found = Found { more: false, blobs: vec![(0, vec![1; Bucket::Crate.bytes()])] };
+    let mut bytes = Reply::Found(found.clone()).encode(ROOM);
+    assert_eq!((bytes.len(), Reply::decode(&bytes)), (REPLY, Ok(Reply::Found(found))));
+    bytes.push(0);
+    refused_by_size(Reply::decode(&bytes), REPLY, REPLY + 1);
+    let count = |count: usize| [&[2, 0], &u16::try_from(count).unwrap().to_be_bytes()[..], &[0; 1_020]].concat();
+    refused_by_size(Reply::decode(&count(TAGS + 1)), TAGS, TAGS + 1);
+    refused_by_size(Reply::decode(&count(usize::from(u16::MAX))), TAGS, usize::from(u16::MAX));
+    // So many may be told of; these all lie under the first tag.
+    assert_eq!(Reply::decode(&count(TAGS)), Err(DecodeError::NotCanonical { what: "mailbox reply" }));
+}
+
+#[test]
+fn b05_a_link_to_a_host_over_its_limits_is_refused() {
+    let addresses = |count: usize| vec![Address::new("/ip4/192.0.2.1/tcp/1").unwrap(); count];
+    let host = |count: usize| Host { addresses: addresses(count), ..plain_host() };
+    assert_eq!(Host::from_link(&host(limits::ADDRESSES).link()), Ok(host(limits::ADDRESSES)));
+    assert!(matches!(Host::from_link(&host(limits::ADDRESSES + 1).link()), Err(HostLinkError::Damaged(_))));
+    let long = |length: usize| {
+        let mut addresses = vec![Address::new(&format!("/{}", "a".repeat(limits::ADDRESS - 1))).unwrap(); 3];
+        addresses.push(Address::new(&format!("/{}", "a".repeat(length))).unwrap());
+        Host { addresses, ..plain_host() }
+    };
+    let longest = (1..).find(|length| long(*length).link().len() > limits::INVITE_LINK).unwrap() - 1;
+    assert_eq!(Host::from_link(&long(longest).link()), Ok(long(longest)));
+    let found = long(longest + 1).link().len();
+    assert_eq!(Host::from_link(&long(longest + 1).link()), Err(HostLinkError::TooLong { found }));
+}
+
+#[test]
+fn d02_what_is_said_of_mailboxes_over_its_limits_is_refused() {
+    let read = |body: Body| Content::decode(&content_around(body.clone()).encode()).map(|content| content.body == body);
+    let refused = |body: Body, what: &'static str| assert_eq!(read(body), Err(DecodeError::Malformed { what }));
+
+    let mailboxes = |hosts: usize, shares: usize, tokens: usize| {
+        let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); tokens] };
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host(); hosts], tokens: vec![share; shares] })
+    };
+    let (hosts, tokens) = (limits::MAILBOX_HOSTS, limits::TOKENS_AT_ONCE);
+    assert_eq!(read(mailboxes(hosts, hosts, 100)), Ok(true));
+    assert_eq!(read(mailboxes(0, 1, tokens)), Ok(true));
+    refused(mailboxes(hosts + 1, 0, 0), "mailboxes");
+    refused(mailboxes(0, hosts + 1, 0), "mailboxes");
+    refused(mailboxes(0, 1, tokens + 1), "mailboxes");
+
+    let key = GroupElement::new([1; 32]);
+    let serving = |count: usize| {
+        let addresses = vec![plain_host().addresses[0].clone(); count];
+        Body::Serving(Serving { host: Some(Host { addresses, ..plain_host() }), epoch: 1, key })
+    };
+    assert_eq!(read(serving(limits::ADDRESSES)), Ok(true));
+    refused(serving(limits::ADDRESSES + 1), "serving");
+
+    let wanted = |count: usize| Body::TokensWanted(TokensWanted { epoch: 1, blinded: vec![key; count] });
+    assert_eq!(read(wanted(tokens)), Ok(true));
+    refused(wanted(tokens + 1), "tokens wanted");
+    let issued =
+        |count: usize| Body::TokensIssued(TokensIssued { epoch: 1, evaluated: vec![key; count], proof: [1; 64] });
+    assert_eq!(read(issued(tokens)), Ok(true));
+    refused(issued(tokens + 1), "tokens issued");
 }

@@ -7,6 +7,7 @@ use kinfolk_wire::direct::{Ack, Chain, Frame, Hello, Knock, Nack, Prekeys, Role}
 use kinfolk_wire::envelope::Payload;
 use kinfolk_wire::invite::{Invite, InviteLink};
 use kinfolk_wire::limits;
+use kinfolk_wire::mailbox::{Host, PAGE, REQUEST, Reply, Request};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::sigchain::{Entry, Genesis, SigchainBytes, Signed};
 use proptest::prelude::*;
@@ -123,6 +124,28 @@ proptest! {
     #[test]
     fn a_name_survives(value in values::name()) {
         prop_assert_eq!(Name::new(value.as_str()), Ok(value));
+    }
+
+    #[test]
+    fn a_mailbox_request_survives(value in values::mailbox_request()) {
+        let bytes = value.encode();
+        prop_assert!(bytes.len() <= REQUEST);
+        prop_assert_eq!(Request::decode(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn a_mailbox_reply_survives_and_is_as_long_as_was_asked((value, room) in values::mailbox_reply()) {
+        let bytes = value.encode(room);
+        if matches!(value, Reply::Found(_)) {
+            prop_assert_eq!(bytes.len(), usize::from(room) * PAGE);
+        }
+        prop_assert_eq!(Reply::decode(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn a_link_to_a_host_survives(value in values::host()) {
+        prop_assume!(value.link().len() <= limits::INVITE_LINK);
+        prop_assert_eq!(Host::from_link(&value.link()), Ok(value));
     }
 
     #[test]

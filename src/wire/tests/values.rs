@@ -4,14 +4,20 @@
 use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle, PrekeyId};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
-    Accept, Body, Content, GeoUri, NeedReinit, Plaintext, Reach, Receipt, Request, StickerId, Text,
+    Accept, Body, Content, GeoUri, Mailboxes, NeedReinit, Plaintext, Reach, Receipt, Request, Serving, StickerId, Text,
+    TokenShare, TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
 use kinfolk_wire::ids::{
-    ConversationId, DeviceId, HeadPrefix, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead,
+    ConversationId, DeviceId, GroupElement, HeadPrefix, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
+    PeerId, SigchainHead,
 };
 use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
+use kinfolk_wire::mailbox::{
+    Admission, Bucket, Collect, Deposit, Erasure, Found, Host, LIFETIME_HOURS, PAGE, ROOM, Refused, Reply,
+    Request as Asked, Stamp, TAGS, TOKENS, Token,
+};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::sigchain::{Change, DeviceCertificate, DeviceRole, Entry, Genesis, SigchainBytes, Signed};
 use kinfolk_wire::time::Timestamp;
@@ -70,6 +76,94 @@ fn reach() -> impl Strategy<Value = Reach> {
     (array(), vec(address(), 0..=8)).prop_map(|(peer, addresses)| Reach { peer: PeerId::new(peer), addresses })
 }
 
+pub(crate) fn host() -> impl Strategy<Value = Host> {
+    (reach(), any::<u8>()).prop_map(|(reach, work_bits)| Host {
+        peer: reach.peer,
+        addresses: reach.addresses,
+        work_bits,
+    })
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    (any::<u32>(), array(), array()).prop_map(|(epoch, nonce, output)| Token { epoch, nonce, output })
+}
+
+fn share() -> impl Strategy<Value = TokenShare> {
+    (array(), vec(token(), 0..=12)).prop_map(|(peer, tokens)| TokenShare { peer: PeerId::new(peer), tokens })
+}
+
+fn element() -> impl Strategy<Value = GroupElement> {
+    array().prop_map(GroupElement::new)
+}
+
+fn tag() -> impl Strategy<Value = MailboxTag> {
+    array().prop_map(MailboxTag::new)
+}
+
+/// A blob of some size, small ones more often.
+fn blob() -> impl Strategy<Value = Vec<u8>> {
+    let bucket = prop_oneof![
+        8 => Just(Bucket::Line),
+        4 => Just(Bucket::Page),
+        2 => Just(Bucket::Letter),
+        1 => Just(Bucket::Parcel),
+        1 => Just(Bucket::Crate),
+    ];
+    (bucket, any::<u64>()).prop_map(|(bucket, seed)| stretched(seed, bucket.bytes()))
+}
+
+/// Bytes that differ from seed to seed and do not end in zeros.
+fn stretched(seed: u64, length: usize) -> Vec<u8> {
+    filled::<61>(seed).map(|byte| byte | 1).into_iter().cycle().take(length).collect()
+}
+
+fn deposit() -> impl Strategy<Value = Asked> {
+    let admission = prop_oneof![
+        vec(token(), 1..=TOKENS).prop_map(Admission::Tokens),
+        (any::<u32>(), any::<u64>()).prop_map(|(hour, nonce)| Admission::Work(Stamp { hour, nonce })),
+    ];
+    (tag(), 1..=LIFETIME_HOURS, array(), admission, blob()).prop_map(|(tag, lifetime, erasure, admission, blob)| {
+        Asked::Deposit(Deposit { tag, lifetime, erasure, admission, blob })
+    })
+}
+
+pub(crate) fn mailbox_request() -> impl Strategy<Value = Asked> {
+    let erasure = || (tag(), array()).prop_map(|(tag, key)| Erasure { tag, key });
+    prop_oneof![
+        4 => deposit(),
+        1 => (1..=ROOM, vec(tag(), TAGS)).prop_map(|(room, tags)| Asked::Collect(Collect { room, tags })),
+        1 => vec(erasure(), 1..=40).prop_map(Asked::Erase),
+    ]
+}
+
+/// A reply, and a room that it fits.
+pub(crate) fn mailbox_reply() -> impl Strategy<Value = (Reply, u8)> {
+    let refused = prop_oneof![
+        Just(Refused::NotServing),
+        Just(Refused::Full),
+        (any::<u8>(), 0_u32..1 << 24).prop_map(|(bits, hour)| Refused::Work { bits, hour }),
+        Just(Refused::Tokens),
+        Just(Refused::Taken),
+        any::<u16>().prop_map(Refused::Later),
+        Just(Refused::Malformed),
+    ];
+    let found =
+        (any::<bool>(), proptest::collection::btree_map(any::<u8>(), blob(), 0..=6)).prop_map(|(more, blobs)| {
+            let (mut left, mut fitting) = (Found::space(ROOM), Vec::new());
+            for (index, blob) in blobs {
+                let Some(less) = left.checked_sub(blob.len() + 2) else { continue };
+                left = less;
+                fitting.push((index, blob));
+            }
+            Reply::Found(Found { more, blobs: fitting })
+        });
+    let reply = prop_oneof![1 => Just(Reply::Done), 2 => refused.prop_map(Reply::Refused), 4 => found];
+    (reply, 0..=ROOM).prop_map(|(reply, spare)| {
+        let least = u8::try_from(reply.encode(0).len().div_ceil(PAGE)).unwrap();
+        (reply, least.saturating_add(spare).min(ROOM))
+    })
+}
+
 pub(crate) fn body() -> impl Strategy<Value = Body> {
     let ids = || vec(array().prop_map(MessageId::new), 0..=12);
     prop_oneof![
@@ -86,6 +180,17 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         Just(Body::Decline),
         vec(array().prop_map(PayloadDigest::new), 0..=64).prop_map(|digests| Body::NeedReinit(NeedReinit { digests })),
         reach().prop_map(Body::Reach),
+        (vec(host(), 0..=5), vec(share(), 0..=5))
+            .prop_map(|(hosts, tokens)| Body::Mailboxes(Mailboxes { hosts, tokens })),
+        (option::of(host()), any::<u32>(), element()).prop_map(|(host, epoch, key)| Body::Serving(Serving {
+            host,
+            epoch,
+            key
+        })),
+        (any::<u32>(), vec(element(), 0..=256))
+            .prop_map(|(epoch, blinded)| Body::TokensWanted(TokensWanted { epoch, blinded })),
+        (any::<u32>(), vec(element(), 0..=256), array())
+            .prop_map(|(epoch, evaluated, proof)| Body::TokensIssued(TokensIssued { epoch, evaluated, proof })),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
     ]
 }
@@ -291,6 +396,9 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "geo_uri" => place().prop_map(|v| v.to_string().into_bytes()).boxed(),
         "sticker_id" => sticker().prop_map(|v| v.to_string().into_bytes()).boxed(),
         "name" => crate::values::name().prop_map(|v| v.as_str().as_bytes().to_vec()).boxed(),
+        "mailbox_request" => mailbox_request().prop_map(|v| v.encode()).boxed(),
+        "mailbox_reply" => mailbox_reply().prop_map(|(reply, room)| reply.encode(room)).boxed(),
+        "host_link" => host().prop_map(|v| v.link().into_bytes()).boxed(),
         other => panic!("no values for {other}"),
     }
 }
@@ -384,6 +492,72 @@ fn plain_reach() -> Reach {
     Reach { peer: invite.peer, addresses: invite.addresses }
 }
 
+/// A host as people name it to each other.
+pub(crate) fn plain_host() -> Host {
+    let Reach { peer, addresses } = plain_reach();
+    Host { peer, addresses, work_bits: 20 }
+}
+
+pub(crate) fn plain_token() -> Token {
+    Token { epoch: 70_000, nonce: filled(51), output: filled(52) }
+}
+
+/// A deposit as A makes it for B, of this size.
+pub(crate) fn plain_deposit(admission: Admission, bucket: Bucket) -> Deposit {
+    let blob = stretched(55, bucket.bytes());
+    Deposit { tag: MailboxTag::new(filled(53)), lifetime: 336, erasure: filled(54), admission, blob }
+}
+
+fn plain_requests() -> Vec<Asked> {
+    let work = || Admission::Work(Stamp { hour: 490_896, nonce: 1_234_567 });
+    let tags = (0..TAGS).map(|at| MailboxTag::new(filled(1_000 + at as u64))).collect();
+    let erasures = (0..3).map(|at| Erasure { tag: MailboxTag::new(filled(60 + at)), key: filled(70 + at) });
+    vec![
+        Asked::Deposit(plain_deposit(work(), Bucket::Line)),
+        Asked::Deposit(plain_deposit(Admission::Tokens(vec![plain_token()]), Bucket::Line)),
+        Asked::Deposit(plain_deposit(Admission::Tokens(vec![plain_token(); 4]), Bucket::Page)),
+        Asked::Collect(Collect { room: 8, tags }),
+        Asked::Erase(erasures.collect()),
+    ]
+}
+
+fn plain_replies() -> Vec<Vec<u8>> {
+    let found = |more: bool, blobs: &[(u8, Bucket)]| {
+        let blobs = blobs.iter().map(|(index, bucket)| (*index, stretched(56, bucket.bytes()))).collect();
+        Reply::Found(Found { more, blobs })
+    };
+    let refusals = [
+        Refused::NotServing,
+        Refused::Full,
+        Refused::Work { bits: 20, hour: 490_896 },
+        Refused::Tokens,
+        Refused::Taken,
+        Refused::Later(60),
+        Refused::Malformed,
+    ];
+    let mut replies = vec![Reply::Done.encode(1)];
+    replies.extend(refusals.map(|why| Reply::Refused(why).encode(1)));
+    replies.push(found(false, &[]).encode(1));
+    replies.push(found(true, &[(17, Bucket::Line)]).encode(1));
+    replies.push(found(false, &[(0, Bucket::Line), (255, Bucket::Page)]).encode(3));
+    replies
+}
+
+/// What people tell each other of mailboxes: kinds 37 to 40.
+pub(crate) fn plain_mailbox_bodies() -> Vec<Body> {
+    let elements: Vec<GroupElement> = (80..83).map(|seed| GroupElement::new(filled(seed))).collect();
+    let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); 2] };
+    let key = GroupElement::new(filled(83));
+    vec![
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host()], tokens: vec![share] }),
+        Body::Mailboxes(Mailboxes::default()),
+        Body::Serving(Serving { host: Some(plain_host()), epoch: 24, key }),
+        Body::Serving(Serving { host: None, epoch: 24, key }),
+        Body::TokensWanted(TokensWanted { epoch: 24, blinded: elements.clone() }),
+        Body::TokensIssued(TokensIssued { epoch: 24, evaluated: elements, proof: filled(84) }),
+    ]
+}
+
 /// A content with this body.
 pub(crate) fn content_around(body: Body) -> Content {
     Content {
@@ -412,8 +586,10 @@ fn plain_contents() -> Vec<Vec<u8>> {
         Body::Reach(plain_reach()),
         Body::Unknown { kind: 4_000, body: filled::<40>(36).to_vec() },
     ]
+    .into_iter()
+    .chain(plain_mailbox_bodies())
     .map(|body| content_around(body).encode())
-    .to_vec()
+    .collect()
 }
 
 /// Fixed bytes that the decoder of this name accepts: what the truncation tests cut and what the corpora begin with.
@@ -487,6 +663,11 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
         "geo_uri" => ["geo:47.3769,8.5417", "geo:-33.86,151.2094;u=12.5", "90,-180,0"].map(Into::into).to_vec(),
         "sticker_id" => ["kin/hello", "daily/on-my-way"].map(Into::into).to_vec(),
         "name" => ["Anna", "家族 👨\u{200d}👩\u{200d}👧", "\u{202e}gpj.exe"].map(Into::into).to_vec(),
+        "mailbox_request" => plain_requests().iter().map(Asked::encode).collect(),
+        "mailbox_reply" => plain_replies(),
+        "host_link" => [plain_host(), Host { addresses: Vec::new(), work_bits: 0, ..plain_host() }]
+            .map(|host| host.link().into_bytes())
+            .to_vec(),
         other => panic!("no samples for {other}"),
     }
 }

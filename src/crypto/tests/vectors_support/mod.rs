@@ -5,6 +5,7 @@ pub(crate) mod conversation;
 pub(crate) mod direct;
 pub(crate) mod handshake;
 pub(crate) mod identity;
+pub(crate) mod mailbox;
 
 use std::convert::Infallible;
 
