@@ -373,7 +373,7 @@ pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
         .collect())
 }
 
-/// How many payloads wait to be taken by somebody.
+/// How many payloads wait to be taken by somebody, their device or a host.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -386,7 +386,9 @@ pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
             while let Some(number) = after {
                 let page = outbox_page(|scan| read.scan(scan), device, number)?;
                 after = page.last().map(|(number, _)| *number);
-                waiting += page.len();
+                let in_custody =
+                    |item: &OutboxItem| item.custody.as_ref().is_some_and(|custody| !custody.hosts.is_empty());
+                waiting += page.iter().filter(|(_, item)| !in_custody(item)).count();
             }
         }
     }

@@ -448,7 +448,7 @@ impl Reply {
                 if count > TAGS {
                     return Err(DecodeError::TooLong { what: REPLY_WHAT, limit: TAGS, found: count });
                 }
-                let mut blobs: Vec<(u8, Vec<u8>)> = Vec::with_capacity(count);
+                let mut blobs: Vec<(u8, Vec<u8>)> = Vec::new();
                 for _ in 0..count {
                     let (index, class) = (r.u8()?, r.u8()?);
                     let bucket =

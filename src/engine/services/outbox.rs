@@ -7,7 +7,7 @@ use kinfolk_crypto::handshake::payload_digest;
 use kinfolk_crypto::identity::conversation_id;
 use kinfolk_wire::content::{Body, Content, NeedReinit};
 use kinfolk_wire::direct::NackCode;
-use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId, PayloadDigest, PeerId};
 use kinfolk_wire::limits;
 use kinfolk_wire::time::{Span, Timestamp};
 
@@ -26,6 +26,9 @@ const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
 /// Lines that one device took and did not receipt which are sent again at once.
 const REPEATED_AT_ONCE: usize = 256;
+
+/// The first wait for a receipt before a line is said again; each next one is twice as long.
+const REPEAT: Span = Span::from_hours(1);
 
 /// How old a line is at least that is deposited again.
 const DEPOSIT_AGAIN: Span = Span::from_hours(8);
@@ -81,7 +84,7 @@ pub(crate) fn taken(step: &mut Step<'_>, peer: PeerId, number: u64) -> Result<Op
     step.delete(Key::Outbox(device, number));
     if let Some(line) = item.line {
         let digest = payload_digest(&item.payload);
-        step.put(Key::Unreceipted(device, line.id), Unreceipted { line, digest, custody: None });
+        await_receipt(step, device, line, digest, None)?;
     }
     flow::flow(step, device)?;
     Ok(item.line.map(Departure::Taken))
@@ -140,6 +143,20 @@ fn content_of(step: &Step<'_>, line: MessagePlace) -> Result<Option<Content>, Re
     Ok(step.find::<Message>(&key)?.and_then(|message| Content::decode(&message.content).ok()))
 }
 
+/// A line was taken: its receipt is waited for.
+fn await_receipt(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    line: MessagePlace,
+    digest: PayloadDigest,
+    custody: Option<Vec<PeerId>>,
+) -> Result<(), Refusal> {
+    let key = Key::Unreceipted(device, line.id);
+    let repeats = step.find::<Unreceipted>(&key)?.map_or(0, |before| before.repeats);
+    step.put(key, Unreceipted { line, digest, custody, since: Some(step.now), repeats });
+    Ok(())
+}
+
 /// Hosts have taken an item into custody for its device. A line is waited for until its receipt, and a receipt is
 /// repeated when it is missed; any other word stays, to be said directly as well.
 pub(crate) fn into_custody(
@@ -151,8 +168,7 @@ pub(crate) fn into_custody(
 ) -> Result<(), Refusal> {
     let key = Key::Outbox(device, number);
     if let Some(line) = item.line {
-        let row = Unreceipted { line, digest: payload_digest(&item.payload), custody: Some(custody.hosts) };
-        step.put(Key::Unreceipted(device, line.id), row);
+        await_receipt(step, device, line, payload_digest(&item.payload), Some(custody.hosts))?;
         return remove(step, key);
     }
     let is_receipt = Content::decode(&item.content).is_ok_and(|content| matches!(content.body, Body::Receipt(_)));
@@ -240,7 +256,7 @@ pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId) -> Result<()
 
 /// Sends a device again what it took hours ago and never receipted: where an older copy of a profile was put
 /// back, here or there, a receipt came to what is gone, and whoever has a line receipts it again. Called every hour; a
-/// line is repeated when it is 1, 2, 4, 8 ... hours old, through mailboxes from 8 hours on. What was too old by then is
+/// line is repeated after 1, 2, 4, 8 ... hours more, through mailboxes after 8 at the least. What was too old by then is
 /// no longer waited for.
 pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Timestamp) -> Result<(), Refusal> {
     let linked = step.has(&Key::LinkOf(device))?;
@@ -251,18 +267,17 @@ pub(crate) fn repeat_unreceipted(step: &mut Step<'_>, device: DeviceId, by: Time
     let youngest = if linked { Span::ZERO } else { DEPOSIT_AGAIN };
     let mut again = Vec::new();
     for (key, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
-        let Row::Unreceipted(Unreceipted { line, .. }) = row else { continue };
+        let Row::Unreceipted(row) = row else { continue };
+        let line = row.line;
         let written = Key::Message(line.conversation, line.lamport, line.sender, line.id);
         let Some(at) = step.find::<Message>(&written)?.map(|message| message.at) else { continue };
-        // The clock was set back since: how old it is nobody knows.
-        let age = if at > step.now { youngest.max(Span::from_hours(1)) } else { step.now.since(at) };
+        let since = row.since.unwrap_or(at);
+        let wait = REPEAT.times(1 << row.repeats.min(10)).max(youngest);
         if by.since(at) > AWAIT_RECEIPT {
             step.delete(key);
-        } else if age <= AWAIT_RECEIPT
-            && age >= youngest
-            && (age.as_millis() / Span::from_hours(1).as_millis()).is_power_of_two()
-            && again.len() < REPEATED_AT_ONCE
-        {
+        } else if (since > step.now || step.now.since(since) >= wait) && again.len() < REPEATED_AT_ONCE {
+            let repeats = row.repeats.saturating_add(1);
+            step.put(key, Unreceipted { since: Some(step.now), repeats, ..row });
             again.extend(content_of(step, line)?.map(|content| (content, line)));
         }
     }

@@ -124,6 +124,13 @@ pub struct Unreceipted {
     /// The hosts that took it into custody; none where its device took it itself.
     #[n(2)]
     pub custody: Option<Vec<PeerId>>,
+    /// When it was taken, or last said again.
+    #[n(3)]
+    pub since: Option<Timestamp>,
+    /// How often it was said again.
+    #[n(4)]
+    #[cbor(default)]
+    pub repeats: u32,
 }
 
 /// A payload that opened, so that it is known when it comes again.
