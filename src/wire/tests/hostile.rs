@@ -96,7 +96,7 @@ const IS_CBOR: [&str; 9] =
 
 macro_rules! for_each_decoder {
     ($($name:ident)*) => {
-        const NAMED: [&str; 23] = [$(stringify!($name)),*];
+        const NAMED: [&str; 24] = [$(stringify!($name)),*];
 
         $(mod $name {
             #[test]
@@ -119,7 +119,7 @@ macro_rules! for_each_decoder {
 
 for_each_decoder!(
     frame hello ack nack knock prekeys chain payload ratchet init sigchain signed genesis entry invite invite_link
-    content plaintext bundle otk geo_uri sticker_id name
+    content plaintext bundle bundle_file otk geo_uri sticker_id name
 );
 
 #[test]

@@ -2,6 +2,7 @@
 //! ones for properties. The signatures and keys in them are made up: the wire floor looks at neither.
 
 use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle, PrekeyId};
+use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
     Accept, Body, Content, GeoUri, NeedReinit, Plaintext, Reach, Receipt, Request, StickerId, Text,
@@ -9,9 +10,11 @@ use kinfolk_wire::content::{
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
 use kinfolk_wire::ids::{
-    ConversationId, DeviceId, HeadPrefix, IdentityId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead,
+    ConversationId, DeviceId, HeadPrefix, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest, PeerId,
+    SigchainHead,
 };
 use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
+use kinfolk_wire::mailbox::Bucket;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::sigchain::{Change, DeviceCertificate, DeviceRole, Entry, Genesis, SigchainBytes, Signed};
 use kinfolk_wire::time::Timestamp;
@@ -32,6 +35,17 @@ pub(crate) fn filled<const N: usize>(seed: u64) -> [u8; N] {
         chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
     }
     out
+}
+
+/// A bundle of records with this day, tag, number and size class.
+fn bundle_file(records: &[(u32, [u8; 16], [u8; 8], usize)]) -> Vec<u8> {
+    let mut writer = BundleWriter::default();
+    for (day, tag, number, class) in records {
+        let mut blob = filled::<65_536>(u64::from_be_bytes(*number)).to_vec();
+        blob.truncate(Bucket::ALL[*class].bytes());
+        assert!(writer.push(&Carried { day: *day, tag: MailboxTag::new(*tag), number: *number, blob }));
+    }
+    writer.finish()
 }
 
 fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
@@ -287,6 +301,9 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "content" => content().prop_map(|v| v.encode()).boxed(),
         "plaintext" => plaintext().prop_map(|v| v.encode()).boxed(),
         "bundle" => bundle().prop_map(|v| v.encode()).boxed(),
+        "bundle_file" => {
+            vec((any::<u32>(), array(), array(), 0..3_usize), 0..4).prop_map(|records| bundle_file(&records)).boxed()
+        }
         "otk" => one_time_prekey().prop_map(|v| v.encode()).boxed(),
         "geo_uri" => place().prop_map(|v| v.to_string().into_bytes()).boxed(),
         "sticker_id" => sticker().prop_map(|v| v.to_string().into_bytes()).boxed(),
@@ -483,6 +500,11 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
             })
             .collect(),
         "bundle" => vec![plain_bundle().encode()],
+        "bundle_file" => vec![
+            bundle_file(&[(20_000, filled(60), filled(61), 0)]),
+            bundle_file(&[]),
+            bundle_file(&[(20_000, filled(62), filled(63), 1), (20_001, filled(64), filled(65), 0)]),
+        ],
         "otk" => vec![plain_one_time_prekey().encode()],
         "geo_uri" => ["geo:47.3769,8.5417", "geo:-33.86,151.2094;u=12.5", "90,-180,0"].map(Into::into).to_vec(),
         "sticker_id" => ["kin/hello", "daily/on-my-way"].map(Into::into).to_vec(),
