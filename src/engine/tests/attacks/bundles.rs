@@ -81,8 +81,10 @@ fn apart() -> Town {
     town
 }
 
-fn say(town: &mut Town, from: usize, other: usize, words: &[&str]) {
-    words.iter().for_each(|word| drop(town.say(from, other, word)));
+fn say<T: AsRef<str>>(town: &mut Town, from: usize, other: usize, words: &[T]) {
+    for word in words {
+        town.say(from, other, word.as_ref());
+    }
 }
 
 fn be_there(town: &mut Town, who: usize) {
@@ -248,14 +250,14 @@ fn mail_and_bundles_of_the_same_numbers_come_once_in_whatever_order() {
         let mut town = with_mailbox();
         town.sleep(1);
         let words_of = |half: usize| &words[half * 20..half * 20 + 20];
-        words_of(0).iter().for_each(|word| drop(town.say(0, 1, word)));
+        say(&mut town, 0, 1, words_of(0));
         town.pass(Span::from_secs(1));
         // Before they go to the mailbox, and under the same numbers.
         let cargo = to(&town, 1);
         let mut early = export(&mut town, 0, cargo);
         town.pass(MINUTE);
         assert_eq!(town.hosts[&HOST].kept.len(), early.len());
-        words_of(1).iter().for_each(|word| drop(town.say(0, 1, word)));
+        say(&mut town, 0, 1, words_of(1));
         town.pass(MINUTE);
         let mut late = export(&mut town, 0, cargo);
         assert!(late.len() >= 40, "what mailboxes have goes by hand as well: {}", late.len());
@@ -282,7 +284,7 @@ fn mail_and_bundles_of_the_same_numbers_come_once_in_whatever_order() {
         town.sleep(1);
         town.wake(0);
         town.pass(Span::from_secs(3_600));
-        assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 40]);
+        assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 40], "{turned} {halves:?}");
     }
 }
 
@@ -291,7 +293,7 @@ fn one_line_by_hand_strands_nothing_that_lies_at_mailboxes() {
     let mut town = with_mailbox();
     town.sleep(1);
     let words: Vec<String> = (0..1_500).map(|number| format!("line {number}")).collect();
-    words.iter().for_each(|word| drop(town.say(0, 1, word)));
+    say(&mut town, 0, 1, &words);
     town.pass(MINUTE);
     town.say(0, 1, "the last");
     let cargo = Cargo::Newest(town.people[1].identity);
@@ -315,7 +317,7 @@ fn mail_behind_what_came_by_hand_is_found_though_something_before_it_is_lost() {
     let mut town = with_mailbox();
     town.sleep(1);
     let cargo = to(&town, 1);
-    (0..30).for_each(|number| drop(town.say(0, 1, &format!("line {number}"))));
+    say(&mut town, 0, 1, &(0..30).map(|number| format!("line {number}")).collect::<Vec<_>>());
     let all = export(&mut town, 0, cargo);
     // The first eleven never come: neither this way nor the other.
     import(&mut town, 1, &all[11..]);
@@ -403,7 +405,7 @@ fn h09_who_finds_bundles_learns_neither_sender_nor_recipient_nor_what_belongs_to
     let mut town = Town::of_friends(3);
     (0..3).for_each(|who| town.sleep(who));
     for other in [1, 2] {
-        (0..20).for_each(|number| drop(town.say(0, other, &format!("line {number}"))));
+        say(&mut town, 0, other, &(0..20).map(|number| format!("line {number}")).collect::<Vec<_>>());
     }
     let first = export(&mut town, 0, Cargo::Everything);
     town.now = town.now.after(Span::from_days(1));
@@ -448,7 +450,7 @@ fn b06_a_blocked_contact_is_not_heard_by_hand_and_not_carried() {
 fn a_thousand_lines_travel_in_pages_and_in_order() {
     let mut town = apart();
     let words: Vec<String> = (0..1_000).map(|number| format!("line {number}")).collect();
-    words.iter().for_each(|word| drop(town.say(0, 1, word)));
+    say(&mut town, 0, 1, &words);
     let there = export(&mut town, 0, Cargo::Everything);
     assert!(there.len() >= 1_000);
     assert!(states(&town, 0, 1).iter().all(|state| *state == MessageState::Sent));
