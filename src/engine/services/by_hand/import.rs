@@ -87,9 +87,10 @@ fn pairs(step: &Step<'_>) -> Result<Vec<Pair>, Refusal> {
         let is_heard = !contact.blocked && contact.state != ContactState::Removed;
         for device in contact.devices {
             let row = directory::readable_device(step, device)?;
-            let Some(root) = row.and_then(|row| row.pair_root) else { continue };
-            let from = DirectionKey::new(root.as_slice(), device, own);
-            let to = DirectionKey::new(root.as_slice(), own, device);
+            let root = row.and_then(|row| row.pair_root);
+            let Some(root) = root.as_ref().and_then(|root| root.as_slice().try_into().ok()) else { continue };
+            let from = DirectionKey::new(root, device, own);
+            let to = DirectionKey::new(root, own, device);
             pairs.push(Pair { device, is_heard, from, to });
         }
     }

@@ -115,8 +115,9 @@ fn export_to(
     page: &mut Page,
 ) -> Result<Option<u64>, Refusal> {
     let Some(row) = directory::readable_device(step, device)? else { return Ok(None) };
-    let Some(root) = row.pair_root else { return Ok(None) };
-    let key = DirectionKey::new(root.as_slice(), step.profile()?.device, device);
+    let root = row.pair_root.as_ref().and_then(|root| root.as_slice().try_into().ok());
+    let Some(root) = root else { return Ok(None) };
+    let key = DirectionKey::new(root, step.profile()?.device, device);
     let found = match cargo {
         Cargo::Newest(_) => newest_line(step, device)?,
         _ => step.scan(&Scan::outbox_after(device, after, PAGE))?.rows,
