@@ -52,6 +52,7 @@ impl Talk {
             | Self::Verify { .. }
             | Self::History { .. }
             | Self::Stickers
+            | Self::Bundle(_)
             | Self::Mailbox(Mailbox::List) => true,
             Self::Invite { .. }
             | Self::Add { .. }
