@@ -9,7 +9,7 @@ use kinfolk_wire::invite::Uses;
 use kinfolk_wire::mailbox::{Bucket, Host};
 use kinfolk_wire::time::Span;
 
-use super::town::model_host::{Conduct, ModelHost};
+use super::town::mailbox_host::{Conduct, MailboxHost};
 use super::town::{Town, address, peer};
 
 const MINUTE: Span = Span::from_secs(60);
@@ -234,7 +234,7 @@ fn d03_what_is_carried_for_others_has_its_bounds_and_the_oldest_goes_first() {
 
 fn with_mailbox() -> Town {
     let mut town = Town::of_friends(2);
-    town.hosts.insert(HOST, ModelHost { conduct: Conduct::Honest, ..ModelHost::default() });
+    town.hosts.insert(HOST, MailboxHost { conduct: Conduct::Honest, ..MailboxHost::default() });
     for who in [0, 1] {
         let host = Host { peer: peer(HOST), addresses: vec![address(HOST)], work_bits: 0 };
         town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Host(host))));
