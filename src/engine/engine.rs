@@ -457,8 +457,10 @@ fn import(step: &mut Step<'_>, mut records: Vec<Carried>) -> Result<Imported, Re
     let sorted = by_hand::sort(step, records)?;
     let Sorted { known, carried, expired, damaged, .. } = sorted;
     let mut tally = Imported { taken: 0, known, carried, expired, damaged };
+    let mut from = BTreeSet::new();
     for envelope in sorted.envelopes {
         let mut came = Came::Unopened;
+        from.insert(envelope.slot.device);
         step.contain(|step| {
             let (opened, digest) = open(step, envelope.slot.device, envelope.payload.as_slice())?;
             came = by_hand::settle(step, envelope.slot, opened)?;
@@ -472,6 +474,9 @@ fn import(step: &mut Step<'_>, mut records: Vec<Carried>) -> Result<Imported, Re
             Came::Again => tally.known += 1,
             Came::Unopened => tally.damaged += 1,
         }
+    }
+    for device in from {
+        step.contain(|step| mailboxes::tell(step, device))?;
     }
     Ok(tally)
 }

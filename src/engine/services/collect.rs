@@ -245,12 +245,6 @@ pub(crate) fn answered(
     }
     if !new.is_empty() {
         go_on(step, host, &new, found.more)?;
-    } else if found.more && room < ROOM {
-        // What lies there is longer than the reply was to be.
-        let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
-        if let Some(own) = hosts.hosts.into_iter().find(|own| own.host.peer == host) {
-            ask(step, &own.host, slots.to_vec(), ROOM)?;
-        }
     }
     Ok(Look { envelopes: new, dropped: drop_liar(step, host)? })
 }

@@ -1,5 +1,6 @@
 //! What came by hand: told apart by whom it is from and for.
 
+use kinfolk_crypto::PairRoot;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_wire::carried::{BY_HAND, Carried};
@@ -88,9 +89,9 @@ fn pairs(step: &Step<'_>) -> Result<Vec<Pair>, Refusal> {
         for device in contact.devices {
             let row = directory::readable_device(step, device)?;
             let root = row.and_then(|row| row.pair_root);
-            let Some(root) = root.as_ref().and_then(|root| root.as_slice().try_into().ok()) else { continue };
-            let from = DirectionKey::new(root, device, own);
-            let to = DirectionKey::new(root, own, device);
+            let root = root.and_then(|root| PairRoot::from_bytes(root.as_slice()).ok());
+            let Some(root) = root else { continue };
+            let (from, to) = (root.direction_key(device, own), root.direction_key(own, device));
             pairs.push(Pair { device, is_heard, from, to });
         }
     }

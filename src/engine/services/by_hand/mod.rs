@@ -10,6 +10,7 @@ mod import;
 pub(crate) use carry::housekeeping;
 pub(crate) use import::{Came, Sorted, settle, sort};
 
+use kinfolk_crypto::PairRoot;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_wire::carried::{BY_HAND, Carried};
 use kinfolk_wire::ids::DeviceId;
@@ -115,9 +116,9 @@ fn export_to(
     page: &mut Page,
 ) -> Result<Option<u64>, Refusal> {
     let Some(row) = directory::readable_device(step, device)? else { return Ok(None) };
-    let root = row.pair_root.as_ref().and_then(|root| root.as_slice().try_into().ok());
+    let root = row.pair_root.and_then(|root| PairRoot::from_bytes(root.as_slice()).ok());
     let Some(root) = root else { return Ok(None) };
-    let key = DirectionKey::new(root, step.profile()?.device, device);
+    let key = root.direction_key(step.profile()?.device, device);
     let found = match cargo {
         Cargo::Newest(_) => newest_line(step, device)?,
         _ => step.scan(&Scan::outbox_after(device, after, PAGE))?.rows,
