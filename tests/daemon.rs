@@ -10,6 +10,8 @@
 
 #[path = "daemon/bad_input.rs"]
 mod bad_input;
+#[path = "daemon/bundles.rs"]
+mod bundles;
 #[path = "daemon/contract.rs"]
 mod contract;
 #[path = "support/copy.rs"]

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kinfolk_rpc::bundle;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Refused;
@@ -15,6 +16,8 @@ use crate::problem::Refused;
 pub(crate) const BODY: usize = 256 * 1024;
 /// How long a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long a bundle may take to come.
+const BUNDLE_TIME: Duration = Duration::from_secs(60);
 
 /// A body of JSON.
 pub(crate) struct Wish<T>(pub(crate) T);
@@ -23,46 +26,64 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Wish<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
-        if !is_json(&request) {
+        if !is_of_type(&request, "application/json") {
             return Err(Refused::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
                 "the body must be JSON, with Content-Type: application/json",
             ));
         }
-        if request.body().size_hint().lower() > BODY as u64 {
-            return Err(too_large());
-        }
-        let body = Limited::new(request.into_body(), BODY).collect();
-        let bytes = match tokio::time::timeout(BODY_TIME, body).await {
-            Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Ok(Err(_)) => return Err(Refused::invalid("incomplete", "the body broke off")),
-            Err(_) => {
-                return Err(Refused::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "too_slow",
-                    format!("a body must come within {} seconds", BODY_TIME.as_secs()),
-                ));
-            }
-        };
+        let bytes = read(request, BODY, BODY_TIME).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Refused::invalid("invalid_json", format!("the body is not what is expected here: {error}"))
         })
     }
 }
 
-fn too_large() -> Refused {
-    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a body has at most {BODY} bytes"))
+/// A bundle, as a file or as lines.
+pub(crate) struct Bytes(pub(crate) hyper::body::Bytes);
+
+impl<S: Sync> FromRequest<S> for Bytes {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        if !is_of_type(&request, bundle::FILE) {
+            return Err(Refused::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_octets",
+                "the body must be a bundle, with Content-Type: application/octet-stream",
+            ));
+        }
+        read(request, bundle::LIMIT, BUNDLE_TIME).await.map(Self)
+    }
 }
 
-fn is_json(request: &Request) -> bool {
+/// Reads a body that has a length and a time.
+async fn read(request: Request, limit: usize, time: Duration) -> Result<hyper::body::Bytes, Refused> {
+    let too_large =
+        || Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a body has at most {limit} bytes"));
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(time, Limited::new(request.into_body(), limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refused::invalid("incomplete", "the body broke off")),
+        Err(_) => Err(Refused::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            format!("a body must come within {} seconds", time.as_secs()),
+        )),
+    }
+}
+
+fn is_of_type(request: &Request, wanted: &str) -> bool {
     let mut types = request.headers().get_all(header::CONTENT_TYPE).iter();
-    let json = types.next().and_then(|value| value.to_str().ok()).is_some_and(|value| {
+    let is_it = types.next().and_then(|value| value.to_str().ok()).is_some_and(|value| {
         let essence = value.split(';').next().unwrap_or(value).trim();
-        essence.eq_ignore_ascii_case("application/json")
+        essence.eq_ignore_ascii_case(wanted)
     });
-    json && types.next().is_none()
+    is_it && types.next().is_none()
 }
 
 /// What stands after the question mark.

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
-use crate::routes::{contacts, events, invites, mailboxes, messages, status, stickers};
+use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, status, stickers};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,7 +15,8 @@ use crate::routes::{contacts, events, invites, mailboxes, messages, status, stic
         description = "The API of a kinfolk node for the programs of the person it belongs to, on the same machine: \
                        on the loopback interface and on a Unix socket, both told in `door.json` of the profile.\n\n\
                        Every request carries the token of `door.json` as `Authorization: Bearer TOKEN`. A body is JSON \
-                       with `Content-Type: application/json`, at most 256 KiB. Ids are lower-case hexadecimal text, \
+                       with `Content-Type: application/json`, at most 256 KiB; that of a \
+                       bundle is the bundle, with `application/octet-stream`, at most 96 MiB. Ids are lower-case hexadecimal text, \
                        times milliseconds since the Unix epoch. What goes wrong is told as RFC 9457 does, with a \
                        `code` for programs. Within version 1 fields may be added; ignore those you do not know.",
     ),
@@ -46,6 +47,9 @@ use crate::routes::{contacts, events, invites, mailboxes, messages, status, stic
         mailboxes::serving,
         mailboxes::serve,
         mailboxes::stop_serving,
+        bundles::export,
+        bundles::exported,
+        bundles::import,
         stickers::list,
         stickers::picture,
         served,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use kinfolk_rpc::message::MessageState;
 
+use crate::bundle::Bundle;
 use crate::mailbox::Mailbox;
 use crate::rescue::Rescue;
 use crate::span::parse_span;
@@ -210,6 +211,9 @@ pub enum Talk {
     /// Mailboxes: nodes that keep messages for people who are away
     #[command(subcommand)]
     Mailbox(Mailbox),
+    /// Bundles: messages that are carried by hand
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// List the stickers you can send
     Stickers,
 }

@@ -9,6 +9,7 @@
 //! the process, and decides nothing that the node could.
 
 mod arguments;
+mod bundle;
 mod failure;
 mod mailbox;
 mod paper;
@@ -24,6 +25,7 @@ mod startup;
 mod talk;
 
 pub use arguments::{Goal, Init, OnOff, Run, Send, Talk, Where, Whom};
+pub use bundle::{Bundle, Export};
 pub use failure::{Exit, Failure};
 pub use mailbox::{Mailbox, Serve};
 pub use paper::Paper;

@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::arguments::{Arguments, Command, Init, Run, Talk};
+use crate::bundle::Bundle;
 use crate::failure::{Exit, Failure};
 use crate::mailbox::Mailbox;
 use crate::paper::Paper;
@@ -52,6 +53,7 @@ impl Talk {
             | Self::Verify { .. }
             | Self::History { .. }
             | Self::Stickers
+            | Self::Bundle(_)
             | Self::Mailbox(Mailbox::List) => true,
             Self::Invite { .. }
             | Self::Add { .. }
@@ -115,6 +117,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Un
     let form = if arguments.iter().any(|argument| argument == "--json") { Form::Json } else { Form::People };
     let unparsed = |error| Unparsed { form, error };
     let typed = Arguments::try_parse_from(&arguments).map_err(unparsed)?;
+    if let Command::Talk(Talk::Bundle(Bundle::Export(export))) = &typed.command
+        && export.plan().is_none()
+    {
+        return Err(unparsed(usage(
+            "name a contact and a file, or a file with --all or --carry, or a contact with --qr",
+        )));
+    }
     let profile = typed.globals.data.or_else(default_profile).ok_or_else(|| {
         unparsed(usage("this system does not say where programs keep their data; name a directory with --data"))
     })?;

@@ -56,18 +56,18 @@ impl Connection {
         door: &Door,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<(&str, Vec<u8>)>,
     ) -> Result<Response<Incoming>, ClientError> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, format!("Bearer {}", door.token));
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some((kind, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *kind);
         }
         let request = request
-            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .body(Full::new(Bytes::from(body.map(|(_, bytes)| bytes).unwrap_or_default())))
             .map_err(|error| ClientError::Broken(error.to_string()))?;
         self.sender.send_request(request).await.map_err(broken)
     }

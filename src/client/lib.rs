@@ -18,9 +18,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::Method;
 use hyper::body::Incoming;
+use hyper::{Method, Response};
 use kinfolk_rpc::Done;
+use kinfolk_rpc::bundle::{self, ExportBundle, ImportedBundle};
 use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, SafetyNumber, SetVerified};
 use kinfolk_rpc::door::{self, Door};
 use kinfolk_rpc::event::EventPage;
@@ -40,6 +41,20 @@ use connection::Connection;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest answer that is read, in bytes: a page of the longest texts, escaped.
 const ANSWER: usize = 64 * 1024 * 1024;
+
+/// The media type of most bodies.
+const JSON: &str = "application/json";
+
+/// A bundle that a node made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedBundle {
+    /// The file, or the lines.
+    pub bytes: Vec<u8>,
+    /// How many messages of this person's are in it.
+    pub messages: u64,
+    /// How many it carries for others.
+    pub carried: u64,
+}
 
 /// A client of the node that runs for one profile.
 #[derive(Debug, Clone)]
@@ -303,6 +318,41 @@ impl Client {
         self.ask(Method::DELETE, route::MAILBOX_SERVING).await
     }
 
+    /// A bundle of what is to be carried by hand. It is on its way once [`bundle_exported`](Self::bundle_exported) says so.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn export_bundle(&self, wish: &ExportBundle) -> Result<ExportedBundle, ClientError> {
+        let wish = serde_json::to_vec(wish).map_err(|error| ClientError::Broken(error.to_string()))?;
+        self.within(async {
+            let (_connection, answer) = self.respond(Method::POST, route::BUNDLE_EXPORT, Some((JSON, wish))).await?;
+            let count = |name: &str| {
+                let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+                value.and_then(|text| text.parse().ok()).unwrap_or_default()
+            };
+            let (messages, carried) = (count(bundle::MESSAGES), count(bundle::CARRIED));
+            let bytes = collect(answer.into_body(), bundle::LIMIT).await?;
+            Ok(ExportedBundle { bytes, messages, carried })
+        })
+        .await
+    }
+
+    /// Says that such a bundle is written.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn bundle_exported(&self, wish: &ExportBundle) -> Result<Done, ClientError> {
+        self.tell(Method::POST, route::BUNDLE_EXPORTED, wish).await
+    }
+
+    /// Takes what came by hand: a bundle as a file, or its lines of text.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn import_bundle(&self, bundle: Vec<u8>) -> Result<ImportedBundle, ClientError> {
+        self.exchange(Method::POST, route::BUNDLE_IMPORT, Some((bundle::FILE, bundle))).await
+    }
+
     /// The stickers that can be sent.
     ///
     /// # Errors
@@ -318,7 +368,7 @@ impl Client {
     pub async fn sticker_picture(&self, pack: &str, sticker: &str) -> Result<Vec<u8>, ClientError> {
         self.within(async {
             let response = self.request(Method::GET, &route::to(route::STICKER, &[pack, sticker]), None).await?;
-            collect(response.1).await
+            collect(response.1, ANSWER).await
         })
         .await
     }
@@ -354,39 +404,48 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| ClientError::Broken(error.to_string()))?;
-        self.exchange(method, path, Some(body)).await
+        self.exchange(method, path, Some((JSON, body))).await
     }
 
     async fn exchange<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<(&str, Vec<u8>)>,
     ) -> Result<T, ClientError> {
         self.within(async {
             let (_connection, answer) = self.request(method, path, body).await?;
-            let bytes = collect(answer).await?;
+            let bytes = collect(answer, ANSWER).await?;
             serde_json::from_slice(&bytes)
                 .map_err(|error| ClientError::Broken(format!("its answer could not be read ({error})")))
         })
         .await
     }
 
-    /// Sends a request; a problem in answer becomes an error.
     async fn request(
         &self,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<(&str, Vec<u8>)>,
     ) -> Result<(Connection, Incoming), ClientError> {
+        let (connection, response) = self.respond(method, path, body).await?;
+        Ok((connection, response.into_body()))
+    }
+
+    /// Sends a request; a problem in answer becomes an error.
+    async fn respond(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<(Connection, Response<Incoming>), ClientError> {
         let mut connection = Connection::open(&self.door).await?;
         let response = connection.send(&self.door, method, path, body).await?;
         let status = response.status();
-        let body = response.into_body();
         if status.is_success() {
-            return Ok((connection, body));
+            return Ok((connection, response));
         }
-        let bytes = collect(body).await?;
+        let bytes = collect(response.into_body(), ANSWER).await?;
         Err(match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => ClientError::Refused(problem),
             Err(_) => ClientError::Broken(format!("it answered {status} without a reason")),
@@ -410,7 +469,7 @@ fn is_door_of(profile: &Path, door: &Door) -> bool {
         && socket.parent().and_then(place).is_some_and(|found| Some(found) == place(profile))
 }
 
-async fn collect(body: Incoming) -> Result<Vec<u8>, ClientError> {
-    let collected = Limited::new(body, ANSWER).collect().await;
+async fn collect(body: Incoming, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let collected = Limited::new(body, limit).collect().await;
     Ok(collected.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes().to_vec())
 }

@@ -55,11 +55,13 @@ pub enum Label {
     MailboxNonce,
     /// Work that was done for a deposit.
     MailboxWork,
+    /// Hides the number of an envelope that is carried by hand.
+    CarriedNumber,
 }
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -84,6 +86,7 @@ impl Label {
         Self::MailboxSeal,
         Self::MailboxNonce,
         Self::MailboxWork,
+        Self::CarriedNumber,
     ];
 
     /// Those that sign.
@@ -118,6 +121,7 @@ impl Label {
             Self::MailboxSeal => b"kinfolk/1 seal",
             Self::MailboxNonce => b"kinfolk/1 nonce",
             Self::MailboxWork => b"kinfolk/1 work",
+            Self::CarriedNumber => b"kinfolk/1 carried number",
         }
     }
 }

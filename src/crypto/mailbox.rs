@@ -57,6 +57,17 @@ impl DirectionKey {
         Erasure { tag: self.tag(slot), key: self.at(Label::MailboxErase, slot) }
     }
 
+    /// The number of a slot as it stands beside its envelope where that is carried by hand, and back: XORed with
+    /// `HMAC(K_dir, "kinfolk/1 carried number" | tag)[..8]`.
+    #[must_use]
+    pub fn mask(&self, tag: &MailboxTag, number: [u8; 8]) -> [u8; 8] {
+        let parts = [Label::CarriedNumber.as_bytes(), tag.as_bytes()];
+        let mask = Prf::new(self.0.as_bytes()).over(&parts);
+        let mut out = number;
+        mask.as_bytes().iter().zip(&mut out).for_each(|(from, to)| *to ^= *from);
+        out
+    }
+
     fn at(&self, label: Label, slot: &Slot) -> [u8; 16] {
         let numbers = (slot.day.to_be_bytes(), slot.number.to_be_bytes());
         let parts = [label.as_bytes(), slot.host.as_bytes(), &numbers.0, &numbers.1];
@@ -212,6 +223,20 @@ mod tests {
         for other in others {
             assert_ne!(other.unwrap()[1..25], one[1..25]);
         }
+    }
+
+    #[test]
+    fn h09_a_number_is_hidden_by_its_tag_and_shows_to_the_pair() {
+        let numbers = [1, 2, 3, u64::MAX].map(|number| Slot { number, ..slot() });
+        let hidden = numbers.map(|slot| key().mask(&key().tag(&slot), slot.number.to_be_bytes()));
+        for (slot, hidden) in numbers.iter().zip(hidden) {
+            assert_eq!(key().mask(&key().tag(slot), hidden), slot.number.to_be_bytes());
+            let back = DirectionKey::new(&[1; 32], DeviceId::new([3; 16]), DeviceId::new([2; 16]));
+            assert_ne!(back.mask(&key().tag(slot), hidden), slot.number.to_be_bytes());
+        }
+        // Numbers in a row do not begin alike.
+        assert_ne!(hidden[0][..2], hidden[1][..2]);
+        assert_ne!(hidden[1][..2], hidden[2][..2]);
     }
 
     #[test]

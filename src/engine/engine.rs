@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
+use kinfolk_wire::carried::Carried;
 use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
@@ -17,8 +18,9 @@ use crate::effect::{Effect, RequestId};
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::{conversations, mailboxes};
-use crate::input::{Command, Delivery, Input, Report};
+use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
+use crate::services::by_hand::{self, Came, Sorted};
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
@@ -60,6 +62,34 @@ pub enum Answer {
     Message(MessagePlace, MessageState),
     /// A mailbox host.
     Host(Host),
+    /// A page of a bundle.
+    Bundle {
+        /// Envelopes.
+        records: Vec<Carried>,
+        /// How many of them are carried for others.
+        carried: usize,
+        /// Where the next page begins, where there is one.
+        next: Option<Mark>,
+    },
+    /// Where to go on noting that a bundle is on its way, where there is more.
+    Exported(Option<Mark>),
+    /// What became of records that came by hand.
+    Imported(Imported),
+}
+
+/// What became of records that came by hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// For this device, and new.
+    pub taken: u64,
+    /// There already, or this device's own, or from somebody who is not heard.
+    pub known: u64,
+    /// For others: kept, to be carried onwards.
+    pub carried: u64,
+    /// For others, and too old to be carried.
+    pub expired: u64,
+    /// For this device, and altered or not to be opened.
+    pub damaged: u64,
 }
 
 /// A profile that was just made.
@@ -185,6 +215,15 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             Ok(Answer::Host(host))
         }
         Command::RemoveMailbox(host) => mailboxes::remove(step, host).map(done),
+        Command::ExportBundle { cargo, after } => {
+            let page = by_hand::export(step, cargo, after)?;
+            Ok(Answer::Bundle { records: page.records, carried: page.carried, next: page.next })
+        }
+        Command::BundleExported { cargo, after } => {
+            let (gone, next) = by_hand::exported(step, cargo, after)?;
+            settle(step, &gone).map(|()| Answer::Exported(next))
+        }
+        Command::ImportBundle(records) => import(step, records).map(Answer::Imported),
     }
 }
 
@@ -264,7 +303,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 contacts::linked(step, device)?;
                 mailboxes::tell(step, device)?;
                 tokens::want(step, device)?;
-                outbox::repeat_custody(step, device)?;
+                outbox::repeat_custody(step, device, outbox::REPEATED_AT_ONCE)?;
                 flow::flow(step, device)?;
             }
             Ok(())
@@ -373,7 +412,7 @@ fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Res
             let mut from = BTreeSet::new();
             for envelope in look.envelopes {
                 from.insert(envelope.slot.device);
-                step.contain(|step| collected(step, envelope.slot.device, envelope.payload.as_slice()))?;
+                step.contain(|step| collected(step, envelope.slot.device, envelope.payload.as_slice()).map(|_| ()))?;
             }
             for device in from {
                 step.contain(|step| mailboxes::tell(step, device))?;
@@ -385,20 +424,61 @@ fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Res
 }
 
 /// Something that a contact's device left for this one. Where it lay proves the two devices, as a hello does.
-fn collected(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<(), Refusal> {
+fn collected(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<Came, Refusal> {
+    let (came, digest) = open(step, device, payload)?;
+    if let Some(digest) = digest {
+        healing::failed(step, device, digest)?;
+    }
+    Ok(came)
+}
+
+/// The same, but for what is done about something that does not open: its digest is given back.
+fn open(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<(Came, Option<PayloadDigest>), Refusal> {
     let from = directory::device(step, device)?.identity;
     match sessions::open(step, device, payload)? {
-        Opening::Content(content, digest) => opened(step, None, device, from, *content, digest),
+        Opening::Content(content, digest) => {
+            opened(step, None, device, from, *content, digest).map(|()| (Came::New, None))
+        }
         Opening::Malformed => {
             step.reject(Rejection::Malformed);
-            Ok(())
+            Ok((Came::New, None))
         }
-        Opening::Again(row) => conversations::received_again(step, from, &row),
+        Opening::Again(row) => conversations::received_again(step, from, &row).map(|()| (Came::Again, None)),
         Opening::Failed(digest) => {
             step.reject(Rejection::Undecryptable);
-            healing::failed(step, device, digest)
+            Ok((Came::Unopened, Some(digest)))
         }
     }
+}
+
+/// Takes what came by hand.
+fn import(step: &mut Step<'_>, mut records: Vec<Carried>) -> Result<Imported, Refusal> {
+    records.truncate(Command::RECORDS);
+    let sorted = by_hand::sort(step, records)?;
+    let Sorted { known, carried, expired, damaged, .. } = sorted;
+    let mut tally = Imported { taken: 0, known, carried, expired, damaged };
+    let mut from = BTreeSet::new();
+    for envelope in sorted.envelopes {
+        let mut came = Came::Unopened;
+        from.insert(envelope.slot.device);
+        step.contain(|step| {
+            let (opened, digest) = open(step, envelope.slot.device, envelope.payload.as_slice())?;
+            came = by_hand::settle(step, envelope.slot, opened)?;
+            match digest {
+                Some(digest) if came == Came::Unopened => healing::failed(step, envelope.slot.device, digest),
+                _ => Ok(()),
+            }
+        })?;
+        match came {
+            Came::New => tally.taken += 1,
+            Came::Again => tally.known += 1,
+            Came::Unopened => tally.damaged += 1,
+        }
+    }
+    for device in from {
+        step.contain(|step| mailboxes::tell(step, device))?;
+    }
+    Ok(tally)
 }
 
 fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
@@ -493,6 +573,7 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     answering::housekeeping(step, by)?;
     step.contain(|step| host::housekeeping(step, by))?;
     step.contain(tokens::housekeeping)?;
+    step.contain(|step| by_hand::housekeeping(step, by))?;
     let gone = outbox::housekeeping(step, by)?;
     settle(step, &gone)?;
     step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));

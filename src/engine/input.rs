@@ -1,8 +1,9 @@
 //! Everything that can happen to an engine.
 
+use kinfolk_wire::carried::Carried;
 use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
-use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -77,6 +78,49 @@ pub enum Command {
     AddMailbox(MailboxChoice),
     /// Name it no longer.
     RemoveMailbox(PeerId),
+    /// Give a page of what is to be carried by hand. Nothing counts as on its way by that alone.
+    ExportBundle {
+        /// What.
+        cargo: Cargo,
+        /// Where the page before ended; nothing for the first.
+        after: Option<Mark>,
+    },
+    /// What was exported is written: it is on its way. Some of it, where there is more than one turn has time for.
+    BundleExported {
+        /// What it was.
+        cargo: Cargo,
+        /// Where the turn before ended.
+        after: Option<Mark>,
+    },
+    /// Take what came by hand; at most [`RECORDS`](Self::RECORDS) at once.
+    ImportBundle(Vec<Carried>),
+}
+
+impl Command {
+    /// Records that one turn imports.
+    pub const RECORDS: usize = 256;
+}
+
+/// What is carried by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cargo {
+    /// What waits for a contact.
+    Contact(IdentityId),
+    /// Of that, the line that was said last.
+    Newest(IdentityId),
+    /// What waits for all contacts, and what is carried for others.
+    Everything,
+    /// Only what is carried for others.
+    Others,
+}
+
+/// Where a page of a bundle ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// After an item of what waits for a device.
+    Outbox(DeviceId, u64),
+    /// After something that is carried for others.
+    Carried(u64),
 }
 
 /// What a node offers as a mailbox.

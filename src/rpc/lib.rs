@@ -17,10 +17,12 @@
 //! | [`invite`] | links |
 //! | [`message`] | lines of a conversation |
 //! | [`mailbox`] | nodes that keep messages for people who are away |
+//! | [`bundle`] | messages that are carried by hand |
 //! | [`sticker`] | stickers |
 //! | [`event`] | what a face is told |
 //! | [`problem`] | what went wrong, as RFC 9457 writes it |
 
+pub mod bundle;
 pub mod contact;
 pub mod door;
 pub mod event;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The node that a [`Custodian`] names where a message is carried by hand, which is none.
+pub const BY_HAND: &str = "6b696e666f6c6b2f3120636172726965642062792068616e6400000000000000000000000000";
 /// What every link to a mailbox begins with.
 pub const SCHEME: &str = "kinfolk-mailbox:";
 /// What a node offers unless told otherwise, in bytes: 1 GiB.
@@ -131,7 +133,7 @@ pub struct MailboxStatus {
 /// Who keeps a message until its recipient comes for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Custodian {
-    /// The node.
+    /// The node; `6b69..`, which is none, where the message is carried by hand.
     pub peer: String,
     /// What the contact whose node it is is called here, as it was given; null where it is nobody's that is known.
     pub name: Option<String>,

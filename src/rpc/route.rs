@@ -42,6 +42,12 @@ pub const MAILBOX_HOSTS: &str = "/v1/mailboxes/hosts";
 pub const MAILBOX_HOST: &str = "/v1/mailboxes/hosts/{mailbox}";
 /// This node as a mailbox.
 pub const MAILBOX_SERVING: &str = "/v1/mailboxes/serving";
+/// A bundle of what is to be carried by hand.
+pub const BUNDLE_EXPORT: &str = "/v1/bundles/export";
+/// That such a bundle is written.
+pub const BUNDLE_EXPORTED: &str = "/v1/bundles/exported";
+/// Taking what came by hand.
+pub const BUNDLE_IMPORT: &str = "/v1/bundles/import";
 /// The stickers that can be sent.
 pub const STICKERS: &str = "/v1/stickers";
 /// The picture of a sticker.

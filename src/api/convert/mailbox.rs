@@ -3,6 +3,7 @@ use kinfolk_engine::input::{MailboxChoice, MailboxOffer};
 use kinfolk_engine::query::{self, HostView, ServingView};
 use kinfolk_engine::store::{Key, Read, ReadError, Row, Scan, Table, Unreceipted};
 use kinfolk_rpc::mailbox as rpc;
+use kinfolk_wire::carried::BY_HAND;
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::mailbox::{Host, HostLinkError};
 
@@ -66,7 +67,11 @@ fn waiting(read: &dyn Read) -> Result<u64, ReadError> {
     let found = read.scan(&Scan::all(Table::Unreceipted, COUNTED))?.rows.into_iter();
     let mut lines: Vec<_> = found
         .filter_map(|(_, row)| match row {
-            Row::Unreceipted(Unreceipted { line, custody: Some(hosts), .. }) if !hosts.is_empty() => Some(line),
+            Row::Unreceipted(Unreceipted { line, custody: Some(hosts), .. })
+                if hosts.iter().any(|host| *host != BY_HAND) =>
+            {
+                Some(line)
+            }
             _ => None,
         })
         .map(|line| (line.conversation, line.id))
@@ -271,7 +276,7 @@ mod tests {
         rows.push((Key::Conversation(LINE.conversation), conversation.into()));
         for (device, custody) in [1, 2].into_iter().zip(custody) {
             let device = DeviceId::new([device; 16]);
-            let row = Unreceipted { line: LINE, digest: PayloadDigest::new([1; 16]), custody };
+            let row = Unreceipted { line: LINE, digest: PayloadDigest::new([1; 16]), custody, since: None, repeats: 0 };
             rows.push((Key::Unreceipted(device, LINE.id), row.into()));
         }
         for byte in [7, 8] {

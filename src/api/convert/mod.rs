@@ -1,6 +1,7 @@
 //! The only place where the shapes of the door meet the node's types: a text becomes a real type or a refusal that says
 //! what was wrong with it, and an answer becomes plain text and numbers.
 
+pub(crate) mod bundle;
 pub(crate) mod contact;
 pub(crate) mod event;
 pub(crate) mod invite;

@@ -1,5 +1,6 @@
 //! The handlers: read the request into real types, ask the node, reply.
 
+pub(crate) mod bundles;
 pub(crate) mod contacts;
 pub(crate) mod events;
 pub(crate) mod invites;
@@ -47,6 +48,9 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::MAILBOX_HOSTS, post(mailboxes::add))
         .route(route::MAILBOX_HOST, delete(mailboxes::remove))
         .route(route::MAILBOX_SERVING, get(mailboxes::serving).put(mailboxes::serve).delete(mailboxes::stop_serving))
+        .route(route::BUNDLE_EXPORT, post(bundles::export))
+        .route(route::BUNDLE_EXPORTED, post(bundles::exported))
+        .route(route::BUNDLE_IMPORT, post(bundles::import))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))
         .route(route::OPENAPI, get(crate::openapi::served))

@@ -1,4 +1,4 @@
-use kinfolk_rpc::mailbox::{Custodian, Mailbox, MailboxAdded, MailboxState, Mailboxes, Serving};
+use kinfolk_rpc::mailbox::{BY_HAND, Custodian, Mailbox, MailboxAdded, MailboxState, Mailboxes, Serving};
 
 use super::time::moment;
 use crate::size::binary_size;
@@ -79,6 +79,16 @@ fn lie(messages: u64) -> String {
 
 /// Who keeps a message, between these two; nothing where nobody does.
 pub(crate) fn custody(before: &str, custody: &[Custodian], after: &str) -> String {
+    let (by_hand, nodes): (Vec<Custodian>, Vec<Custodian>) =
+        custody.iter().cloned().partition(|one| one.peer == BY_HAND);
+    match (by_hand.is_empty(), nodes.is_empty()) {
+        (true, _) => kept_by(before, &nodes, after),
+        (false, true) => format!("{before}carried by hand{after}"),
+        (false, false) => kept_by(before, &nodes, &format!(" and carried by hand{after}")),
+    }
+}
+
+fn kept_by(before: &str, custody: &[Custodian], after: &str) -> String {
     let named = custody.iter().find_map(|one| one.display_name.as_deref());
     let (first, others) = match (named, custody.len()) {
         (_, 0) => return String::new(),
@@ -114,6 +124,20 @@ mod tests {
         assert_eq!(by(&[Some("Eve")]), " (kept by Eve)");
         assert_eq!(by(&[None, Some("Eve")]), " (kept by Eve and 1 other)");
         assert_eq!(by(&[Some("Eve"), Some("Bo"), None]), " (kept by Eve and 2 others)");
+    }
+
+    #[test]
+    fn what_is_carried_by_hand_is_said_so() {
+        let one = |peer: &str, name: Option<&str>| Custodian {
+            peer: peer.to_owned(),
+            name: name.map(str::to_owned),
+            display_name: name.map(str::to_owned),
+        };
+        let (hand, eve, other) = (one(BY_HAND, None), one("00", Some("Eve")), one("01", None));
+        assert_eq!(custody(" (", std::slice::from_ref(&hand), ")"), " (carried by hand)");
+        assert_eq!(custody(", ", &[other.clone(), hand.clone()], ""), ", kept by a mailbox and carried by hand");
+        let all = custody(", ", &[hand, eve, other], "");
+        assert_eq!(all, ", kept by Eve and 1 other and carried by hand");
     }
 
     #[test]

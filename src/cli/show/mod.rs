@@ -1,5 +1,6 @@
 //! What people read. Names come from the door in a form made for screens; texts are made safe here. Nothing here prints.
 
+pub(crate) mod bundle;
 pub(crate) mod contact;
 pub(crate) mod event;
 pub(crate) mod mailbox;

@@ -1,5 +1,6 @@
 //! The commands that are asked of a node, each to its end.
 
+mod bundle;
 mod history;
 mod invite;
 mod mailbox;
@@ -67,6 +68,7 @@ pub async fn execute(talk: &Talk, client: &Client, screen: &mut Screen) -> Resul
             screen.follow(&mut events).await?;
             Err(Failure::node_stopped())
         }
+        Talk::Bundle(asked) => bundle::bundle(asked, client, screen).await,
         Talk::Mailbox(asked) => mailbox::mailbox(asked, client, screen).await,
         Talk::Stickers => {
             let list = client.stickers().await?;

@@ -223,11 +223,18 @@ pub(crate) fn receipt(
         step.reject(Rejection::Misplaced);
         return Ok(());
     }
+    let ours = |id: &MessageId| step.has(&Key::MessagePlace(conversation, own, *id));
+    let mut known = Vec::new();
+    for id in receipt.delivered.iter().chain(&receipt.read) {
+        if ours(id)? {
+            known.push(*id);
+        }
+    }
+    outbox::receipted(step, device, &known)?;
     let delivered = receipt.delivered.iter().map(|id| (id, MessageState::Delivered));
     let read = receipt.read.iter().map(|id| (id, MessageState::Read));
     for (id, state) in delivered.chain(read) {
         let Some(place) = step.find::<MessagePlace>(&Key::MessagePlace(conversation, own, *id))? else { continue };
-        step.delete(Key::Unreceipted(device, *id));
         advance(step, place, state)?;
     }
     Ok(())

@@ -220,8 +220,17 @@ fn look_at(
     Ok(Some(under_way))
 }
 
+/// The number of an item among what goes to its device by way of others, which it is given the first time.
+pub(crate) fn number(post: &mut Post, custody: &mut Custody) -> u64 {
+    if custody.number == 0 {
+        post.last_sent = post.last_sent.saturating_add(1);
+        custody.number = post.last_sent;
+    }
+    custody.number
+}
+
 /// Whether the line of an item is on a disk of theirs already.
-fn has_arrived(step: &Step<'_>, item: &OutboxItem) -> Result<bool, Refusal> {
+pub(crate) fn has_arrived(step: &Step<'_>, item: &OutboxItem) -> Result<bool, Refusal> {
     let Some(line) = item.line else { return Ok(false) };
     let message: Option<Message> = step.find(&Key::Message(line.conversation, line.lamport, line.sender, line.id))?;
     Ok(message.is_some_and(|message| matches!(message.state, MessageState::Delivered | MessageState::Read)))
@@ -230,10 +239,7 @@ fn has_arrived(step: &Step<'_>, item: &OutboxItem) -> Result<bool, Refusal> {
 /// Asks as many hosts as an item still needs. Says whether any is to answer.
 fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxItem) -> Result<bool, Refusal> {
     let mut custody = row.custody.take().unwrap_or_default();
-    if custody.number == 0 {
-        route.post.last_sent = route.post.last_sent.saturating_add(1);
-        custody.number = route.post.last_sent;
-    }
+    number(&mut route.post, &mut custody);
     let missing = route.wanted().saturating_sub(custody.hosts.len() + custody.asked.len());
     let tried = |host: &Host| {
         [&custody.hosts, &custody.asked, &custody.refused].into_iter().any(|known| known.contains(&host.peer))

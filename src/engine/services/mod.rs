@@ -1,6 +1,7 @@
 //! What several features need. A service never decides what a person may do; it knows how things are found, sealed and
 //! sent.
 
+pub(crate) mod by_hand;
 pub(crate) mod collect;
 pub(crate) mod deposit;
 pub(crate) mod directory;

@@ -3,8 +3,11 @@
 //! An item leaves when the other side has committed it. When a link goes, the next one begins again with everything that
 //! was not taken, and the other side drops what it knows.
 
+use std::collections::BTreeSet;
+
 use kinfolk_crypto::handshake::payload_digest;
 use kinfolk_crypto::identity::conversation_id;
+use kinfolk_wire::carried::BY_HAND;
 use kinfolk_wire::content::{Body, Content, NeedReinit};
 use kinfolk_wire::direct::NackCode;
 use kinfolk_wire::ids::{DeviceId, IdentityId, MessageId, PayloadDigest, PeerId};
@@ -25,7 +28,7 @@ const TRY_AGAIN: Span = Span::from_secs(2);
 const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
 /// Lines that one device took and did not receipt which are sent again at once.
-const REPEATED_AT_ONCE: usize = 256;
+pub(crate) const REPEATED_AT_ONCE: usize = 256;
 
 /// The first wait for a receipt before a line is said again; each next one is twice as long.
 const REPEAT: Span = Span::from_hours(1);
@@ -110,12 +113,14 @@ pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64, code: Na
 /// A new session with a device is there: what it did not take, and what it says did not open, is sealed on it.
 pub(crate) fn reseal(step: &mut Step<'_>, device: DeviceId, need: &NeedReinit) -> Result<(), Refusal> {
     let mut again: Vec<(Content, Option<MessagePlace>)> = Vec::new();
+    let mut lines = BTreeSet::new();
     for (key, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
         let Row::Unreceipted(row) = row else { continue };
         if need.digests.contains(&row.digest)
             && let Some(content) = content_of(step, row.line)?
         {
             step.delete(key);
+            lines.insert(row.line);
             again.push((content, Some(row.line)));
         }
     }
@@ -130,7 +135,10 @@ pub(crate) fn reseal(step: &mut Step<'_>, device: DeviceId, need: &NeedReinit) -
             continue;
         }
         remove(step, key)?;
-        again.extend(content.map(|content| (content, item.line)));
+        // One that was carried by hand waits here as well.
+        if item.line.is_none_or(|line| lines.insert(line)) {
+            again.extend(content.map(|content| (content, item.line)));
+        }
     }
     for (content, line) in again {
         queue(step, device, &content, line)?;
@@ -168,7 +176,7 @@ pub(crate) fn into_custody(
 ) -> Result<(), Refusal> {
     let key = Key::Outbox(device, number);
     if let Some(line) = item.line {
-        await_receipt(step, device, line, payload_digest(&item.payload), Some(custody.hosts))?;
+        note_custody(step, device, line, &item.payload, custody.hosts)?;
         return remove(step, key);
     }
     let is_receipt = Content::decode(&item.content).is_ok_and(|content| matches!(content.body, Body::Receipt(_)));
@@ -177,6 +185,44 @@ pub(crate) fn into_custody(
     }
     step.put(key, OutboxItem { custody: Some(custody), ..item });
     Ok(())
+}
+
+/// A line is in the custody of hosts, or carried by hand, beside those who had it before.
+pub(crate) fn note_custody(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    line: MessagePlace,
+    payload: &[u8],
+    mut hosts: Vec<PeerId>,
+) -> Result<(), Refusal> {
+    let key = Key::Unreceipted(device, line.id);
+    let before: Option<Unreceipted> = step.find(&key)?;
+    for host in before.and_then(|row| row.custody).unwrap_or_default() {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    await_receipt(step, device, line, payload_digest(payload), Some(hosts))
+}
+
+/// Lines are receipted by a device: those that were carried by hand need no longer wait for it.
+pub(crate) fn receipted(step: &mut Step<'_>, device: DeviceId, lines: &[MessageId]) -> Result<(), Refusal> {
+    let mut by_hand = BTreeSet::new();
+    for line in lines {
+        let key = Key::Unreceipted(device, *line);
+        let row: Option<Unreceipted> = step.find(&key)?;
+        if row.and_then(|row| row.custody).is_some_and(|hosts| hosts.contains(&BY_HAND)) {
+            by_hand.insert(*line);
+        }
+        step.delete(key);
+    }
+    if by_hand.is_empty() {
+        return Ok(());
+    }
+    each_item(step, device, |step, key, item| match item.line {
+        Some(line) if by_hand.contains(&line.id) => remove(step, key),
+        _ => Ok(()),
+    })
 }
 
 /// Takes an item away that nobody has taken.
@@ -239,17 +285,30 @@ pub(crate) fn each_item(
     Ok(())
 }
 
-/// A device is linked: what hosts have in custody for it is said to it directly as well. It knows what it has.
-pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
-    let mut again = Vec::new();
+/// A device is linked, or somebody goes to it: what hosts have in custody for it is said to it this way as well, at most
+/// so many lines, the newest. It knows what it has.
+pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId, limit: usize) -> Result<(), Refusal> {
+    let mut held = Vec::new();
     for (_, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
-        let Row::Unreceipted(Unreceipted { line, custody: Some(_), .. }) = row else { continue };
-        if again.len() < REPEATED_AT_ONCE {
-            again.extend(content_of(step, line)?.map(|content| (content, line)));
+        if let Row::Unreceipted(Unreceipted { line, custody: Some(_), .. }) = row {
+            held.push(line);
         }
     }
-    for (content, line) in again {
-        queue(step, device, &content, Some(line))?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let mut waiting = BTreeSet::new();
+    each_item(step, device, |_, _, item| {
+        waiting.extend(item.line);
+        Ok(())
+    })?;
+    held.retain(|line| !waiting.contains(line));
+    held.sort_by_key(|line| line.lamport);
+    let newest = held.split_off(held.len().saturating_sub(limit));
+    for line in newest {
+        if let Some(content) = content_of(step, line)? {
+            queue(step, device, &content, Some(line))?;
+        }
     }
     Ok(())
 }

@@ -77,6 +77,12 @@ pub enum Key {
     Purse(DeviceId, PeerId),
     /// Tokens of a host of ours, to be handed to contacts.
     TokenStock(PeerId),
+    /// An envelope that is carried for somebody else, in the order in which they came.
+    Carried(u64),
+    /// Which of them has a tag.
+    CarriedPlace(MailboxTag),
+    /// How much is carried for others: one row.
+    Carriage,
     /// Volatile: what was asked of a host, by the number of the request.
     Errand(u64),
     /// Volatile: a stream with a peer.
@@ -237,6 +243,9 @@ pub enum Table {
     Post = 29,
     Purse = 30,
     TokenStock = 31,
+    Carried = 32,
+    CarriedPlace = 33,
+    Carriage = 34,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -288,6 +297,9 @@ impl Key {
             Self::Post(_) => Table::Post,
             Self::Purse(..) => Table::Purse,
             Self::TokenStock(_) => Table::TokenStock,
+            Self::Carried(_) => Table::Carried,
+            Self::CarriedPlace(_) => Table::CarriedPlace,
+            Self::Carriage => Table::Carriage,
             Self::Errand(_) => Table::Errand,
             Self::Link(_) => Table::Link,
             Self::LinkOf(_) => Table::LinkOf,
@@ -320,12 +332,13 @@ impl Key {
             | Self::Knocks
             | Self::Serving
             | Self::Stored
-            | Self::Hosts => Segments::of([]),
-            Self::Deposit(tag) => Segments::of([name(tag.as_bytes(), 16)]),
+            | Self::Hosts
+            | Self::Carriage => Segments::of([]),
+            Self::Deposit(tag) | Self::CarriedPlace(tag) => Segments::of([name(tag.as_bytes(), 16)]),
             Self::DepositExpiry(hour, tag) => Segments::of([Segment::Order(*hour), name(tag.as_bytes(), 16)]),
             Self::SpentToken(epoch, nonce) => Segments::of([Segment::Order((*epoch).into()), name(nonce, 16)]),
             Self::TokenKey(epoch) => Segments::of([Segment::Order((*epoch).into())]),
-            Self::Errand(number) => Segments::of([Segment::Order(*number)]),
+            Self::Errand(number) | Self::Carried(number) => Segments::of([Segment::Order(*number)]),
             Self::Purse(device, host) => Segments::of([name(device.as_bytes(), 16), name(host.as_bytes(), 16)]),
             Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
             Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) | Self::TokensIssued(id) => {

@@ -98,6 +98,12 @@ enum KeyBytes {
     TokenStock(#[n(0)] PeerId),
     #[n(36)]
     Errand(#[n(0)] u64),
+    #[n(37)]
+    Carried(#[n(0)] u64),
+    #[n(38)]
+    CarriedPlace(#[n(0)] MailboxTag),
+    #[n(39)]
+    Carriage,
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -138,6 +144,9 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Purse(device, host) => KeyBytes::Purse(device, host),
         Key::TokenStock(host) => KeyBytes::TokenStock(host),
         Key::Errand(number) => KeyBytes::Errand(number),
+        Key::Carried(number) => KeyBytes::Carried(number),
+        Key::CarriedPlace(tag) => KeyBytes::CarriedPlace(tag),
+        Key::Carriage => KeyBytes::Carriage,
     })
 }
 
@@ -179,5 +188,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Purse(device, host) => Key::Purse(device, host),
         KeyBytes::TokenStock(host) => Key::TokenStock(host),
         KeyBytes::Errand(number) => Key::Errand(number),
+        KeyBytes::Carried(number) => Key::Carried(number),
+        KeyBytes::CarriedPlace(tag) => Key::CarriedPlace(tag),
+        KeyBytes::Carriage => Key::Carriage,
     })
 }

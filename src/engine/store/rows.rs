@@ -178,6 +178,12 @@ rows! {
     Post(Post) = Post,
     /// Tokens.
     Purse(Purse) = Purse | TokenStock,
+    /// What is carried for others.
+    CarriedFor(CarriedFor) = Carried,
+    /// Which of it has a tag.
+    CarriedPlace(CarriedPlace) = CarriedPlace,
+    /// How much it is.
+    Carriage(Carriage) = Carriage,
     /// Something asked of a host.
     Errand(Errand) = Errand,
     /// A stream.

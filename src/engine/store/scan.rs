@@ -76,6 +76,13 @@ impl Scan {
         Self { table: Table::DepositExpiry, prefix: Vec::new(), from: 0, until: hour, backwards: false, limit }
     }
 
+    /// What is carried for others after a number, in the order in which it came.
+    #[must_use]
+    pub const fn carried_after(number: u64, limit: usize) -> Self {
+        let from = number.saturating_add(1);
+        Self { table: Table::Carried, prefix: Vec::new(), from, until: u64::MAX, backwards: false, limit }
+    }
+
     /// The lines that a device has not receipted.
     #[must_use]
     pub fn unreceipted(device: DeviceId, limit: usize) -> Self {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use kinfolk_rpc::Done;
+use kinfolk_rpc::bundle::{ExportBundle, ImportedBundle, Stretch};
 use kinfolk_rpc::contact::{
     AddContact, Added, Contact, ContactPage, ContactState, NameWarning, NameWarningKind, SafetyNumber, SetVerified,
 };
@@ -418,4 +419,19 @@ fn a_wish_with_a_field_that_does_not_exist_is_refused_and_an_answer_with_one_is_
     assert!(serde_json::from_str::<AddMailbox>("{\"contatc\":\"Eve\"}").is_err());
     assert!(serde_json::from_str::<Serve>("{\"capacity\":1}").is_err());
     assert!(serde_json::from_str::<Sent>("{\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\"new\":1}").is_ok());
+}
+
+#[test]
+fn bundles() {
+    reads_and_writes(&ExportBundle::default(), "{}");
+    let newest = ExportBundle { contact: Some("Bo".into()), newest: true, carried: false };
+    reads_and_writes(&newest, "{\"contact\":\"Bo\",\"newest\":true}");
+    reads_and_writes(&ExportBundle { carried: true, ..ExportBundle::default() }, "{\"carried\":true}");
+    assert!(serde_json::from_str::<ExportBundle>("{\"everything\":true}").is_err());
+    let whole = ImportedBundle { taken: 3, known: 1, carried: 2, ..ImportedBundle::default() };
+    reads_and_writes(&whole, "{\"taken\":3,\"known\":1,\"carried\":2,\"damaged\":0}");
+    let damaged = ImportedBundle { damaged: 1, expired: 4, damage: vec![Stretch { from: 1, until: 2 }], ..whole };
+    let json =
+        "{\"taken\":3,\"known\":1,\"carried\":2,\"damaged\":1,\"expired\":4,\"damage\":[{\"from\":1,\"until\":2}]}";
+    reads_and_writes(&damaged, json);
 }

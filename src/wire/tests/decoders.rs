@@ -2,6 +2,7 @@
 //! folder and by the fuzz targets.
 
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
+use kinfolk_wire::carried::{self, Bundle, BundleWriter};
 use kinfolk_wire::codec;
 use kinfolk_wire::content::{Content, GeoUri, Plaintext, StickerId};
 use kinfolk_wire::direct::{Ack, Chain, Frame, Hello, Knock, Nack, Prekeys};
@@ -33,7 +34,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them.
-pub(crate) const DECODERS: [Decoder; 26] = [
+pub(crate) const DECODERS: [Decoder; 27] = [
     exact("frame", |b| Some(Frame::decode(b).ok()?.encode().ok()?.split_off(4))),
     exact("hello", |b| Some(Hello::decode(b).ok()?.encode())),
     exact("ack", |b| Some(Ack::decode(b).ok()?.encode())),
@@ -58,6 +59,20 @@ pub(crate) const DECODERS: [Decoder; 26] = [
     stable("content", |b| Some(Content::decode(b).ok()?.encode())),
     stable("plaintext", |b| Some(Plaintext::decode(b).ok()?.encode())),
     exact("bundle", |b| Some(PrekeyBundle::decode(b).ok()?.encode())),
+    exact("bundle_file", |b| {
+        let bundle = Bundle::decode(b).ok()?;
+        assert!(bundle.is_whole() || bundle.damage.iter().all(|(from, until)| from <= until && *until <= b.len()));
+        if !bundle.is_whole() {
+            return None;
+        }
+        let mut writer = BundleWriter::default();
+        assert!(bundle.records.iter().all(|record| writer.push(record)));
+        let again = writer.finish();
+        if let Some(lines) = carried::lines(&again) {
+            assert_eq!(carried::from_lines(&lines.join("\n")).as_ref(), Ok(&again));
+        }
+        Some(again)
+    }),
     exact("otk", |b| Some(OneTimePrekey::decode(b).ok()?.encode())),
     stable("geo_uri", |b| Some(text(b)?.parse::<GeoUri>().ok()?.to_string().into_bytes())),
     exact("sticker_id", |b| Some(text(b)?.parse::<StickerId>().ok()?.to_string().into_bytes())),

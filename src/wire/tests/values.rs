@@ -2,6 +2,7 @@
 //! ones for properties. The signatures and keys in them are made up: the wire floor looks at neither.
 
 use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle, PrekeyId};
+use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
     Accept, Body, Content, GeoUri, Mailboxes, NeedReinit, Plaintext, Reach, Receipt, Request, Serving, StickerId, Text,
@@ -38,6 +39,17 @@ pub(crate) fn filled<const N: usize>(seed: u64) -> [u8; N] {
         chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
     }
     out
+}
+
+/// A bundle of records with this day, tag, number and size class.
+fn bundle_file(records: &[(u32, [u8; 16], [u8; 8], usize)]) -> Vec<u8> {
+    let mut writer = BundleWriter::default();
+    for (day, tag, number, class) in records {
+        let mut blob = filled::<65_536>(u64::from_be_bytes(*number)).to_vec();
+        blob.truncate(Bucket::ALL[*class].bytes());
+        assert!(writer.push(&Carried { day: *day, tag: MailboxTag::new(*tag), number: *number, blob }));
+    }
+    writer.finish()
 }
 
 fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
@@ -392,6 +404,9 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "content" => content().prop_map(|v| v.encode()).boxed(),
         "plaintext" => plaintext().prop_map(|v| v.encode()).boxed(),
         "bundle" => bundle().prop_map(|v| v.encode()).boxed(),
+        "bundle_file" => {
+            vec((any::<u32>(), array(), array(), 0..3_usize), 0..4).prop_map(|records| bundle_file(&records)).boxed()
+        }
         "otk" => one_time_prekey().prop_map(|v| v.encode()).boxed(),
         "geo_uri" => place().prop_map(|v| v.to_string().into_bytes()).boxed(),
         "sticker_id" => sticker().prop_map(|v| v.to_string().into_bytes()).boxed(),
@@ -659,6 +674,11 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
             })
             .collect(),
         "bundle" => vec![plain_bundle().encode()],
+        "bundle_file" => vec![
+            bundle_file(&[(20_000, filled(60), filled(61), 0)]),
+            bundle_file(&[]),
+            bundle_file(&[(20_000, filled(62), filled(63), 1), (20_001, filled(64), filled(65), 0)]),
+        ],
         "otk" => vec![plain_one_time_prekey().encode()],
         "geo_uri" => ["geo:47.3769,8.5417", "geo:-33.86,151.2094;u=12.5", "90,-180,0"].map(Into::into).to_vec(),
         "sticker_id" => ["kin/hello", "daily/on-my-way"].map(Into::into).to_vec(),

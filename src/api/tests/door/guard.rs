@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 32] = [
+pub(crate) const ROUTES: [(&str, &str); 35] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -37,6 +37,9 @@ pub(crate) const ROUTES: [(&str, &str); 32] = [
     ("GET", route::MAILBOX_SERVING),
     ("PUT", route::MAILBOX_SERVING),
     ("DELETE", route::MAILBOX_SERVING),
+    ("POST", route::BUNDLE_EXPORT),
+    ("POST", route::BUNDLE_EXPORTED),
+    ("POST", route::BUNDLE_IMPORT),
     ("GET", route::STICKERS),
     ("GET", route::STICKER),
     ("GET", route::OPENAPI),

@@ -1,5 +1,7 @@
 //! What each route does, over two real nodes or one.
 
+use kinfolk_wire::carried::{BundleWriter, Carried};
+use kinfolk_wire::ids::MailboxTag;
 use serde_json::json;
 
 use crate::http::PATIENCE;
@@ -417,4 +419,69 @@ async fn after_the_node_has_stopped_the_door_says_so() {
     let answer = house.get("/v1/status").await;
     assert_eq!((answer.status, answer.code()), (503, "node_stopped".to_owned()));
     house.door.close().await;
+}
+
+/// A bundle of one record that is for nobody here.
+fn foreign_bundle() -> Vec<u8> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let mut writer = BundleWriter::default();
+    let day = u32::try_from(now / 86_400).unwrap();
+    writer.push(&Carried { day, tag: MailboxTag::new([7; 16]), number: [8; 8], blob: vec![9; 512] });
+    writer.finish()
+}
+
+#[tokio::test]
+async fn a_bundle_for_others_is_kept_and_given_on_as_it_came() {
+    let house = House::alone("Al").await;
+    let bundle = foreign_bundle();
+    let import = |bytes: &[u8]| {
+        let mut knock = house.local("POST", "/v1/bundles/import").with("Content-Type", "application/octet-stream");
+        knock.body = bytes.to_vec();
+        knock
+    };
+    let nothing = house.ask("POST", "/v1/bundles/export", "{}").await;
+    assert_eq!((nothing.status, nothing.code()), (409, "nothing_to_export".to_owned()));
+    for carried in [json!({"taken": 0, "known": 0, "carried": 1, "damaged": 0}), {
+        json!({"taken": 0, "known": 1, "carried": 0, "damaged": 0})
+    }] {
+        assert_eq!(import(&bundle).through(house.socket()).await.json(), carried);
+    }
+    for wish in ["{}", "{\"carried\":true}"] {
+        let exported = house.ask("POST", "/v1/bundles/export", wish).await;
+        assert_eq!((exported.status, &exported.body), (200, &bundle));
+        assert_eq!(exported.headers["content-type"], "application/octet-stream");
+        assert_eq!((&*exported.headers["kinfolk-messages"], &*exported.headers["kinfolk-carried"]), ("0", "1"));
+        assert_eq!(house.must("POST", "/v1/bundles/exported", wish).await, json!({"ok": true}));
+    }
+    let mut cut = bundle.clone();
+    cut.truncate(bundle.len() - 3);
+    let damaged = import(&cut).through(house.socket()).await.json();
+    assert_eq!((&damaged["known"], &damaged["damaged"]), (&json!(1), &json!(1)), "{damaged}");
+    assert_eq!(damaged["damage"][0]["until"], cut.len());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn d02_what_is_no_bundle_is_told_and_too_much_is_not_read() {
+    let house = House::alone("Al").await;
+    let import = |kind: &str, bytes: Vec<u8>| {
+        let mut knock = house.local("POST", "/v1/bundles/import").with("Content-Type", kind);
+        knock.body = bytes;
+        knock
+    };
+    let octets = "application/octet-stream";
+    for (knock, status, code) in [
+        (import(octets, b"hello".to_vec()), 422, "not_a_bundle"),
+        (import(octets, b"\x89kinfolk bundle\x07\xf8".to_vec()), 422, "newer_bundle"),
+        (import(octets, foreign_bundle()[..300].to_vec()), 422, "damaged_bundle"),
+        (import(octets, b"KINFOLK-BUNDLE/1/1/2/x".to_vec()), 422, "bundle_line"),
+        (import("application/json", foreign_bundle()), 415, "not_octets"),
+        (import(octets, vec![]).with("Content-Length", "200000000"), 413, "too_large"),
+        (house.local("POST", "/v1/bundles/export").json("{\"newest\":true}"), 400, "invalid_bundle_wish"),
+        (house.local("POST", "/v1/bundles/export").json("{\"contact\":\"Zoe\"}"), 404, "unknown_contact"),
+    ] {
+        let answer = knock.through(house.socket()).await;
+        assert_eq!((answer.status, answer.code()), (status, code.to_owned()), "{:?}", knock.headers);
+    }
+    house.close().await;
 }

@@ -18,6 +18,8 @@ const TOKEN: &str = "a-token-of-the-test";
 pub(crate) enum Says {
     /// JSON, with this status.
     Json(u16, String),
+    /// A bundle, with the headers that say what is in it.
+    Bundle(Vec<u8>, u64, u64),
     /// Events; then the stream ends, or stays open in silence.
     Events(Vec<String>, After),
 }
@@ -109,6 +111,14 @@ async fn answer(mut stream: UnixStream, script: Script, asked: Arc<Mutex<Vec<(St
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{json}", json.len());
             stream.write_all(head.as_bytes()).await.unwrap();
         }
+        Says::Bundle(bytes, messages, carried) => {
+            let length = bytes.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nkinfolk-messages: {messages}\r\nkinfolk-carried: {carried}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+        }
         Says::Events(events, after) => {
             let mut text = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hello\n\n".to_owned();
             for event in events {
@@ -137,10 +147,11 @@ async fn request(stream: &mut UnixStream) -> Option<(String, String)> {
     assert!(lower.contains(&format!("authorization: bearer {TOKEN}\r\n")), "{head}");
     assert!(lower.contains("\r\nhost: localhost\r\n"), "{head}");
     let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
-    assert!(length == 0 || lower.contains("content-type: application/json\r\n"), "{head}");
+    let kind = if lower.contains("/bundles/import ") { "application/octet-stream" } else { "application/json" };
+    assert!(length == 0 || lower.contains(&format!("content-type: {kind}\r\n")), "{head}");
     while bytes.len() < length {
         stream.read_buf(&mut bytes).await.unwrap();
     }
     let line = head.lines().next().unwrap().strip_suffix(" HTTP/1.1").unwrap().to_owned();
-    Some((line, String::from_utf8(bytes).unwrap()))
+    Some((line, String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kinfolk_cli::{Act, Form, Paper as Written, Screen};
+use kinfolk_cli::{Act, Form, Paper as Written, Screen, Talk};
+use kinfolk_rpc::bundle::ImportedBundle;
 use kinfolk_rpc::contact::{Added, ContactPage, ContactState, SafetyNumber};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invite::Invite;
@@ -64,6 +65,11 @@ fn door() -> Door {
         .says("GET /v1/mailboxes/serving", Says::ok(&sample::serving()))
         .says("PUT /v1/mailboxes/serving", Says::ok(&sample::serving()))
         .says("DELETE /v1/mailboxes/serving", done())
+        .says("POST /v1/bundles/export", Says::Bundle(vec![7; 4_423], 8, 0))
+        .says("POST /v1/bundles/exported", done())
+        .says("POST /v1/bundles/import", {
+            Says::ok(&ImportedBundle { taken: 3, known: 1, carried: 2, ..ImportedBundle::default() })
+        })
         .says("GET /v1/stickers", Says::ok(&StickerList { stickers }))
         .says("GET /v1/events", Says::events(&[], After::End))
         .says("GET /v1/events?since=6", Says::events(&numbered, After::End))
@@ -97,6 +103,15 @@ async fn printed(line: &str) -> String {
             if parsed.form == Form::People {
                 return String::new();
             }
+        }
+        Act::Talk(Talk::Bundle(_)) => {
+            // The files of the example are in a place of their own.
+            let place = tempfile::tempdir().unwrap();
+            let dir = format!("{}/", place.path().display());
+            std::fs::write(place.path().join("for-anna.bundle"), "a bundle").unwrap();
+            let line = line.replace(" for-", &format!(" {dir}for-"));
+            let outcome = carry_out(&line, &door(), None).await;
+            return (outcome.out + &outcome.err).replace(&dir, "");
         }
         Act::Talk(_) => {
             let outcome = carry_out(line, &door(), None).await;

@@ -504,3 +504,88 @@ async fn what_a_mailbox_is_refused_with_says_what_to_do() {
         assert_eq!(outcome.err, format!("error: {what}\n  {next}\n"), "{code}");
     }
 }
+
+fn bundles() -> Door {
+    Door::open()
+        .says("POST /v1/bundles/export", Says::Bundle(b"\x89kinfolk bundle and more".to_vec(), 3, 2))
+        .says("POST /v1/bundles/exported", Says::ok(&Done::new()))
+}
+
+#[tokio::test]
+async fn a_bundle_is_written_whole_for_its_owner_alone_and_only_then_on_its_way() {
+    use std::os::unix::fs::PermissionsExt;
+    let (door, place) = (bundles(), tempfile::tempdir().unwrap());
+    let file = place.path().join("stick");
+    let outcome = carry_out(&format!("--json bundle export --all {}", file.display()), &door, None).await;
+    let json = format!("{{\"file\":\"{}\",\"messages\":3,\"bytes\":24,\"carried\":2}}\n", file.display());
+    assert_eq!((outcome.exit, outcome.out, outcome.err), (Exit::Done, json, String::new()));
+    assert_eq!(std::fs::read(&file).unwrap(), b"\x89kinfolk bundle and more");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let asked = |door: &Door| door.asked().into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    assert_eq!(asked(&door), ["POST /v1/bundles/export", "POST /v1/bundles/exported"]);
+    assert_eq!(door.asked()[0].1, "{}");
+    // What is there already is not written over unless that is wished.
+    std::fs::write(&file, "dear").unwrap();
+    let door = bundles();
+    let outcome = carry_out(&format!("--json bundle export Bo {}", file.display()), &door, None).await;
+    assert!(outcome.exit == Exit::Refused && outcome.err.contains("\"file_exists\""), "{outcome:?}");
+    assert_eq!((std::fs::read(&file).unwrap().as_slice(), asked(&door)), (&b"dear"[..], Vec::<String>::new()));
+    let outcome = carry_out(&format!("bundle export Bo {} --force", file.display()), &door, None).await;
+    assert!(outcome.out.starts_with("Wrote 3 messages and 2 of others into "), "{outcome:?}");
+    assert_eq!(door.asked()[1].1, "{\"contact\":\"Bo\"}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[tokio::test]
+async fn an_export_that_is_refused_or_cannot_be_written_leaves_no_file_and_nothing_is_on_its_way() {
+    let place = tempfile::tempdir().unwrap();
+    let door = Door::open().says("POST /v1/bundles/export", Says::no(409, "nothing_to_export", "nothing waits"));
+    let outcome = carry_out(&format!("bundle export Bo {}/stick", place.path().display()), &door, None).await;
+    assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Refused, ""));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    let door = bundles();
+    let outcome = carry_out(&format!("--json bundle export Bo {}/no/stick", place.path().display()), &door, None).await;
+    assert!(outcome.exit == Exit::Refused && outcome.err.contains("\"bundle_file\""), "{outcome:?}");
+    assert_eq!(door.asked(), []);
+}
+
+#[tokio::test]
+async fn codes_are_drawn_with_their_lines_and_given_to_programs_as_lines() {
+    let lines = "KINFOLK-BUNDLE/1/1/2/AAAA0000/ABCD/01234567\nKINFOLK-BUNDLE/1/2/2/AAAA0000/EFGH/89ABCDEF\n";
+    let door = || {
+        let says = Says::Bundle(lines.as_bytes().to_vec(), 1, 0);
+        Door::open().says("POST /v1/bundles/export", says).says("POST /v1/bundles/exported", Says::ok(&Done::new()))
+    };
+    let people = carry_out("bundle export Bo --qr", &door(), Some(80)).await;
+    assert!(people.out.contains("1 of 2\n") && people.out.contains('█') && people.out.ends_with(lines), "{people:?}");
+    let narrow = carry_out("bundle export Bo --qr", &door(), Some(10)).await;
+    assert!(narrow.out == lines && narrow.err.contains("columns"), "{narrow:?}");
+    let asked = door();
+    let programs = carry_out("--json bundle export Bo --qr", &asked, None).await;
+    let all: Vec<&str> = lines.lines().collect();
+    assert_eq!(
+        programs.out,
+        format!("{{\"lines\":[\"{}\",\"{}\"],\"messages\":1,\"bytes\":88,\"carried\":0}}\n", all[0], all[1])
+    );
+    assert_eq!(asked.asked()[0].1, "{\"contact\":\"Bo\",\"newest\":true}");
+}
+
+#[tokio::test]
+async fn an_import_tells_what_became_of_it_and_where_it_is_damaged() {
+    use kinfolk_rpc::bundle::{ImportedBundle, Stretch};
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("stick");
+    std::fs::write(&file, "a bundle").unwrap();
+    let damage = vec![Stretch { from: 17, until: 566 }];
+    let found = ImportedBundle { taken: 2, known: 1, carried: 4, damaged: 1, damage, ..ImportedBundle::default() };
+    let door = Door::open().says("POST /v1/bundles/import", Says::ok(&found));
+    let outcome = carry_out(&format!("--json bundle import {}", file.display()), &door, None).await;
+    let json = "{\"taken\":2,\"known\":1,\"carried\":4,\"damaged\":1,\"damage\":[{\"from\":17,\"until\":566}]}\n";
+    assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Done, json));
+    assert!(outcome.err.contains("\"damaged_bundle\"") && outcome.err.contains("from byte 17 to 566"), "{outcome:?}");
+    assert_eq!(door.asked(), [("POST /v1/bundles/import".to_owned(), "a bundle".to_owned())]);
+    let people = carry_out(&format!("bundle import {}", file.display()), &door, None).await;
+    assert!(people.out.starts_with("Took 2 messages; see them with: kinfolk history"), "{people:?}");
+    let nowhere = carry_out("--json bundle import no/such/file", &door, None).await;
+    assert!(nowhere.exit == Exit::Refused && nowhere.err.contains("\"bundle_file\""), "{nowhere:?}");
+}

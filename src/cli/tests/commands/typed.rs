@@ -43,6 +43,17 @@ fn wrong_usage_ends_with_2_and_says_what_is_expected() {
         "mailbox serve --stop --capacity 1GiB",
         "mailbox serve --stop --work-bits 20",
         "mailbox status Eve",
+        "bundle",
+        "bundle export",
+        "bundle export Bo",
+        "bundle export Bo a b",
+        "bundle export --all",
+        "bundle export Bo a --all",
+        "bundle export a --all --carry",
+        "bundle export Bo a --qr",
+        "bundle export Bo --qr --force",
+        "bundle import",
+        "bundle import a b",
         "completions tcsh",
         "status extra",
     ] {
@@ -108,6 +119,11 @@ fn only_what_needs_no_network_works_without_a_node() {
         "receipts Bo on",
         "watch",
         "stickers",
+        "bundle export Bo file",
+        "bundle export --all file",
+        "bundle export file --carry",
+        "bundle export Bo --qr",
+        "bundle import -",
         "mailbox list",
         "mailbox add Eve",
         "mailbox remove Eve",
@@ -121,7 +137,15 @@ fn only_what_needs_no_network_works_without_a_node() {
         other => panic!("{line} is {other:?}"),
     })
     .collect();
-    assert_eq!(works, ["status", "contacts", "verify Bo", "history Bo", "stickers", "mailbox list"]);
+    let bundles = [
+        "bundle export Bo file",
+        "bundle export --all file",
+        "bundle export file --carry",
+        "bundle export Bo --qr",
+        "bundle import -",
+    ];
+    let others = ["status", "contacts", "verify Bo", "history Bo", "stickers", "mailbox list"];
+    assert_eq!(works, [&others[..5], &bundles, &others[5..]].concat());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kinfolk_wire::ids::{DeviceId, GroupElement, PeerId};
+use kinfolk_wire::ids::{DeviceId, GroupElement, MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{Host, Token};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -115,7 +115,7 @@ pub struct Post {
     /// The hosts that its person has named.
     #[n(0)]
     pub hosts: Vec<Host>,
-    /// The number of the last envelope that was deposited for it.
+    /// The number of the last envelope that was given into the custody of others for it.
     #[n(1)]
     pub last_sent: u64,
     /// The highest number that came from it.
@@ -149,6 +149,57 @@ pub struct Post {
     #[n(11)]
     #[cbor(default)]
     pub tokens_given: Vec<(PeerId, u64)>,
+    /// Numbers above the highest that came by hand, while those before them have not come.
+    #[n(12)]
+    #[cbor(default)]
+    pub by_hand: BTreeSet<u64>,
+}
+
+/// An envelope that is carried for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct CarriedFor {
+    /// The tag of its place.
+    #[n(0)]
+    pub tag: MailboxTag,
+    /// The day of its place.
+    #[n(1)]
+    pub day: u32,
+    /// The number of its place, as the two devices hide it.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub number: [u8; 8],
+    /// The envelope.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub blob: Vec<u8>,
+    /// When it came.
+    #[n(4)]
+    pub since: Timestamp,
+}
+
+/// Which of the envelopes that are carried has a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct CarriedPlace {
+    /// Its number, in the order in which they came.
+    #[n(0)]
+    pub sequence: u64,
+}
+
+/// How much is carried for others: one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Carriage {
+    /// Bytes of blobs.
+    #[n(0)]
+    pub bytes: u64,
+    /// How many.
+    #[n(1)]
+    pub records: u64,
+    /// The number of the last that came.
+    #[n(2)]
+    pub last: u64,
 }
 
 /// Tokens of one host, to deposit for one device; or in stock, to be handed on.

@@ -93,11 +93,11 @@ pub struct OutboxItem {
     pub custody: Option<Custody>,
 }
 
-/// The way of an outbox item through mailboxes.
+/// The way of an outbox item through mailboxes, and by hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Custody {
-    /// Its number among what is deposited for its device.
+    /// Its number among what goes to its device in the custody of others.
     #[n(0)]
     pub number: u64,
     /// Hosts that have it.
@@ -109,6 +109,10 @@ pub struct Custody {
     /// Hosts that did not take it, in the order in which they were asked.
     #[n(3)]
     pub refused: Vec<PeerId>,
+    /// Whether it went into a bundle of which it is not known yet that it was written.
+    #[n(4)]
+    #[cbor(default)]
+    pub is_bundled: bool,
 }
 
 /// A line that was taken and is not receipted.

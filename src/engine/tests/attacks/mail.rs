@@ -165,6 +165,15 @@ fn a_thousand_lines_are_fetched_at_once() {
 }
 
 #[test]
+fn a_text_that_is_longer_than_the_usual_reply_is_fetched_too() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    let long = "a".repeat(30_000);
+    never_together(&mut town, &[&long, "and a short one", &long]);
+    assert_eq!(town.heard(1, 0), [&long, "and a short one", &long]);
+    assert_eq!(states(&town, 0, 1), [MessageState::Delivered; 3]);
+}
+
+#[test]
 fn mail_of_a_month_ago_is_found_at_the_first_look() {
     let mut town = friends_with(&[Conduct::Honest; 3]);
     town.sleep(1);

@@ -12,6 +12,7 @@
 mod town;
 
 mod absences;
+mod bundles;
 mod clocks;
 mod damage;
 mod elsewhere;
