@@ -21,6 +21,7 @@ use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
 use crate::services::by_hand::{self, Came, Sorted};
+use crate::services::collect::Envelope;
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
 use crate::services::sessions::Opening;
@@ -409,15 +410,17 @@ fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Res
         }
         Errand::Collect { host, slots, room } => {
             let look = collect::answered(step, host, &slots, room, reply.as_ref())?;
-            let mut from = BTreeSet::new();
-            for envelope in look.envelopes {
-                from.insert(envelope.slot.device);
-                step.contain(|step| collected(step, envelope.slot.device, envelope.payload.as_slice()).map(|_| ()))?;
+            let mut taken = Vec::new();
+            for Envelope { slot, payload } in &look.envelopes {
+                if step.contain(|step| collected(step, slot.device, payload.as_slice()).map(|_| ()))? {
+                    taken.push(*slot);
+                }
             }
-            for device in from {
+            let dropped = collect::dealt_with(step, host, &look, &taken)?;
+            for device in taken.iter().map(|slot| slot.device).collect::<BTreeSet<_>>() {
                 step.contain(|step| mailboxes::tell(step, device))?;
             }
-            if look.dropped { mailboxes::dropped(step, host) } else { Ok(()) }
+            if dropped { mailboxes::dropped(step, host) } else { Ok(()) }
         }
         Errand::Erase { .. } => Ok(()),
     }

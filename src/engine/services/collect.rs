@@ -11,7 +11,7 @@ use kinfolk_crypto::PairRoot;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
-use kinfolk_wire::mailbox::{Collect, ERASURES, Erasure, Found, Host, ROOM, Reply, Request, TAGS};
+use kinfolk_wire::mailbox::{Collect, ERASURES, Erasure, Host, ROOM, Reply, Request, TAGS};
 use kinfolk_wire::time::{Span, Timestamp};
 
 use super::{deposit, directory};
@@ -59,11 +59,14 @@ pub(crate) struct Envelope {
 }
 
 /// What a look at a host came to.
+#[derive(Default)]
 pub(crate) struct Look {
-    /// What is new.
+    /// What is new, in the order of its numbers.
     pub(crate) envelopes: Vec<Envelope>,
-    /// Whether the host is given up for what it answered.
-    pub(crate) dropped: bool,
+    /// What was there and had come before.
+    known: Vec<AskedSlot>,
+    /// Whether there was more than room for it.
+    more: bool,
 }
 
 /// Hosts were named, or the node has just started: they are asked now, for older days too.
@@ -215,10 +218,9 @@ pub(crate) fn answered(
     room: u8,
     reply: Option<&Reply>,
 ) -> Result<Look, Refusal> {
-    let nothing = Look { envelopes: Vec::new(), dropped: false };
     let Some(Reply::Found(found)) = reply else {
         note(step, host, |own, _| own.failures = own.failures.saturating_add(1))?;
-        return Ok(nothing);
+        return Ok(Look::default());
     };
     let keys = Keys::of(step, slots)?;
     let (mut envelopes, mut lies) = (Vec::new(), 0);
@@ -237,36 +239,47 @@ pub(crate) fn answered(
         (own.answered_at, own.failures) = (Some(now), 0);
         own.lies = own.lies.saturating_add(lies);
     })?;
-    let new = unseen(step, envelopes)?;
-    erase(step, host, &keys, slots, found, &new)?;
     if found.more && room < ROOM {
         // Some of what is there is larger than the room that it was given.
         ask_again(step, host, slots)?;
     }
-    if !new.is_empty() {
-        go_on(step, host, &new, found.more)?;
+    envelopes.sort_by_key(|envelope| (envelope.slot.device, envelope.slot.number));
+    let mut look = Look { more: found.more, ..Look::default() };
+    for envelope in envelopes {
+        let post: Post = step.find(&Key::Post(envelope.slot.device))?.unwrap_or_default();
+        if has_come(&post, envelope.slot.number) {
+            look.known.push(envelope.slot);
+        } else {
+            look.envelopes.push(envelope);
+        }
     }
-    Ok(Look { envelopes: new, dropped: drop_liar(step, host)? })
+    Ok(look)
 }
 
-/// Notes what has come. Says what of it had not before, in the order of its numbers.
-fn unseen(step: &mut Step<'_>, mut envelopes: Vec<Envelope>) -> Result<Vec<Envelope>, Refusal> {
-    envelopes.sort_by_key(|envelope| (envelope.slot.device, envelope.slot.number));
+/// What a look gave has been dealt with, but for what needs a record that cannot be read: that stays where it is. The
+/// rest is noted and erased, and the host is asked on. Says whether the host is given up for what it answered.
+pub(crate) fn dealt_with(step: &mut Step<'_>, host: PeerId, look: &Look, taken: &[AskedSlot]) -> Result<bool, Refusal> {
     let mut posts: BTreeMap<DeviceId, Post> = BTreeMap::new();
-    let mut new = Vec::new();
-    for envelope in envelopes {
-        let post = match posts.entry(envelope.slot.device) {
+    for slot in taken {
+        let post = match posts.entry(slot.device) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(step.find(&Key::Post(envelope.slot.device))?.unwrap_or_default()),
+            Entry::Vacant(place) => place.insert(step.find(&Key::Post(slot.device))?.unwrap_or_default()),
         };
-        if mark(post, envelope.slot.number) {
-            new.push(envelope);
-        }
+        mark(post, slot.number);
     }
     for (device, post) in posts {
         step.put(Key::Post(device), post);
     }
-    Ok(new)
+    erase(step, host, taken, &look.known)?;
+    if !taken.is_empty() {
+        go_on(step, host, taken, look.more)?;
+    }
+    drop_liar(step, host)
+}
+
+/// Whether a number has come, whatever way.
+fn has_come(post: &Post, number: u64) -> bool {
+    if number > post.highest_seen { post.by_hand.contains(&number) } else { !post.missing.contains(&number) }
 }
 
 fn note(
@@ -337,22 +350,14 @@ fn catch_up(post: &mut Post) {
     }
 }
 
-/// Has a host throw away what it gave, and every host what was new.
-fn erase(
-    step: &mut Step<'_>,
-    host: PeerId,
-    keys: &Keys,
-    slots: &[AskedSlot],
-    found: &Found,
-    new: &[Envelope],
-) -> Result<(), Refusal> {
+/// Has every host throw away what was taken, and the one that gave it what was known before.
+fn erase(step: &mut Step<'_>, host: PeerId, taken: &[AskedSlot], known: &[AskedSlot]) -> Result<(), Refusal> {
     let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
-    let given = found.blobs.iter().filter_map(|(index, _)| slots.get(usize::from(*index))).copied();
-    let given: Vec<AskedSlot> = given.collect();
-    let new: Vec<AskedSlot> = new.iter().map(|envelope| envelope.slot).collect();
+    let all = [taken, known].concat();
+    let keys = Keys::of(step, &all)?;
     for own in hosts.hosts {
         let peer = own.host.peer;
-        let gone = if peer == host { &given } else { &new };
+        let gone = if peer == host { all.as_slice() } else { taken };
         let erasures: Vec<Erasure> =
             gone.iter().filter_map(|asked| keys.slot(asked, peer)).map(|(key, slot)| key.erasure(&slot)).collect();
         for batch in erasures.chunks(ERASURES) {
@@ -376,18 +381,17 @@ fn ask_again(step: &mut Step<'_>, host: PeerId, slots: &[AskedSlot]) -> Result<(
 }
 
 /// Where something lay, more may lie behind it.
-fn go_on(step: &mut Step<'_>, host: PeerId, new: &[Envelope], more: bool) -> Result<(), Refusal> {
+fn go_on(step: &mut Step<'_>, host: PeerId, new: &[AskedSlot], more: bool) -> Result<(), Refusal> {
     let Some(host) = own_host(step, host)? else { return Ok(()) };
-    let mut last: BTreeMap<DeviceId, (u32, usize)> = BTreeMap::new();
-    for envelope in new {
-        let (day, count) = last.entry(envelope.slot.device).or_insert((envelope.slot.day, 0));
-        *day = (*day).max(envelope.slot.day);
-        *count += 1;
+    let mut last: BTreeMap<DeviceId, u32> = BTreeMap::new();
+    for slot in new {
+        let day = last.entry(slot.device).or_insert(slot.day);
+        *day = (*day).max(slot.day);
     }
     let several = u64::try_from(last.len().max(1)).unwrap_or(u64::MAX);
     let window = if more || new.len() > 1 { (WIDE_WINDOW / several).max(WINDOW) } else { 2 * WINDOW };
     let mut slots = Vec::new();
-    for (device, (day, _)) in last {
+    for (device, day) in last {
         let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
         let ahead = |count: u64| (1..=count).map(|n| post.highest_seen.saturating_add(n)).collect::<Vec<u64>>();
         // What did not fit is asked for first.
@@ -404,11 +408,6 @@ fn go_on(step: &mut Step<'_>, host: PeerId, new: &[Envelope], more: bool) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn seen(post: &Post, number: u64) -> bool {
-        let is_ahead = number > post.highest_seen;
-        if is_ahead { post.by_hand.contains(&number) } else { !post.missing.contains(&number) }
-    }
 
     #[test]
     fn what_comes_by_hand_passes_nothing_over_that_lies_at_hosts() {
@@ -431,7 +430,7 @@ mod tests {
                 let number = (state >> 40) % 200 + 1;
                 let is_new = if state >> 63 == 0 { mark(&mut post, number) } else { mark_by_hand(&mut post, number) };
                 assert_eq!(is_new, known.insert(number), "{number}");
-                assert!((1..=200).all(|number| seen(&post, number) == known.contains(&number)), "{post:?}");
+                assert!((1..=200).all(|number| has_come(&post, number) == known.contains(&number)), "{post:?}");
             }
         }
     }

@@ -17,7 +17,7 @@ mod values;
 
 use allocation_counter::measure;
 use decoders::DECODERS;
-use kinfolk_wire::mailbox::{SCHEME, TAGS};
+use kinfolk_wire::mailbox::SCHEME;
 
 /// Beginnings of CBOR items that promise far more than follows, and an array that has all it promises: small things
 /// where large ones may be wanted.
@@ -39,15 +39,6 @@ const fn many_small_things() -> [u8; 3 + 1_000] {
 
 /// What a decoder may take whatever the input is: the stack of open items, the first places of a list.
 const ALWAYS: u64 = 2_048;
-
-/// A reply of a mailbox makes its list as long as its count, which is not above [`TAGS`], before it reads
-/// what is counted.
-const PLACES_FOUND: u64 = (TAGS * size_of::<(u8, Vec<u8>)>()) as u64;
-
-/// The same for the decoder of this name.
-fn always(name: &str) -> u64 {
-    if name == "mailbox_reply" { ALWAYS + PLACES_FOUND } else { ALWAYS }
-}
 
 /// The most that was allocated at a time for reading some bytes, and whether they were accepted.
 fn cost(read: fn(&[u8]) -> Option<Vec<u8>>, bytes: &[u8]) -> (u64, bool) {
@@ -71,7 +62,7 @@ fn d01_lies_about_lengths_cost_nothing() {
                     for bytes in [cut, altered] {
                         let (bytes_max, accepted) = cost(decoder.read, &bytes);
                         // What is accepted is also written again here.
-                        let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + always(decoder.name);
+                        let limit = if accepted { 6 } else { 2 } * bytes.len() as u64 + ALWAYS;
                         assert!(
                             bytes_max <= limit,
                             "{}: {bytes_max} bytes for {} at {at}, {:02x?}",

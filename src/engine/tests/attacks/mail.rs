@@ -233,6 +233,34 @@ fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
 }
 
 #[test]
+fn g03_mail_that_needs_a_damaged_record_stays_at_its_hosts_and_the_rest_comes() {
+    let mut town = Town::of_friends(3);
+    for number in 0..3 {
+        town.hosts.insert(HOSTS + number, MailboxHost::default());
+        for who in 0..3 {
+            town.input(who, Input::Command(Command::AddMailbox(MailboxChoice::Host(card(number)))));
+        }
+    }
+    town.pass(Span::from_secs(30));
+    town.sleep(2);
+    town.say(0, 2, "from Anna");
+    town.say(1, 2, "from Bea");
+    town.pass(Span::from_secs(60));
+    town.sleep(0);
+    town.sleep(1);
+    let device = town.device(2, 0);
+    let session = Key::Session(device.device, device.sessions[0].session);
+    town.torn = true;
+    town.people[2].damaged.insert(session);
+    town.wake(2);
+    town.pass(Span::from_secs(60));
+    assert_eq!((town.heard(2, 0), town.heard(2, 1)), (vec![], vec!["from Bea".to_owned()]));
+    town.people[2].damaged.clear();
+    town.pass(Span::from_days(1));
+    assert_eq!(town.heard(2, 0), ["from Anna"]);
+}
+
+#[test]
 fn only_five_hosts_can_be_named_and_none_twice() {
     let mut town = Town::of_friends(2);
     let add = |number| Input::Command(Command::AddMailbox(MailboxChoice::Host(card(number))));
