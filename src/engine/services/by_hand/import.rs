@@ -5,6 +5,7 @@ use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_wire::carried::{BY_HAND, Carried};
 use kinfolk_wire::ids::DeviceId;
+use subtle::ConstantTimeEq;
 
 use super::carry;
 use crate::refusal::Refusal;
@@ -110,7 +111,8 @@ fn whose<'a>(pairs: &'a [Pair], record: &Carried) -> Option<(&'a Pair, Option<Sl
 fn slot(key: &DirectionKey, record: &Carried) -> Option<Slot> {
     let number = u64::from_be_bytes(key.mask(&record.tag, record.number));
     let slot = Slot { host: BY_HAND, day: record.day, number };
-    (number < GREATEST && key.tag(&slot) == record.tag).then_some(slot)
+    let is_ours: bool = key.tag(&slot).as_bytes().ct_eq(record.tag.as_bytes()).into();
+    (number < GREATEST && is_ours).then_some(slot)
 }
 
 /// Notes that an envelope has come, whatever it came to, and says what that is to whoever brought it.

@@ -217,6 +217,17 @@ fn an_alarm_that_rings_twice_or_a_restart_deposits_nothing_twice() {
 }
 
 #[test]
+fn hosts_that_put_off_are_asked_again_when_they_said() {
+    let mut town = friends_with(&[Conduct::Tarries; 3]);
+    town.sleep(1);
+    for word in ["one", "two", "three"] {
+        town.say(0, 1, word);
+    }
+    town.pass(Span::from_secs(40));
+    assert_eq!(states(&town, 0, 1), [MessageState::Sent; 3]);
+}
+
+#[test]
 fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
     let mut town = friends_with(&[Conduct::Full, Conduct::Full]);
     town.sleep(1);
