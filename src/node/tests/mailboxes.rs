@@ -79,7 +79,7 @@ impl Stranger {
 fn collect(number: u8) -> Request {
     let mut tags = vec![MailboxTag::new([0xff; 16]); TAGS];
     tags[3] = MailboxTag::new([number; 16]);
-    Request::Collect(Collect { room: 3, tags })
+    Request::Collect(Collect { room: 9, tags })
 }
 
 fn nothing() -> Result<Reply, AskFailure> {
