@@ -51,7 +51,8 @@ impl Watch {
             .find(|node| node.identity != own.identity && node.conversation(own.identity) == place.conversation)?;
         let is_true = match state {
             MessageState::Sent => {
-                other.kept.contains(place) || self.custody.get(place).is_some_and(|h| h.len() >= ENOUGH)
+                let enough = hosts_known(own, other).clamp(1, ENOUGH);
+                other.kept.contains(place) || self.custody.get(place).is_some_and(|hosts| hosts.len() >= enough)
             }
             MessageState::Delivered => other.kept.contains(place),
             MessageState::Read => other.kept.contains(place) && other.tells_read(place),
@@ -83,6 +84,16 @@ pub fn sealed_by(changes: &Changes) -> Vec<PayloadDigest> {
         _ => None,
     });
     sealed.collect()
+}
+
+/// How many hosts of another a node knows: it may not have heard of all yet.
+fn hosts_known(own: &SimNode, other: &SimNode) -> usize {
+    let Ok(Some(Row::Contact(contact))) = own.store.get(&Key::Contact(other.identity)) else { return 0 };
+    let known = contact.devices.iter().filter_map(|device| match own.store.get(&Key::Post(*device)) {
+        Ok(Some(Row::Post(post))) => Some(post.hosts.len()),
+        _ => None,
+    });
+    known.max().unwrap_or(0)
 }
 
 /// What a turn may never do to the store: move a session because of something that does not open, or take back a line.
