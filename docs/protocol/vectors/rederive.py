@@ -1014,8 +1014,9 @@ def mailbox_body_of(told):
         37: lambda: {
             0: [host_of(host) for host in told["hosts"]],
             1: [{0: h(share["peer"]), 1: tokens_of(share["tokens"])} for share in told["tokens"]],
+            2: told["version"],
         },
-        38: lambda: {0: told["host"] and host_of(told["host"]), 1: told["epoch"], 2: h(told["key"])},
+        38: lambda: {0: told["host"] and host_of(told["host"]), 1: told["epoch"], 2: h(told["key"]), 3: told["version"]},
         39: lambda: {0: told["epoch"], 1: [h(element) for element in told["blinded"]]},
         40: lambda: {0: told["epoch"], 1: [h(element) for element in told["evaluated"]], 2: h(told["proof"])},
     }[kind]()

@@ -43,6 +43,8 @@ const MOST_MISSING: usize = 1_024;
 const MOST_BY_HAND: usize = 4_096;
 /// How far ahead a sweep looks, in doubling steps from the end of a window that may be lost as a whole.
 const PROBES: std::ops::Range<u32> = 3..14;
+/// How many jumps of numbers it looks ahead.
+const JUMPS: u64 = 4;
 /// The room of a reply where nothing is likely to be there: one line.
 const LITTLE_ROOM: u8 = 1;
 /// And where a few lines may follow.
@@ -63,7 +65,7 @@ pub(crate) struct Envelope {
 pub(crate) struct Look {
     /// What is new, in the order of its numbers.
     pub(crate) envelopes: Vec<Envelope>,
-    /// What was there and had come before.
+    /// What was there and is of no use: it had come before, or is rubbish.
     known: Vec<AskedSlot>,
     /// Whether there was more than room for it.
     more: bool,
@@ -119,7 +121,14 @@ fn usual_slots(step: &Step<'_>, sweeps: bool) -> Result<Vec<AskedSlot>, Refusal>
             let days = if sweeps { (SWEEP_BACK, SWEEP_AHEAD) } else { (1, 1) };
             add(&mut slots, device, today.saturating_sub(days.0)..=today.saturating_add(days.1), &numbers);
             if sweeps {
-                let far: Vec<u64> = PROBES.map(|power| post.highest_seen.saturating_add(1 << power)).collect();
+                let steps = PROBES.map(|power| post.highest_seen.saturating_add(1 << power));
+                // Where numbers go on that jumped.
+                let block = post.highest_seen / deposit::JUMP;
+                let jumps = (1..=JUMPS).flat_map(|ahead| {
+                    let last = block.saturating_add(ahead).saturating_mul(deposit::JUMP);
+                    [last.saturating_add(1), last.saturating_add(2)]
+                });
+                let far: Vec<u64> = steps.chain(jumps).collect();
                 add(&mut slots, device, today.saturating_sub(1)..=today.saturating_add(1), &far);
             }
         }
@@ -157,9 +166,10 @@ fn ask(step: &mut Step<'_>, host: &Host, mut slots: Vec<AskedSlot>, room: u8) ->
     for batch in slots.chunks(TAGS) {
         let mut tags: Vec<MailboxTag> = Vec::with_capacity(TAGS);
         for slot in batch {
-            tags.push(
-                keys.slot(slot, host.peer).map_or_else(|| MailboxTag::new([0; 16]), |(key, slot)| key.tag(&slot)),
-            );
+            match keys.slot(slot, host.peer) {
+                Some((key, slot)) => tags.push(key.tag(&slot)),
+                None => tags.push(MailboxTag::new(step.random())),
+            }
         }
         while tags.len() < TAGS {
             tags.push(MailboxTag::new(step.random()));
@@ -223,16 +233,19 @@ pub(crate) fn answered(
         return Ok(Look::default());
     };
     let keys = Keys::of(step, slots)?;
+    let mut look = Look { more: found.more, ..Look::default() };
     let (mut envelopes, mut lies) = (Vec::new(), 0);
     for (index, blob) in &found.blobs {
-        let opened = slots.get(usize::from(*index)).and_then(|asked| {
-            let (key, slot) = keys.slot(asked, host)?;
-            key.open(&slot, blob).ok().map(|payload| Envelope { slot: *asked, payload })
-        });
-        // Nobody but the pair can put anything under a tag of theirs, and under one that was made up nothing lies.
+        // Under a tag that was made up nothing lies: whoever gives something there has invented it.
+        let Some(asked) = slots.get(usize::from(*index)) else {
+            lies += 1;
+            continue;
+        };
+        let opened = keys.slot(asked, host).and_then(|(key, slot)| key.open(&slot, blob).ok());
         match opened {
-            Some(envelope) => envelopes.push(envelope),
-            None => lies += 1,
+            Some(payload) => envelopes.push(Envelope { slot: *asked, payload }),
+            // The contact may have left rubbish there as well as the host: it is erased, and nobody is to blame.
+            None => look.known.push(*asked),
         }
     }
     note(step, host, |own, now| {
@@ -244,7 +257,6 @@ pub(crate) fn answered(
         ask_again(step, host, slots)?;
     }
     envelopes.sort_by_key(|envelope| (envelope.slot.device, envelope.slot.number));
-    let mut look = Look { more: found.more, ..Look::default() };
     for envelope in envelopes {
         let post: Post = step.find(&Key::Post(envelope.slot.device))?.unwrap_or_default();
         if has_come(&post, envelope.slot.number) {

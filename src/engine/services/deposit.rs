@@ -36,8 +36,9 @@ const PAGES: usize = 64;
 const ENOUGH: usize = 2;
 /// The most work that is done for one deposit, in bits: some seconds.
 const MOST_WORK: u8 = 24;
-/// By how much numbers jump where it shows that an older copy of this profile was put back.
-const JUMP: u64 = 1_024;
+/// Where it shows that an older copy of this profile was put back, numbers go on after the next multiple of this, which
+/// recipients look for.
+pub(crate) const JUMP: u64 = 1_024;
 
 /// Something waits for a device: where it is not linked and has hosts, a round of deposits is planned.
 pub(crate) fn plan(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
@@ -149,6 +150,11 @@ fn enough(post: &Post) -> usize {
     post.hosts.len().clamp(1, ENOUGH)
 }
 
+/// The last number that was used, as far as is known, once it shows that some were used before.
+const fn after_a_jump(last: u64) -> u64 {
+    (last / JUMP).saturating_add(1).saturating_mul(JUMP)
+}
+
 /// Days since the epoch.
 pub(crate) fn day(now: Timestamp) -> u32 {
     u32::try_from(now.as_millis() / Span::from_days(1).as_millis()).unwrap_or(u32::MAX)
@@ -185,8 +191,12 @@ fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Ref
         }
     }
     if under_way == 0 && left {
-        let failures = route.post.failures.saturating_add(1);
-        let wait = AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT);
+        let said = route.post.again_at.take().filter(|at| *at > step.now);
+        let failures = route.post.failures.saturating_add(u32::from(said.is_none()));
+        let wait = match said {
+            Some(at) => at.since(step.now),
+            None => AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT),
+        };
         set(step, device_id, Post { failures, ..route.post }, wait);
     } else {
         step.put(Key::Post(device_id), route.post);
@@ -338,9 +348,10 @@ pub(crate) fn answered(
             (post.failures, post.is_full) = (0, false);
         }
         Some(Reply::Refused(Refused::Taken)) => {
-            // A number that was used: this profile was put back to an older state since.
-            post.last_sent = post.last_sent.saturating_add(JUMP);
-            custody = Custody::default();
+            if !custody.taken.contains(&host) {
+                custody.taken.push(host);
+            }
+            custody.refused.push(host);
         }
         Some(Reply::Refused(Refused::Work { bits, hour })) if !outcome.again && *bits <= MOST_WORK => {
             for known in post.hosts.iter_mut().filter(|known| known.peer == host) {
@@ -361,12 +372,11 @@ pub(crate) fn answered(
             }
         }
         Some(Reply::Refused(Refused::Later(seconds))) => {
-            // The same hosts again, when it suits them.
-            let wait = Span::from_secs(u64::from(*seconds)).max(SHORTEST_WAIT).min(LONGEST_WAIT);
-            set(step, device, post, wait);
-            row.custody = Some(custody);
-            step.put(key, row);
-            return Ok(None);
+            // It gives way to the next, and is asked again when it said where there is none.
+            let at = step.now.after(Span::from_secs(u64::from(*seconds)).max(SHORTEST_WAIT).min(LONGEST_WAIT));
+            let sooner = post.again_at.filter(|known| *known > step.now && *known < at);
+            post.again_at = sooner.or(Some(at));
+            custody.refused.push(host);
         }
         Some(Reply::Refused(Refused::Full)) => {
             post.is_full = true;
@@ -375,6 +385,11 @@ pub(crate) fn answered(
         _ => custody.refused.push(host),
     }
     let enough = enough(&post);
+    if custody.hosts.is_empty() && custody.asked.is_empty() && custody.taken.len() >= enough {
+        // One host may lie; so many have had this number: the profile was put back to an older state since.
+        post.last_sent = after_a_jump(post.last_sent);
+        custody = Custody::default();
+    }
     step.put(Key::Post(device), post);
     if custody.hosts.len() >= enough {
         let line = row.line;
@@ -428,7 +443,7 @@ pub(crate) fn forget(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusa
 pub(crate) fn seen_elsewhere(step: &mut Step<'_>, device: DeviceId, seen: u64) -> Result<(), Refusal> {
     let Some(post) = step.find::<Post>(&Key::Post(device))? else { return Ok(()) };
     if seen > post.last_sent {
-        step.put(Key::Post(device), Post { last_sent: seen.saturating_add(JUMP), ..post });
+        step.put(Key::Post(device), Post { last_sent: after_a_jump(seen), ..post });
     }
     Ok(())
 }

@@ -260,7 +260,7 @@ fn d02_what_is_said_of_mailboxes_over_its_limits_is_refused() {
 
     let mailboxes = |hosts: usize, shares: usize, tokens: usize| {
         let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); tokens] };
-        Body::Mailboxes(Mailboxes { hosts: vec![plain_host(); hosts], tokens: vec![share; shares] })
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host(); hosts], tokens: vec![share; shares], version: 1 })
     };
     let (hosts, tokens) = (limits::MAILBOX_HOSTS, limits::TOKENS_AT_ONCE);
     assert_eq!(read(mailboxes(hosts, hosts, 100)), Ok(true));
@@ -272,7 +272,7 @@ fn d02_what_is_said_of_mailboxes_over_its_limits_is_refused() {
     let key = GroupElement::new([1; 32]);
     let serving = |count: usize| {
         let addresses = vec![plain_host().addresses[0].clone(); count];
-        Body::Serving(Serving { host: Some(Host { addresses, ..plain_host() }), epoch: 1, key })
+        Body::Serving(Serving { host: Some(Host { addresses, ..plain_host() }), epoch: 1, key, version: 1 })
     };
     assert_eq!(read(serving(limits::ADDRESSES)), Ok(true));
     refused(serving(limits::ADDRESSES + 1), "serving");

@@ -192,13 +192,10 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         Just(Body::Decline),
         vec(array().prop_map(PayloadDigest::new), 0..=64).prop_map(|digests| Body::NeedReinit(NeedReinit { digests })),
         reach().prop_map(Body::Reach),
-        (vec(host(), 0..=5), vec(share(), 0..=5))
-            .prop_map(|(hosts, tokens)| Body::Mailboxes(Mailboxes { hosts, tokens })),
-        (option::of(host()), any::<u32>(), element()).prop_map(|(host, epoch, key)| Body::Serving(Serving {
-            host,
-            epoch,
-            key
-        })),
+        (vec(host(), 0..=5), vec(share(), 0..=5), any::<u64>())
+            .prop_map(|(hosts, tokens, version)| Body::Mailboxes(Mailboxes { hosts, tokens, version })),
+        (option::of(host()), any::<u32>(), element(), any::<u64>())
+            .prop_map(|(host, epoch, key, version)| Body::Serving(Serving { host, epoch, key, version })),
         (any::<u32>(), vec(element(), 0..=256))
             .prop_map(|(epoch, blinded)| Body::TokensWanted(TokensWanted { epoch, blinded })),
         (any::<u32>(), vec(element(), 0..=256), array())
@@ -564,10 +561,10 @@ pub(crate) fn plain_mailbox_bodies() -> Vec<Body> {
     let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); 2] };
     let key = GroupElement::new(filled(83));
     vec![
-        Body::Mailboxes(Mailboxes { hosts: vec![plain_host()], tokens: vec![share] }),
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host()], tokens: vec![share], version: 1_800_000_000_000 }),
         Body::Mailboxes(Mailboxes::default()),
-        Body::Serving(Serving { host: Some(plain_host()), epoch: 24, key }),
-        Body::Serving(Serving { host: None, epoch: 24, key }),
+        Body::Serving(Serving { host: Some(plain_host()), epoch: 24, key, version: 9 }),
+        Body::Serving(Serving { host: None, epoch: 24, key, version: 9 }),
         Body::TokensWanted(TokensWanted { epoch: 24, blinded: elements.clone() }),
         Body::TokensIssued(TokensIssued { epoch: 24, evaluated: elements, proof: filled(84) }),
     ]

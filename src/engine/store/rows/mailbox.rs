@@ -85,6 +85,10 @@ pub struct Hosts {
     /// When older days were last asked for too.
     #[n(2)]
     pub swept_at: Option<Timestamp>,
+    /// The last number under which something was said of mailboxes.
+    #[n(3)]
+    #[cbor(default)]
+    pub last_version: u64,
 }
 
 /// A host that this person has named.
@@ -153,6 +157,17 @@ pub struct Post {
     #[n(12)]
     #[cbor(default)]
     pub by_hand: BTreeSet<u64>,
+    /// When a host that put a deposit off wants to be asked again.
+    #[n(13)]
+    pub again_at: Option<Timestamp>,
+    /// The number under which its hosts were last told.
+    #[n(14)]
+    #[cbor(default)]
+    pub hosts_version: u64,
+    /// And whether it serves.
+    #[n(15)]
+    #[cbor(default)]
+    pub serving_version: u64,
 }
 
 /// An envelope that is carried for somebody else.
