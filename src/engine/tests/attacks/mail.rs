@@ -251,6 +251,21 @@ fn d04_a_host_that_always_puts_off_or_disputes_every_number_holds_nothing_up() {
 }
 
 #[test]
+fn d04_one_host_alone_makes_no_number_jump() {
+    let mut town = friends_with(&[Conduct::Disputes, Conduct::Full, Conduct::Full]);
+    town.sleep(1);
+    town.say(0, 1, "is there room?");
+    town.pass(Span::from_hours(3));
+    let post = |town: &Town| town.row::<Post>(0, &Key::Post(town.profile(1).device)).unwrap();
+    assert_eq!(post(&town).last_sent, 1);
+    for host in town.hosts.values_mut().filter(|host| host.conduct == Conduct::Full) {
+        host.conduct = Conduct::Honest;
+    }
+    town.pass(Span::from_hours(1));
+    assert_eq!((states(&town, 0, 1), post(&town).last_sent), (vec![MessageState::Sent], 1));
+}
+
+#[test]
 fn g04_what_an_older_copy_of_a_profile_says_is_found_behind_what_was_said_since() {
     let mut town = friends_with(&[Conduct::Honest; 3]);
     town.sleep(1);
