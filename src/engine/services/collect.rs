@@ -14,8 +14,8 @@ use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{Collect, ERASURES, Erasure, Host, ROOM, Reply, Request, TAGS};
 use kinfolk_wire::time::{Span, Timestamp};
 
-use super::{deposit, directory};
-use crate::effect::{Effect, RequestId};
+use super::errands::Group;
+use super::{deposit, directory, errands};
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Alarm, AskedSlot, Device, Errand, Hosts, Key, Post, Profile};
@@ -108,7 +108,7 @@ pub(crate) fn poll(step: &mut Step<'_>) -> Result<(), Refusal> {
 
 /// What is asked for though nothing is known to be there.
 fn usual_slots(step: &Step<'_>, sweeps: bool) -> Result<Vec<AskedSlot>, Refusal> {
-    let today = deposit::day(step.now);
+    let today = errands::day(step.now);
     let mut slots = Vec::new();
     for contact in directory::expected_contacts(step)? {
         for device in contact.devices {
@@ -175,22 +175,8 @@ fn ask(step: &mut Step<'_>, host: &Host, mut slots: Vec<AskedSlot>, room: u8) ->
             tags.push(MailboxTag::new(step.random()));
         }
         let errand = Errand::Collect { host: host.peer, slots: batch.to_vec(), room };
-        send(step, host, errand, Request::Collect(Collect { room, tags }))?;
+        errands::send(step, host, Group::OWN_MAIL, errand, Request::Collect(Collect { room, tags }), None)?;
     }
-    Ok(())
-}
-
-fn send(step: &mut Step<'_>, host: &Host, errand: Errand, body: Request) -> Result<(), Refusal> {
-    let request = step.next_request()?;
-    step.put(Key::Errand(request), errand);
-    step.effect(Effect::Ask {
-        request: RequestId(request),
-        host: host.peer,
-        addresses: host.addresses.clone(),
-        group: 0,
-        body,
-        work: None,
-    });
     Ok(())
 }
 
@@ -373,7 +359,8 @@ fn erase(step: &mut Step<'_>, host: PeerId, taken: &[AskedSlot], known: &[AskedS
         let erasures: Vec<Erasure> =
             gone.iter().filter_map(|asked| keys.slot(asked, peer)).map(|(key, slot)| key.erasure(&slot)).collect();
         for batch in erasures.chunks(ERASURES) {
-            send(step, &own.host, Errand::Erase { host: peer }, Request::Erase(batch.to_vec()))?;
+            let body = Request::Erase(batch.to_vec());
+            errands::send(step, &own.host, Group::OWN_MAIL, Errand::Erase { host: peer }, body, None)?;
         }
     }
     Ok(())
