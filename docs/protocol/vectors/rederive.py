@@ -315,6 +315,7 @@ def check_identity():
                 7: h(told["secret"]),
                 8: told["expires_at"],
                 9: told["uses"],
+                10: [host_of(host) for host in told["mailboxes"]],
             }
         )
         signed = cbor({0: payload, 1: sign(by.dsk, b"kinfolk/1 invite", payload)})
@@ -322,6 +323,8 @@ def check_identity():
         same("invite link", link, told["link"])
         true("an invite link is short", len(link) <= 1400)
         same("invite id", invite_id(h(told["secret"])), h(told["id"]))
+        for what in ("prekeys", "requests"):
+            same(f"key of {what}", hmac(h(told["secret"]), f"kinfolk/1 meet {what}".encode()), h(told[f"{what}_key"]))
 
 
 # ---------------------------------------------------------------- page 3: prekeys and handshake
@@ -779,7 +782,12 @@ def body_of(told):
         2: lambda: {0: told["pack"], 1: told["sticker"]},
         3: lambda: {0: told["uri"]},
         16: lambda: {0: [h(id) for id in told["delivered"]], 1: [h(id) for id in told["read"]]},
-        32: lambda: {0: told["name"], 1: h(told["invite"]), 2: reach(told["reach"])},
+        32: lambda: {
+            0: told["name"],
+            1: h(told["invite"]),
+            2: reach(told["reach"]),
+            3: [host_of(host) for host in told["mailboxes"]],
+        },
         33: lambda: {0: told["name"]},
         34: lambda: {},
         35: lambda: {0: [h(digest) for digest in told["digests"]]},

@@ -3,6 +3,7 @@
 use kinfolk_wire::time::{Span, Timestamp};
 
 use super::settle;
+use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
@@ -101,6 +102,7 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     }
     sessions::housekeeping(step, by)?;
     answering::housekeeping(step, by)?;
+    maker::leave_all(step)?;
     step.contain(|step| host::housekeeping(step, by))?;
     step.contain(tokens::housekeeping)?;
     step.contain(|step| by_hand::housekeeping(step, by))?;

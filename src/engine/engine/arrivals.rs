@@ -7,6 +7,7 @@ use kinfolk_wire::mailbox::Reply;
 
 use super::{Imported, payloads, settle};
 use crate::effect::RequestId;
+use crate::features::contacts::by_mail::{asker, maker};
 use crate::features::mailboxes;
 use crate::input::Command;
 use crate::refusal::Refusal;
@@ -28,21 +29,37 @@ pub(super) fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u
             let gone = deposit::answered(step, &outcome, reply.as_ref())?;
             settle(step, gone.as_slice())
         }
-        Errand::Collect { host, slots, room } => {
-            let look = collect::answered(step, host, &slots, room, reply.as_ref())?;
-            let mut taken = Vec::new();
+        Errand::Collect { host, asked, room } => {
+            let look = collect::answered(step, host, &asked, room, reply.as_ref())?;
+            let (mut taken, mut heard) = (Vec::new(), Vec::new());
+            for (place, request) in &look.requests {
+                if step.contain(|step| maker::requested(step, place.invite, request.as_slice()))? {
+                    heard.push(*place);
+                }
+            }
             for Envelope { slot, payload } in &look.envelopes {
                 if step.contain(|step| payloads::collected(step, slot.device, payload.as_slice()).map(|_| ()))? {
                     taken.push(*slot);
                 }
             }
-            let dropped = collect::dealt_with(step, host, &look, &taken)?;
+            let dropped = collect::dealt_with(step, host, &look, &taken, &heard)?;
             for device in taken.iter().map(|slot| slot.device).collect::<BTreeSet<_>>() {
                 step.contain(|step| mailboxes::tell(step, device))?;
             }
             if dropped { mailboxes::dropped(step, host) } else { Ok(()) }
         }
         Errand::Erase { .. } => Ok(()),
+        Errand::LeavePrekeys { invite, host, place, bundle, again } => {
+            let left = maker::Left { invite, host, place, bundle, again };
+            maker::answered(step, &left, reply.as_ref())
+        }
+        Errand::FindPrekeys { identity, attempt, host, places } => {
+            asker::prekeys_found(step, identity, attempt, host, &places, reply.as_ref())
+        }
+        Errand::LeaveRequest { identity, attempt, host, place, tried, again } => {
+            let left = asker::Left { identity, attempt, host, place, tried, again };
+            asker::answered(step, &left, reply.as_ref())
+        }
     }
 }
 

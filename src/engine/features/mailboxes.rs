@@ -106,7 +106,8 @@ pub(crate) fn tell(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
 fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Result<(), Refusal> {
     let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
-    let peers: Vec<PeerId> = hosts.hosts.iter().map(|own| own.host.peer).collect();
+    let named = hosts_for(&hosts, device);
+    let peers: Vec<PeerId> = named.iter().map(|host| host.peer).collect();
     let tokens = shares(step, device, &peers, &post)?;
     if post.knows_hosts == peers && tokens.is_empty() {
         return Ok(());
@@ -115,9 +116,17 @@ fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Resul
     // Taking from the stock may have said something to this very device.
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
     step.put(Key::Post(device), Post { knows_hosts: peers, tokens_given, ..post });
-    let hosts = hosts.hosts.into_iter().map(|own| own.host).collect();
     let version = next_version(step)?;
-    say(step, device, to, Body::Mailboxes(Mailboxes { hosts, tokens, version }))
+    say(step, device, to, Body::Mailboxes(Mailboxes { hosts: named, tokens, version }))
+}
+
+/// Where a device may leave things: at this person's hosts, or, where there are none, at those that it lends them.
+fn hosts_for(hosts: &Hosts, device: DeviceId) -> Vec<Host> {
+    if hosts.hosts.is_empty() {
+        hosts.borrowed.iter().filter(|borrowed| borrowed.by == device).map(|borrowed| borrowed.host.clone()).collect()
+    } else {
+        hosts.hosts.iter().map(|own| own.host.clone()).collect()
+    }
 }
 
 /// Tokens for a device that has used up most of what it was given: one went with each envelope that came, at the least.

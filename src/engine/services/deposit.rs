@@ -115,7 +115,7 @@ impl Route {
         let Some(post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(None) };
         let Some(device) = directory::readable_device(step, device_id)? else { return Ok(None) };
         let known = directory::find(step, device.identity)?;
-        let open = known.is_some_and(|contact| directory::is_open(&contact));
+        let open = known.is_some_and(|contact| directory::is_answered(&contact));
         if post.hosts.is_empty() || !open || step.has(&Key::LinkOf(device_id))? {
             return Ok(None);
         }

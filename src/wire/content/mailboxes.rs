@@ -85,7 +85,7 @@ pub struct TokensIssued {
     pub proof: [u8; 64],
 }
 
-fn decode_hosts<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Host>, minicbor::decode::Error> {
+pub(crate) fn decode_hosts<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Host>, minicbor::decode::Error> {
     codec::bounded_list(d, c, limits::MAILBOX_HOSTS)
 }
 

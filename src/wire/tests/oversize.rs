@@ -171,6 +171,9 @@ fn b05_an_invite_with_too_many_or_too_long_addresses_is_refused() {
     assert!(Invite::decode(&invite(limits::ADDRESSES + 1).encode()).is_err());
     assert!(Address::new(&format!("/{}", "a".repeat(limits::ADDRESS - 1))).is_ok());
     refused_by_size(Address::new(&format!("/{}", "a".repeat(limits::ADDRESS))), limits::ADDRESS, limits::ADDRESS + 1);
+    let hosts = |count: usize| Invite { mailboxes: vec![plain_host(); count], ..values::plain_invite() };
+    assert!(Invite::decode(&hosts(limits::MAILBOX_HOSTS).encode()).is_ok());
+    assert!(Invite::decode(&hosts(limits::MAILBOX_HOSTS + 1).encode()).is_err());
     for text in ["", "ip4/1.2.3.4", "/ip4/1.2.3.4 ", "/dns/\u{e9}", "/a\nb"] {
         assert_eq!(Address::new(text), Err(DecodeError::Malformed { what: "address" }), "{text:?}");
     }

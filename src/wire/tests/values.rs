@@ -183,11 +183,9 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         sticker().prop_map(Body::Sticker),
         place().prop_map(Body::Location),
         (ids(), ids()).prop_map(|(delivered, read)| Body::Receipt(Receipt { delivered, read })),
-        (name(), array(), reach()).prop_map(|(name, invite, reach)| Body::Request(Request {
-            name,
-            invite: InviteId::new(invite),
-            reach
-        })),
+        (name(), array(), reach(), vec(host(), 0..=5)).prop_map(|(name, invite, reach, mailboxes)| {
+            Body::Request(Request { name, invite: InviteId::new(invite), reach, mailboxes })
+        }),
         name().prop_map(|name| Body::Accept(Accept { name })),
         Just(Body::Decline),
         vec(array().prop_map(PayloadDigest::new), 0..=64).prop_map(|digests| Body::NeedReinit(NeedReinit { digests })),
@@ -301,8 +299,8 @@ pub(crate) fn one_time_prekey() -> impl Strategy<Value = OneTimePrekey> {
 
 pub(crate) fn invite() -> impl Strategy<Value = Invite> {
     let uses = prop_oneof![Just(Uses::Once), Just(Uses::Many)];
-    (signed(), signed(), name(), reach(), array(), time(), uses).prop_map(
-        |(genesis, device_entry, name, reach, secret, expires_at, uses)| Invite {
+    (signed(), signed(), name(), reach(), array(), time(), uses, vec(host(), 0..=5)).prop_map(
+        |(genesis, device_entry, name, reach, secret, expires_at, uses, mailboxes)| Invite {
             version: VERSION,
             network: NETWORK,
             genesis,
@@ -313,6 +311,7 @@ pub(crate) fn invite() -> impl Strategy<Value = Invite> {
             secret,
             expires_at,
             uses,
+            mailboxes,
         },
     )
 }
@@ -448,6 +447,11 @@ pub(crate) fn plain_invite() -> Invite {
         secret: filled(13),
         expires_at: Timestamp::from_millis(1_900_000_000_000),
         uses: Uses::Once,
+        mailboxes: vec![Host {
+            peer: PeerId::new(filled(16)),
+            addresses: vec![Address::new("/ip4/192.0.2.8/udp/4001/quic-v1").unwrap()],
+            work_bits: 20,
+        }],
     }
 }
 
@@ -591,7 +595,12 @@ fn plain_contents() -> Vec<Vec<u8>> {
             delivered: vec![MessageId::new(filled(32)), MessageId::new(filled(33))],
             read: vec![MessageId::new(filled(32))],
         }),
-        Body::Request(Request { name: name(), invite: InviteId::new(filled(34)), reach: plain_reach() }),
+        Body::Request(Request {
+            name: name(),
+            invite: InviteId::new(filled(34)),
+            reach: plain_reach(),
+            mailboxes: vec![plain_host()],
+        }),
         Body::Accept(Accept { name: name() }),
         Body::Decline,
         Body::NeedReinit(NeedReinit { digests: vec![PayloadDigest::new(filled(35))] }),

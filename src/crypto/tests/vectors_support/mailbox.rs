@@ -352,7 +352,7 @@ const ADDRESSES: [&str; 8] = [
     "/ip4/192.0.2.12/tcp/55555",
 ];
 
-fn host(rng: &mut Transcript, addresses: usize, work_bits: u8) -> (Value, Host) {
+pub(super) fn host(rng: &mut Transcript, addresses: usize, work_bits: u8) -> (Value, Host) {
     let addresses = &ADDRESSES[..addresses];
     let peer = PeerId::new(rng.array());
     let said = json!({ "peer": hex(peer.as_bytes()), "addresses": addresses, "work_bits": work_bits });
