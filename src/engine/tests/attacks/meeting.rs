@@ -1,7 +1,7 @@
 //! Two who become contacts by an invite and are never there together.
 
 use kinfolk_engine::input::{Admission, Command, MailboxChoice};
-use kinfolk_engine::store::{ContactState, Hosts, InviteRow, Key, MessageState, Post};
+use kinfolk_engine::store::{ContactState, Hosts, InviteRow, Key, MessageState, Post, PrekeyKind, Table};
 use kinfolk_engine::{Answer, Input};
 use kinfolk_wire::invite::{InviteLink, Uses};
 use kinfolk_wire::mailbox::Host;
@@ -137,6 +137,9 @@ fn many_who_have_one_link_all_come_and_what_they_left_is_erased() {
 fn b05_a_link_for_one_lets_one_in_who_comes_by_a_mailbox() {
     let mut town = strangers_with(3, &[Conduct::Honest; 3]);
     let link = link_of_anna(&mut town, Uses::Once);
+    let is_one_time = |key: &Key| matches!(key, Key::Prekey(PrekeyKind::OneTime, _));
+    let one_time = town.table(0, Table::Prekey).iter().filter(|(key, _)| is_one_time(key)).count();
+    assert_eq!(one_time, 1, "the same pair lies at every host");
     for who in [1, 2] {
         town.ask(who, &link);
         town.pass(Span::from_secs(60));
