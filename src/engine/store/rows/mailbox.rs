@@ -156,7 +156,7 @@ pub struct Post {
     /// Rounds of deposits that failed since one succeeded.
     #[n(6)]
     pub failures: u32,
-    /// Whether a host of theirs last said that it has no room.
+    /// Whether a host of theirs has said that it has no room, and nothing was left for it since.
     #[n(7)]
     pub is_full: bool,
     /// The device's own node as a mailbox, where it serves us.

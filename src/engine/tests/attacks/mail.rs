@@ -1,5 +1,6 @@
 //! Mail that waits at hosts while its reader is away, and hosts that do not do what they should.
 
+use kinfolk_engine::event::Event;
 use kinfolk_engine::input::{Command, MailboxChoice, MailboxOffer, Report};
 use kinfolk_engine::store::{Hosts, Key, MessageState, Post, Purse};
 use kinfolk_engine::{Effect, Input, query};
@@ -364,13 +365,19 @@ fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
     town.say(0, 1, "is there room?");
     town.pass(Span::from_secs(600));
     assert_eq!(states(&town, 0, 1), [MessageState::Queued]);
-    let post: Post = town.row(0, &Key::Post(town.profile(1).device)).unwrap();
-    assert!(post.is_full);
+    assert!(town.contact(0, 1).unwrap().mailbox_full);
+    let told = |town: &Town| {
+        let events = query::events_after(&town.people[0].store, 0, 1_000).unwrap().events;
+        events.iter().filter(|(_, event)| matches!(event, Event::ContactChanged(_))).count()
+    };
+    let before = told(&town);
     for host in town.hosts.values_mut() {
         host.conduct = Conduct::Honest;
     }
     town.pass(Span::from_secs(3_600));
     assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
+    assert!(!town.contact(0, 1).unwrap().mailbox_full);
+    assert_eq!(told(&town), before + 1);
 }
 
 #[test]
