@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::net::UdpSocket;
 use std::path::Path;
 
+use kinfolk_crypto::mailbox::{bits_for, stamp};
+use kinfolk_engine::effect::{RequestId, Work};
 use kinfolk_engine::input::{Admission, AskId, Command, MailboxChoice, MailboxOffer, Report};
 use kinfolk_engine::store::{Changes, Overlay};
 use kinfolk_engine::{Answer, Effect, Input, next_wakeup, query, turn};
@@ -15,6 +17,7 @@ use kinfolk_store::{Backend, Options, Store, Unlock};
 use kinfolk_wire::content::{Body, Text};
 use kinfolk_wire::ids::{ConversationId, PeerId};
 use kinfolk_wire::invite::{Address, Uses};
+use kinfolk_wire::mailbox::{Admission as Admitted, Bucket, Request};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::{Span, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -50,7 +53,7 @@ pub(crate) struct Apart {
     now: Timestamp,
     rng: ChaCha20Rng,
     /// Who asked what, by the number under which the host was asked.
-    asked: Vec<(usize, kinfolk_engine::effect::RequestId)>,
+    asked: Vec<(usize, RequestId)>,
 }
 
 impl Apart {
@@ -182,7 +185,11 @@ impl Apart {
     fn carry_out(&mut self, who: usize, effect: Effect) {
         match effect {
             Effect::Dial { peer, .. } => self.give(who, Input::Network(Report::DialFailed(peer))),
-            Effect::Ask { request, host, body, .. } => {
+            Effect::Ask { request, host, mut body, work, .. } => {
+                if let (Request::Deposit(deposit), Some(Work { hour, bits })) = (&mut body, work) {
+                    let bits = bits_for(bits, Bucket::of(deposit.blob.len()).unwrap());
+                    deposit.admission = Admitted::Work(stamp(&host, &deposit.tag, &deposit.blob, hour, bits).unwrap());
+                }
                 let at = self.sides.iter().position(|side| side.peer == host).unwrap();
                 let ask = AskId(self.asked.len() as u64);
                 self.asked.push((who, request));
