@@ -53,6 +53,16 @@ fn never_together(town: &mut Town, words: &[&str]) {
     town.pass(Span::from_secs(3_600));
 }
 
+/// B goes, A is there for half a day, and B comes to fetch what was said again.
+fn a_says_again_what_is_not_receipted(town: &mut Town) {
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_hours(12));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+}
+
 #[test]
 fn two_who_are_never_there_together_talk_and_learn_that_it_arrived() {
     let mut town = friends_with(&[Conduct::Honest; 3]);
@@ -291,12 +301,7 @@ fn g04_what_an_older_copy_of_a_profile_says_is_found_behind_what_was_said_since(
     assert!(heard == ["one", "two", "three"] || heard == ["after the older copy was put back"], "{heard:?}");
     let known: Post = town.row(1, &Key::Post(town.profile(0).device)).unwrap();
     assert_eq!(known.highest_seen, 1_025);
-    town.sleep(1);
-    town.wake(0);
-    town.pass(Span::from_hours(12));
-    town.sleep(0);
-    town.wake(1);
-    town.pass(Span::from_secs(60));
+    a_says_again_what_is_not_receipted(&mut town);
     let after = town.heard(1, 0).into_iter().filter(|word| word == "after the older copy was put back").count();
     assert_eq!(after, 1);
 }
@@ -319,12 +324,7 @@ fn d04_rubbish_that_a_contact_leaves_under_tags_of_theirs_is_no_fault_of_the_hos
     assert_eq!(town.heard(1, 0), Vec::<String>::new());
     assert_eq!(query::mailbox_hosts(&town.people[1].store).unwrap().len(), 3);
     assert!(town.hosts.values().all(|host| host.kept.is_empty()), "rubbish is erased");
-    town.sleep(1);
-    town.wake(0);
-    town.pass(Span::from_hours(12));
-    town.sleep(0);
-    town.wake(1);
-    town.pass(Span::from_secs(60));
+    a_says_again_what_is_not_receipted(&mut town);
     assert_eq!(town.heard(1, 0), words, "and what should have been there is said once more");
 }
 
