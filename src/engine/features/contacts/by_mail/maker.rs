@@ -4,7 +4,7 @@ use kinfolk_crypto::invite::InviteSecret;
 use kinfolk_crypto::mailbox::Slot;
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::direct::{Chain, Prekeys};
-use kinfolk_wire::ids::{InviteId, PeerId};
+use kinfolk_wire::ids::InviteId;
 use kinfolk_wire::invite::Uses;
 use kinfolk_wire::limits;
 use kinfolk_wire::mailbox::{Host, Refused, Reply};
@@ -51,7 +51,7 @@ pub(crate) fn leave_prekeys(step: &mut Step<'_>, id: InviteId) -> Result<(), Ref
         return Ok(());
     }
     for host in &invite.mailboxes {
-        let is_there = |left: &PrekeysUnderWayPrekeys| {
+        let is_there = |left: &LeftPrekeys| {
             left.host == host.peer && left.bundle == profile.bundle_id && step.now.since(left.at) < LEAVE_AGAIN
         };
         if !invite.left.iter().any(is_there) {
