@@ -515,3 +515,6 @@ fn rank(at: &Multiaddr) -> u8 {
         None => 4,
     }
 }
+
+#[cfg(test)]
+mod tests;
