@@ -29,6 +29,9 @@ use crate::config;
 use crate::event::{Event, Reachability};
 use crate::protocols::relay::HOP;
 
+#[cfg(test)]
+mod tests;
+
 /// Nodes that must have come through; where fewer were asked, all of them.
 const AGREEING: usize = 3;
 /// Addresses of one relay that are told.
@@ -522,6 +525,3 @@ fn rank(at: &Multiaddr) -> u8 {
         None => 4,
     }
 }
-
-#[cfg(test)]
-mod tests;
