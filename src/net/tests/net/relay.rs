@@ -8,7 +8,8 @@ use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::limits;
 
-use crate::support::{Node, Over, connect, greet, seed, until_free};
+use crate::raw::Raw;
+use crate::support::{Node, Over, PATIENCE, connect, greet, seed, until_free};
 
 /// As in a network of its own: loopback counts as the open internet.
 fn cut_off(config: &mut Config) {
@@ -269,4 +270,15 @@ async fn a_mailbox_that_nobody_can_dial_is_visited_over_its_relay() {
         })
         .await;
     assert_eq!(answer, vec![9; 70_000]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_strangers_are_not_told_who_relays_for_a_node_nor_where_it_was_found() {
+    let (relay, node, _) = relay_and_node(Over::Quic, |_| {}).await;
+    for at in [&relay, &node] {
+        let mut stranger = Raw::start(3).await;
+        assert!(stranger.dial(at).await);
+        let info = tokio::time::timeout(PATIENCE, stranger.identified.recv()).await.unwrap().unwrap();
+        assert_eq!(info.listen_addrs, []);
+    }
 }
