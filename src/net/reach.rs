@@ -452,8 +452,6 @@ impl Reach {
             return;
         }
         for (relay, at) in ways {
-            let under_way =
-                self.relays.values().filter(|relay| !matches!(relay.standing, Standing::Waiting(_))).count();
             let is_due = match self.relays.get(&relay).map(|relay| &relay.standing) {
                 None => true,
                 Some(Standing::Waiting(due)) => *due <= now,
