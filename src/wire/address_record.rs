@@ -56,12 +56,12 @@ fn decode_addresses<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<A
 }
 
 impl AddressRecord {
-    /// Reads a record; fields of newer programs are skipped.
+    /// Reads a record.
     ///
     /// # Errors
-    /// [`DecodeError`].
+    /// [`DecodeError`], also for fields that it does not have: it is signed.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::from_cbor(WHAT, bytes, LONGEST)
+        codec::from_cbor_canonical(WHAT, bytes, LONGEST)
     }
 
     /// The bytes that are signed.
