@@ -434,7 +434,11 @@ impl Town {
                     self.known.insert(place.id);
                 }
             }
-            Effect::Notify(_) | Effect::Answer(..) => {}
+            Effect::Notify(_)
+            | Effect::Answer(..)
+            | Effect::Publish { .. }
+            | Effect::Find { .. }
+            | Effect::Introduce { .. } => {}
         }
     }
 

@@ -442,7 +442,12 @@ impl World {
             }
             Effect::Notify(Notice { event: Event::SessionReset(_), .. }) => self.people.resets += 1,
             Effect::Ask { request, host, body, .. } => self.ask_host(node, request, host, &body.encode()),
-            Effect::Notify(_) | Effect::Answer(..) => {}
+            // There is no hash table in these worlds, and no engine is told of one.
+            Effect::Notify(_)
+            | Effect::Answer(..)
+            | Effect::Publish { .. }
+            | Effect::Find { .. }
+            | Effect::Introduce { .. } => {}
         }
     }
 }
