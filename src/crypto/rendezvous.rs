@@ -1,4 +1,4 @@
-//! Where a device finds what another one says of its addresses, and the seal around it (docs/protocol/09-finding.md).
+//! Where a device finds what another one says of its addresses, and the seal around it (docs/protocol/10-finding.md).
 //!
 //! Everything follows from the key of one direction between two devices, so that A's record for B and B's for A share
 //! nothing, and from the day, so that whoever watches the hash table cannot tell two days of one pair from two pairs.

@@ -1,5 +1,5 @@
 //! Where a device can be reached, written for one device of a contact and left in the hash table
-//! (docs/protocol/09-finding.md).
+//! (docs/protocol/10-finding.md).
 //!
 //! Who stores it learns a key that is random to it and a value of one of two sizes; the floor above seals and signs.
 

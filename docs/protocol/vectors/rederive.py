@@ -1100,7 +1100,7 @@ def check_mailbox():
     same("kinds of contents", {told["body"]["kind"] for told in file["contents"]}, {37, 38, 39, 40})
 
 
-# ---------------------------------------------------------------- page 9: finding each other
+# ---------------------------------------------------------------- page 10: finding each other
 
 RECORDS = [768, 2560]
 

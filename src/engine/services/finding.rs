@@ -1,5 +1,5 @@
 //! Contacts who do not reach each other at any address they know find each other by records in the hash table
-//! (docs/protocol/09-finding.md).
+//! (docs/protocol/10-finding.md).
 //!
 //! For each device of a contact that is not connected a record is written, sealed for it alone, under keys that only the
 //! two can make and that change every day. A device that was not reached is looked for in the same way. What the table

@@ -1,4 +1,4 @@
-//! Page 9: where address records lie, and what lies there.
+//! Page 10: where address records lie, and what lies there.
 
 use kinfolk_crypto::DeviceKeys;
 use kinfolk_crypto::kdf::hkdf;
