@@ -24,9 +24,10 @@ use crate::command::{Command, CommandReceiver, Reply, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
+use crate::protocols::kad::{self, Finder, Job};
 use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::{identify, kad, ping};
+use crate::protocols::{identify, ping};
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
 
@@ -58,6 +59,7 @@ pub(crate) struct Actor {
     neighbours: Neighbours,
     desk: Desk<InboundRequestId, Channel>,
     visits: Visits,
+    finder: Finder,
     close: Duration,
 }
 
@@ -72,6 +74,7 @@ impl Actor {
         swarm: Swarm<Behaviour>,
         local: PeerId,
         config: &Config,
+        bootstrap: &[kad::Named],
         commands: CommandReceiver,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -86,6 +89,7 @@ impl Actor {
             untold: Vec::new(),
             attempts: HashMap::new(),
             neighbours: Neighbours::default(),
+            finder: Finder::new(config.dht_server, config.dht_private, bootstrap),
             close: config.deadlines.close,
         }
     }
@@ -101,6 +105,7 @@ impl Actor {
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
         let (gathered, unanswered) = (self.neighbours.due(), self.desk.due());
+        let unjoined = self.finder.due();
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -133,6 +138,9 @@ impl Actor {
             () = tokio::time::sleep_until(unanswered.unwrap_or_else(Instant::now)), if unanswered.is_some() => {
                 self.desk.drop_due(Instant::now());
             }
+            () = tokio::time::sleep_until(unjoined.unwrap_or_else(Instant::now)), if unjoined.is_some() => {
+                self.finder.begin_again(&mut self.swarm.behaviour_mut().kad);
+            }
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
             }
@@ -162,9 +170,44 @@ impl Actor {
                 let refused = self.visits.ask(Ask { request, host, addresses, body, group });
                 refused.into_iter().for_each(|event| self.upward.push(event));
             }
+            Command::Publish { request, key, value, lifetime } => {
+                self.search(Job::Publish { request, key, value, lifetime });
+            }
+            Command::Find { request, key } => self.search(Job::Find { request, key }),
+            Command::Introduce { peer, addresses } => self.introduce(peer, &addresses),
             Command::Disconnect { peer } => self.disconnect(peer),
             // These come by the other lanes, or by the bell.
             Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Answer { .. } | Command::Shutdown => {}
+        }
+    }
+
+    fn search(&mut self, job: Job) {
+        let refused = self.finder.ask(&mut self.swarm.behaviour_mut().kad, job);
+        refused.into_iter().for_each(|event| self.upward.push(event));
+    }
+
+    fn introduce(&mut self, peer: PeerId, addresses: &[Address]) {
+        if let Some(node) = identity::to_libp2p(&peer) {
+            let places = address::vouched(addresses, node);
+            self.finder.introduce(&mut self.swarm.behaviour_mut().kad, node, places);
+        }
+    }
+
+    fn on_table(&mut self, event: libp2p::kad::Event) {
+        let (told, unused) = self.finder.on_event(&mut self.swarm.behaviour_mut().kad, event);
+        told.into_iter().for_each(|event| self.upward.push(event));
+        if let Some(connection) = unused {
+            self.swarm.close_connection(connection);
+        }
+    }
+
+    fn on_identify(&mut self, event: &libp2p::identify::Event) {
+        identify::on_event(event);
+        let libp2p::identify::Event::Received { connection_id, peer_id, info } = event else { return };
+        let table = &mut self.swarm.behaviour_mut().kad;
+        let places = self.finder.says(table, *peer_id, *connection_id, &info.protocols, &info.listen_addrs);
+        if let Ok(connection) = self.make_connection(Some(*peer_id), places) {
+            self.finder.reaching(*peer_id, connection);
         }
     }
 
@@ -243,9 +286,9 @@ impl Actor {
         match event {
             BehaviourEvent::Direct(outcome) => self.on_stream(outcome),
             BehaviourEvent::Ping(event) => self.on_ping(event),
-            BehaviourEvent::Kad(event) => kad::on_event(&mut self.swarm.behaviour_mut().kad, event),
+            BehaviourEvent::Kad(event) => self.on_table(event),
             BehaviourEvent::Mdns(event) => self.neighbours.on_event(event, Instant::now()),
-            BehaviourEvent::Identify(event) => identify::on_event(&event),
+            BehaviourEvent::Identify(event) => self.on_identify(&event),
             BehaviourEvent::Mailbox(event) => self.on_question(event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
@@ -303,6 +346,7 @@ impl Actor {
 
     fn connected(&mut self, node: libp2p::PeerId, connection: ConnectionId, at: &Multiaddr) {
         self.attempts.remove(&connection);
+        self.finder.connected(connection, node, at);
         let (Some(peer), Some(address)) = (identity::from_libp2p(&node), address::write(at)) else {
             self.swarm.close_connection(connection);
             return;
@@ -319,6 +363,7 @@ impl Actor {
     ) {
         tracing::debug!(%node, ?cause, "connection closed");
         self.desk.closed(connection);
+        self.finder.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
         let actions = self.peers.connection_closed(peer, connection);
         self.act(actions);
@@ -326,6 +371,7 @@ impl Actor {
 
     fn connection_failed(&mut self, node: libp2p::PeerId, connection: ConnectionId, error: &DialError) {
         tracing::debug!(%node, %error, "not connected");
+        self.finder.not_reached(&node, connection, &dial_failure(error).to_string());
         let Some(peer) = identity::from_libp2p(&node) else { return };
         let places = self.attempts.remove(&connection).unwrap_or_default();
         let again = match error {
@@ -347,12 +393,16 @@ impl Actor {
     }
 
     fn listening(&mut self, at: &Multiaddr) {
+        if self.finder.is_shown(at) {
+            self.swarm.add_external_address(at.clone());
+        }
         if let Some(address) = address::write(at) {
             self.upward.push(Event::Listening { address });
         }
     }
 
     fn not_listening(&mut self, at: Option<&Multiaddr>, reason: &str) {
+        at.into_iter().for_each(|at| self.swarm.remove_external_address(at));
         let address = at.and_then(address::write);
         self.upward.push(Event::ListenFailed { address, reason: reason.to_owned() });
     }

@@ -5,7 +5,6 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, connection_limits, identify, memory_connection_limits, ping};
 
-use crate::address::Place;
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
@@ -26,14 +25,14 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config, bootstrap: &[(PeerId, Place)], key: PublicKey) -> Self {
+    pub(crate) fn new(config: &Config, bootstrap: &[protocols::kad::Named], key: PublicKey) -> Self {
         let local = key.to_peer_id();
         Self {
             limits: connection_limits(&config.limits),
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.limits.memory),
             ping: protocols::ping::behaviour(&config.deadlines),
             identify: protocols::identify::behaviour(key),
-            kad: protocols::kad::behaviour(local, config.dht_server, bootstrap),
+            kad: protocols::kad::behaviour(local, config.dht_server, config.dht_private, bootstrap),
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
             mailbox: protocols::mailbox::answering(&config.deadlines),

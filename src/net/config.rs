@@ -19,6 +19,9 @@ pub struct Config {
     pub bootstrap: Vec<Address>,
     /// Whether to answer others' queries of the distributed hash table.
     pub dht_server: bool,
+    /// Whether nodes that the distributed hash table names are dialled, and shown to others, at private and loopback
+    /// addresses too: for a network that is not the internet.
+    pub dht_private: bool,
     /// How many, how much.
     pub limits: Limits,
     /// How long.
@@ -35,6 +38,7 @@ impl Config {
             mdns: false,
             bootstrap: Vec::new(),
             dht_server: false,
+            dht_private: false,
             limits: Limits::default(),
             deadlines: Deadlines::default(),
         }

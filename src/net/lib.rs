@@ -35,7 +35,6 @@ mod transports;
 mod upward;
 
 use kinfolk_wire::limits;
-use libp2p::PeerId;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -43,13 +42,12 @@ use tokio::task::JoinHandle;
 pub use actor::Stopped;
 pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
 pub use config::{Config, Deadlines, Limits};
-pub use event::{AskFailure, DialFailure, Event};
+pub use event::{AskFailure, DialFailure, Event, Unreached};
 pub use identity::peer_id;
 pub use kinfolk_wire::direct::Role;
 pub use transports::StartError;
 
 use crate::actor::Actor;
-use crate::address::Place;
 use crate::behaviour::Behaviour;
 
 /// A running network. It ends with [`Command::Shutdown`], or when either end of it here is dropped.
@@ -86,11 +84,11 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
     let replies = replies.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers, replies);
     let (events_tx, events) = mpsc::channel(config.limits.events.max(1));
-    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, receiver, events_tx);
+    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, &bootstrap, receiver, events_tx);
     Ok(Network { commands, events, task: runtime.spawn(actor.run()) })
 }
 
-fn named_node(address: &kinfolk_wire::invite::Address) -> Option<(PeerId, Place)> {
+fn named_node(address: &kinfolk_wire::invite::Address) -> Option<protocols::kad::Named> {
     let place = address::read(address)?;
-    Some((place.peer?, place))
+    Some((place.peer?, place, address.clone()))
 }

@@ -9,6 +9,7 @@
 
 mod delivery;
 mod dialling;
+mod finding;
 mod hostile;
 mod limits;
 mod mailbox;
