@@ -101,6 +101,13 @@ pub struct Run {
     /// Do not look for contacts on the local network
     #[arg(long)]
     pub no_mdns: bool,
+    /// Answer questions to the hash table, in which contacts leave for each other where they are: for a node that
+    /// stays on and is reached from outside
+    #[arg(long)]
+    pub dht_server: bool,
+    /// Take nodes at private addresses into the hash table too: for a network that is not the Internet
+    #[arg(long)]
+    pub dht_private: bool,
     /// Where the local API listens, on the loopback interface only [default: any free port of 127.0.0.1]
     #[arg(long, value_name = "IP:PORT", value_parser = parse_loopback)]
     pub api: Option<SocketAddr>,

@@ -43,7 +43,7 @@ pub use actor::Stopped;
 pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
 pub use config::{Config, Deadlines, Limits};
 pub use event::{AskFailure, DialFailure, Event, Unreached};
-pub use identity::peer_id;
+pub use identity::{node_name, peer_id};
 pub use kinfolk_wire::direct::Role;
 pub use transports::StartError;
 

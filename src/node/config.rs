@@ -21,6 +21,10 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<Address>,
     /// Whether to look for contacts on the local network.
     pub mdns: bool,
+    /// Whether to answer others' queries of the distributed hash table.
+    pub dht_server: bool,
+    /// Whether the network is not the internet, so that nodes of the hash table may be at private addresses.
+    pub dht_private: bool,
 }
 
 /// Why a profile could not be made.

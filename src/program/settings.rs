@@ -15,6 +15,7 @@ use super::failed;
 /// listen = ["/ip4/0.0.0.0/udp/4001/quic-v1"]
 /// bootstrap = []
 /// mdns = true
+/// dht_server = false                            # answer questions to the hash table
 /// api = "127.0.0.1:0"
 /// ```
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) bootstrap: Vec<String>,
     /// Whether to look for contacts on the local network.
     pub(crate) mdns: Option<bool>,
+    /// Whether to answer others' questions to the hash table.
+    pub(crate) dht_server: Option<bool>,
+    /// Whether nodes of the hash table may be at private addresses.
+    pub(crate) dht_private: Option<bool>,
     /// Where the local API listens.
     pub(crate) api: Option<std::net::SocketAddr>,
 }
