@@ -18,6 +18,8 @@ pub struct Status {
     pub display_name: String,
     /// Where this node listens, as multiaddrs; empty while it runs without a network.
     pub addresses: Vec<String>,
+    /// What others write behind an address and `/p2p/` to begin at this node; empty where its key has no such name.
+    pub node: String,
     /// Whether others can reach it.
     pub reachability: Reachability,
     /// Whether there is anybody to ask where contacts are.

@@ -19,6 +19,7 @@ pub(crate) fn status(read: &dyn Read) -> Result<rpc::Status, Refused> {
         display_name: profile.name.isolated(),
         reachability: reachability(&addresses),
         addresses,
+        node: kinfolk_node::node_name(&profile.peer).unwrap_or_default(),
         hash_table: hash_table(read)?,
         peers: query::peers(read)?.len() as u64,
         contacts: query::contacts(read)?.len() as u64,

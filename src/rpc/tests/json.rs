@@ -313,6 +313,7 @@ fn the_node() {
             name: "Al".into(),
             display_name: "A".into(),
             addresses: vec!["/ip4/127.0.0.1/udp/1/quic-v1".into()],
+            node: "n0".into(),
             reachability: Reachability { state: Reach::Private, why: "w".into() },
             hash_table: untold(),
             peers: 1,
@@ -324,7 +325,7 @@ fn the_node() {
             version: "0.1.0".into(),
         },
         "{\"identity\":\"a0\",\"device\":\"d0\",\"name\":\"Al\",\"display_name\":\"A\",\
-         \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
+         \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"node\":\"n0\",\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
          \"hash_table\":{\"joined\":false,\"tried\":[{\"address\":\"/a\",\"reason\":\"r\"}]},\
          \"peers\":1,\"contacts\":2,\"outbox\":3,\"mailboxes\":[{\"peer\":\"e0\",\"contact\":null,\"state\":\"new\"}],\"storage_bytes\":4,\"seq\":5,\"version\":\"0.1.0\"}",
     );

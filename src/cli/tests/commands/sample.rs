@@ -109,6 +109,7 @@ pub(crate) fn status() -> Status {
         name: "Anna".into(),
         display_name: isolated("Anna"),
         addresses: vec!["/ip4/192.168.1.20/udp/20417/quic-v1".into()],
+        node: "12D3KooWBmAwcd4PJNJvfV89HwE48nwkRmAgo8Vy3uQEyNNHBox2".into(),
         reachability: Reachability {
             state: Reach::Private,
             why: "it listens on addresses of this machine and its local network only".into(),
