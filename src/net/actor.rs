@@ -194,11 +194,8 @@ impl Actor {
     }
 
     fn on_table(&mut self, event: libp2p::kad::Event) {
-        let (told, unused) = self.finder.on_event(&mut self.swarm.behaviour_mut().kad, event);
+        let told = self.finder.on_event(&mut self.swarm.behaviour_mut().kad, event);
         told.into_iter().for_each(|event| self.upward.push(event));
-        if let Some(connection) = unused {
-            self.swarm.close_connection(connection);
-        }
     }
 
     fn on_identify(&mut self, event: &libp2p::identify::Event) {

@@ -196,14 +196,13 @@ impl Finder {
         }
     }
 
-    /// Something happened in the table: what the driver is told of it, and which connection is of no more use.
-    pub(crate) fn on_event(
-        &mut self,
-        table: &mut Filtered<Table>,
-        event: kad::Event,
-    ) -> (Vec<Event>, Option<ConnectionId>) {
+    /// Something happened in the table: what the driver is told of it.
+    pub(crate) fn on_event(&mut self, table: &mut Filtered<Table>, event: kad::Event) -> Vec<Event> {
         match event {
             kad::Event::RoutablePeer { peer, address } | kad::Event::PendingRoutablePeer { peer, address } => {
+                // The connection on which that was found out stays: the other side may be asking on it already, and
+                // would wait for an answer that never comes.
+                self.verified.remove(&peer);
                 let places = self.joining.serves(peer);
                 take_in(table, peer, places);
                 if table.allows(&peer, &address) && has_room(table, &peer, &address) {
@@ -211,12 +210,12 @@ impl Finder {
                 } else {
                     tracing::debug!(%peer, "not taken into the table");
                 }
-                (Vec::new(), self.verified.remove(&peer).map(|(connection, _)| connection))
+                Vec::new()
             }
             kad::Event::UnroutablePeer { peer } => {
                 let places = self.joining.serves(peer);
                 take_in(table, peer, places);
-                (Vec::new(), None)
+                Vec::new()
             }
             kad::Event::InboundRequest {
                 request: InboundRequest::PutRecord { connection, record: Some(record), .. },
@@ -224,19 +223,20 @@ impl Finder {
                 let from = self.networks.get(&connection).map_or(Network::Other, |(_, network)| *network);
                 let kept = table.inner().store_mut().keep(record, from, std::time::Instant::now());
                 tracing::trace!(kept, "a value for the hash table");
-                (Vec::new(), None)
+                Vec::new()
             }
             kad::Event::OutboundQueryProgressed { id, result, stats, step } => {
-                let answered = step.last.then(|| lookups::has_answer(&stats)).flatten();
+                // One answer is enough to know that there is somebody; that nobody answers is known at the end.
+                let answered = lookups::has_answer(&stats).filter(|answered| *answered || step.last);
                 // A value goes to nodes that were just found: whether they took it says nothing about the table.
                 let counts = !matches!(result, QueryResult::PutRecord(_));
                 let news = answered.filter(|_| counts).and_then(|ok| self.joining.asked(ok, Instant::now()));
                 let told = self.lookups.progressed(table.inner(), id, result, step.last);
-                (news.into_iter().chain(told).collect(), None)
+                news.into_iter().chain(told).collect()
             }
             other => {
                 tracing::trace!(?other, "hash table");
-                (Vec::new(), None)
+                Vec::new()
             }
         }
     }
@@ -260,3 +260,6 @@ fn is_known(table: &mut Filtered<Table>, peer: &PeerId) -> bool {
 fn has_room(table: &mut Filtered<Table>, peer: &PeerId, address: &Multiaddr) -> bool {
     table.inner().kbucket(*peer).is_some_and(|bucket| network::has_room(&bucket, peer, address))
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,10 @@ enum Running {
         request: RequestId,
         record: Record,
     },
-    Put { request: RequestId, nodes: usize },
+    Put {
+        request: RequestId,
+        nodes: usize,
+    },
     Find {
         request: RequestId,
         values: Vec<Vec<u8>>,

@@ -18,3 +18,4 @@ mod raw;
 mod skip;
 mod support;
 mod swarms;
+mod sybils;
