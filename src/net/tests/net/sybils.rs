@@ -241,11 +241,17 @@ async fn d08_liars_who_crowd_round_one_place_do_not_hide_a_record_at_its_other()
     let mut anna = client(2, 0, vec![named(&nodes[0]), named(&nodes[5]), named(&nodes[8])]).await;
     let mut bea = client(2, 1, vec![named(&nodes[1]), named(&nodes[6]), named(&nodes[9])]).await;
     let (mut first, mut either) = (Vec::new(), Vec::new());
-    for number in 0..RECORDS {
+    // Among so few honest nodes one key in some sixteen falls into the crowd by chance. Such a record has both its places
+    // there, which is not what is looked at here.
+    let is_apart = |other: &RecordKey| {
+        let [one, other] = [place, *other].map(|key| KBucketKey::new(key.as_bytes().to_vec()));
+        one.distance(&other).ilog2().is_some_and(|highest| highest >= 252)
+    };
+    let others = (2_000..).map(key).filter(is_apart);
+    for (number, other) in (0..RECORDS).zip(others) {
         // Every record here has the crowded place for its first.
         publish(&mut anna, place, value(number)).await;
         let at_first = is_found(&mut bea, place, &value(number)).await;
-        let other = key(2_000 + number);
         publish(&mut anna, other, value(number)).await;
         first.push(at_first);
         either.push(at_first || is_found(&mut bea, other, &value(number)).await);
