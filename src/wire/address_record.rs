@@ -15,7 +15,7 @@ use crate::time::Span;
 /// Both leave room in a frame of 16 KiB for the twenty nodes that an answer names beside a value.
 pub const SIZES: [usize; 2] = [768, 2_560];
 /// Places under which a record lies on one day, each with a key of its own: who crowds round one knows of no other.
-pub const PLACES: u8 = 2;
+pub const PLACES: u8 = 3;
 /// How often a record is put there again.
 pub const RENEWED_EVERY: Span = Span::from_hours(6);
 /// How long it stays there.

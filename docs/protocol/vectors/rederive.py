@@ -1152,7 +1152,7 @@ def check_finding():
             sizes.add(len(value))
             keys.add(spot.key)
     same("sizes of values", sorted(sizes), RECORDS)
-    same("keys of four days, two places and both ways", len(keys), 16)
+    same("keys of four days, three places and both ways", len(keys), 24)
 
 
 # ---------------------------------------------------------------- the primitive that is written here

@@ -215,48 +215,42 @@ async fn d08_with_five_liars_for_each_honest_node_records_are_found() {
     let lying = liars(keys(SYBILS, None), &nodes).await;
     let mut anna = client(2, 0, vec![named(&nodes[0]), named(&nodes[5]), named(&nodes[8])]).await;
     let mut bea = client(2, 1, vec![named(&nodes[1]), named(&nodes[6]), named(&nodes[9])]).await;
-    let (mut first, mut either) = (Vec::new(), Vec::new());
+    let (mut first, mut any) = (Vec::new(), Vec::new());
     for number in 0..RECORDS {
-        let places = [key(2 * number), key(2 * number + 1)];
-        let mut found = [false; 2];
-        for (place, found) in places.into_iter().zip(&mut found) {
+        let mut found = Vec::new();
+        for place in [key(3 * number), key(3 * number + 1), key(3 * number + 2)] {
             publish(&mut anna, place, value(number)).await;
-            *found = is_found(&mut bea, place, &value(number)).await;
+            found.push(is_found(&mut bea, place, &value(number)).await);
         }
         first.push(found[0]);
-        either.push(found[0] || found[1]);
+        any.push(found.contains(&true));
     }
-    println!("d08 measured: {}% found at one place, {}% at either", share(&first), share(&either));
-    assert!(share(&either) >= 95, "{}%", share(&either));
+    println!("d08 measured: {}% found at one place, {}% at any", share(&first), share(&any));
+    assert!(share(&any) >= 95, "{}%", share(&any));
     drop(lying);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d08_liars_who_crowd_round_one_place_do_not_hide_a_record_at_its_other() {
-    const RECORDS: u64 = 8;
+async fn d08_liars_who_crowd_round_one_place_do_not_hide_a_record_at_its_others() {
+    const RECORDS: u64 = 20;
     let nodes = servers(HONEST).await;
     // Nearer to the first place than any honest node, and all of them.
     let place = key(1_000);
     let lying = liars(keys(CROWD, Some((place, 8))), &nodes).await;
     let mut anna = client(2, 0, vec![named(&nodes[0]), named(&nodes[5]), named(&nodes[8])]).await;
     let mut bea = client(2, 1, vec![named(&nodes[1]), named(&nodes[6]), named(&nodes[9])]).await;
-    let (mut first, mut either) = (Vec::new(), Vec::new());
-    // Among so few honest nodes one key in some sixteen falls into the crowd by chance. Such a record has both its places
-    // there, which is not what is looked at here.
-    let is_apart = |other: &RecordKey| {
-        let [one, other] = [place, *other].map(|key| KBucketKey::new(key.as_bytes().to_vec()));
-        one.distance(&other).ilog2().is_some_and(|highest| highest >= 252)
-    };
-    let others = (2_000..).map(key).filter(is_apart);
-    for (number, other) in (0..RECORDS).zip(others) {
+    let (mut first, mut any) = (Vec::new(), Vec::new());
+    for number in 0..RECORDS {
         // Every record here has the crowded place for its first.
-        publish(&mut anna, place, value(number)).await;
-        let at_first = is_found(&mut bea, place, &value(number)).await;
-        publish(&mut anna, other, value(number)).await;
-        first.push(at_first);
-        either.push(at_first || is_found(&mut bea, other, &value(number)).await);
+        let mut found = Vec::new();
+        for place in [place, key(2_000 + 2 * number), key(2_001 + 2 * number)] {
+            publish(&mut anna, place, value(number)).await;
+            found.push(is_found(&mut bea, place, &value(number)).await);
+        }
+        first.push(found[0]);
+        any.push(found.contains(&true));
     }
-    println!("d08 measured: {}% found at the crowded place, {}% at either", share(&first), share(&either));
-    assert!(share(&either) >= 95, "{}%", share(&either));
+    println!("d08 measured: {}% found at the crowded place, {}% at any", share(&first), share(&any));
+    assert!(share(&any) >= 95, "{}%", share(&any));
     drop(lying);
 }
