@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn record(count: usize, length: usize) -> AddressRecord {
-        let address = Address::new(&format!("/{}", "a".repeat(length - 1))).unwrap();
+        let address = Address::new(&format!("/{}", "a".repeat(length.saturating_sub(1)))).unwrap();
         AddressRecord { version: u64::MAX, peer: PeerId::new([7; 38]), addresses: vec![address; count] }
     }
 

@@ -33,7 +33,7 @@ impl Alice {
 }
 
 fn record(addresses: usize, length: usize) -> AddressRecord {
-    let address = Address::new(&format!("/{}", "a".repeat(length - 1))).unwrap();
+    let address = Address::new(&format!("/{}", "a".repeat(length.saturating_sub(1)))).unwrap();
     AddressRecord { version: 5, peer: PeerId::new([4; 38]), addresses: vec![address; addresses] }
 }
 

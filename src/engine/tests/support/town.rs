@@ -77,6 +77,9 @@ impl Read for Torn<'_> {
     }
 }
 
+/// What anybody put under each key, and until when it is there.
+pub(crate) type HashTable = BTreeMap<RecordKey, Vec<(Timestamp, Vec<u8>)>>;
+
 #[derive(Clone)]
 pub(crate) struct Town {
     pub(crate) now: Timestamp,
@@ -101,8 +104,8 @@ pub(crate) struct Town {
     pub(crate) moved: BTreeMap<usize, Address>,
     /// By how much clocks are ahead.
     pub(crate) ahead: BTreeMap<usize, Span>,
-    /// What anybody put into the hash table, and until when it is there; nothing where there is no table.
-    pub(crate) hash_table: Option<BTreeMap<RecordKey, Vec<(Timestamp, Vec<u8>)>>>,
+    /// Nothing where there is no hash table.
+    pub(crate) hash_table: Option<HashTable>,
 }
 
 pub(crate) fn peer(who: usize) -> PeerId {
