@@ -17,7 +17,7 @@ use kinfolk_wire::limits;
 use kinfolk_wire::sigchain::DeviceCertificate;
 use kinfolk_wire::time::{Span, Timestamp};
 
-use super::{deposit, directory, links, prekeys};
+use super::{directory, errands, links, prekeys};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -278,7 +278,7 @@ fn publish(step: &mut Step<'_>, device: &Device, root: &PairRoot, record: &Addre
     let profile = step.profile()?;
     let (keys, own) = (prekeys::device_keys(&profile)?, profile.device);
     let direction = root.direction_key(own, device.device);
-    let today = deposit::day(step.now);
+    let today = errands::day(step.now);
     for day in [today, today.saturating_add(1)] {
         for place in 0..PLACES {
             let spot = Spot { day, place };
@@ -336,7 +336,7 @@ pub(crate) fn look(step: &mut Step<'_>, id: DeviceId) -> Result<(), Refusal> {
     let wait = Span::from_millis(base.as_millis() + chance(step, base).as_millis() / 2);
     finding.looks = finding.looks.saturating_add(1);
     set_look(step, id, finding, wait);
-    let day = deposit::day(step.now);
+    let day = errands::day(step.now);
     ask(step, Search::Look { device: id, day, place: 0, is_ahead: false, has_found: false })
 }
 
