@@ -1,7 +1,7 @@
 //! A contact's record put into and found in a hash table of two hundred nodes, beside one question to one node.
 //!
 //! `cargo bench -p kinfolk-net --bench finding`. All nodes run in this process, over loopback, each in a network (/24) of
-//! its own. Time is the clock's: on a busy machine compare ratios, not figures.
+//! its own; `-- 50` takes fifty nodes. Time is the clock's: on a busy machine compare ratios, not figures.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -123,15 +123,16 @@ async fn run() {
     let trip = show("one question to one node", trips);
     one.network.events.close();
 
+    let count: u16 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(NODES);
     let mut nodes = vec![Node::start(40, 0, true, Vec::new()).await];
-    for number in 1..NODES {
+    for number in 1..count {
         // Each begins at another of the first ten.
         let named = nodes[usize::from(number % 10).min(nodes.len() - 1)].named.clone();
         let mut node = Node::start(40, number, true, vec![named]).await;
         node.joined().await;
         nodes.push(node);
     }
-    println!("{NODES} nodes are there after {:.1} s", began.elapsed().as_secs_f64());
+    println!("{count} nodes are there after {:.1} s", began.elapsed().as_secs_f64());
     let mut anna = Node::start(41, 0, false, vec![nodes[3].named.clone()]).await;
     anna.joined().await;
     let mut put = Vec::new();
@@ -147,7 +148,7 @@ async fn run() {
     // Everybody who looks has just started: no connection is there but to one node.
     let (mut cold, mut warm, mut missed) = (Vec::new(), Vec::new(), 0);
     for number in 0..RECORDS / 2 {
-        let begin = nodes[usize::try_from(number * 7 % u64::from(NODES)).unwrap()].named.clone();
+        let begin = nodes[usize::try_from(number * 7 % u64::from(count)).unwrap()].named.clone();
         let mut bea = Node::start(42, u16::try_from(number).unwrap(), false, vec![begin]).await;
         bea.joined().await;
         let asked = Instant::now();
