@@ -100,7 +100,7 @@ async fn catch_up(dir: &Path, conversation: ConversationId, ports: [u16; HOSTS],
 
 fn start(dir: &Path, port: u16) -> Node {
     let listen = vec![Address::new(&apart::address(port)).unwrap()];
-    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false };
+    let network = NetworkConfig { listen, ..NetworkConfig::default() };
     let store = kinfolk_store::open(dir, Unlock::KeyFile).unwrap();
     kinfolk_node::start(store, NodeConfig { network: Some(network) }, SystemClock, SystemEntropy).unwrap()
 }

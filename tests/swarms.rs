@@ -41,9 +41,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 fn network() -> NodeConfig {
     let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1").unwrap()];
-    NodeConfig {
-        network: Some(NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() }),
-    }
+    NodeConfig { network: Some(NetworkConfig { listen, ..NetworkConfig::default() }) }
 }
 
 async fn person(name: &str, backend: Backend) -> Person {

@@ -110,6 +110,13 @@ pub struct Run {
     /// Treat these addresses, as in 127.0.0.0/8, as parts of the open internet: for networks cut off from it [repeatable]
     #[arg(long, value_name = "RANGE", hide = true)]
     pub also_global: Vec<String>,
+    /// Answer questions to the hash table, in which contacts leave for each other where they are: for a node that
+    /// stays on and is reached from outside
+    #[arg(long)]
+    pub dht_server: bool,
+    /// Take nodes at private addresses into the hash table too: for a network that is not the Internet
+    #[arg(long)]
+    pub dht_private: bool,
     /// Where the local API listens, on the loopback interface only [default: any free port of 127.0.0.1]
     #[arg(long, value_name = "IP:PORT", value_parser = parse_loopback)]
     pub api: Option<SocketAddr>,

@@ -61,11 +61,19 @@ pub enum Label {
     MeetPrekeys,
     /// Derives the key of the requests that are left there for them.
     MeetRequests,
+    /// Signs an address record.
+    AddressRecord,
+    /// Names the place of an address record in the hash table.
+    Rendezvous,
+    /// Derives the key of the seal around it.
+    RecordSeal,
+    /// Derives the nonce of that seal.
+    RecordNonce,
 }
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -93,11 +101,23 @@ impl Label {
         Self::CarriedNumber,
         Self::MeetPrekeys,
         Self::MeetRequests,
+        Self::AddressRecord,
+        Self::Rendezvous,
+        Self::RecordSeal,
+        Self::RecordNonce,
     ];
 
     /// Those that sign.
-    pub const SIGNATURES: [Self; 7] =
-        [Self::Genesis, Self::Entry, Self::NewDevice, Self::Bundle, Self::OneTimePrekey, Self::Invite, Self::Hello];
+    pub const SIGNATURES: [Self; 8] = [
+        Self::Genesis,
+        Self::Entry,
+        Self::NewDevice,
+        Self::Bundle,
+        Self::OneTimePrekey,
+        Self::Invite,
+        Self::Hello,
+        Self::AddressRecord,
+    ];
 
     /// The bytes.
     #[must_use]
@@ -130,6 +150,10 @@ impl Label {
             Self::CarriedNumber => b"kinfolk/1 carried number",
             Self::MeetPrekeys => b"kinfolk/1 meet prekeys",
             Self::MeetRequests => b"kinfolk/1 meet requests",
+            Self::AddressRecord => b"kinfolk/1 address record",
+            Self::Rendezvous => b"kinfolk/1 rendezvous",
+            Self::RecordSeal => b"kinfolk/1 record seal",
+            Self::RecordNonce => b"kinfolk/1 record nonce",
         }
     }
 }

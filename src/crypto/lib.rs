@@ -13,6 +13,7 @@
 //! | [`session`] | encrypt and decrypt, one pair of devices | docs/protocol/04-ratchet.md |
 //! | [`ratchet`] | the double ratchet and the post-quantum ratchet beside it | docs/protocol/04-ratchet.md |
 //! | [`mailbox`], [`tokens`] | tags, seals and stamps of what waits at a mailbox host; blind tokens | docs/protocol/07-mailbox.md |
+//! | [`rendezvous`] | where a device's addresses lie in the hash table, and the seal around them | docs/protocol/10-finding.md |
 //! | [`aead`], [`kdf`], [`dh`], [`kem`], [`sign`], [`pad`], [`label`], [`secret`] | the primitives as this program uses them | docs/protocol/01-encoding.md |
 //!
 //! Rules that hold everywhere: an all-zero Diffie-Hellman result is refused; what is signed begins with a label of its
@@ -33,6 +34,7 @@ pub mod mailbox;
 pub mod pad;
 pub mod prekeys;
 pub mod ratchet;
+pub mod rendezvous;
 pub mod secret;
 pub mod session;
 pub mod sign;

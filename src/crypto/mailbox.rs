@@ -19,7 +19,7 @@ const NONCE: usize = 24;
 pub const SEAL: usize = 1 + NONCE + TAG + 1;
 
 /// `K_dir`: what goes from one device to another. It wipes when dropped.
-pub struct DirectionKey(Key);
+pub struct DirectionKey(pub(crate) Key);
 
 /// One place at one host: where the envelope with a number lies if it is deposited on a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

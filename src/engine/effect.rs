@@ -2,9 +2,10 @@
 //! one twice harms nothing.
 
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::ids::{PeerId, RecordKey};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::mailbox;
+use kinfolk_wire::time::Span;
 
 use crate::event::Notice;
 use crate::input::{AskId, Delivery};
@@ -73,6 +74,31 @@ pub enum Effect {
     },
     /// Answer somebody who asked this node as a mailbox.
     Answer(AskId, Vec<u8>),
+    /// Put something into the hash table.
+    Publish {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Under which key.
+        key: RecordKey,
+        /// What.
+        value: Vec<u8>,
+        /// For how long.
+        lifetime: Span,
+    },
+    /// Look for something in the hash table.
+    Find {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Under which key.
+        key: RecordKey,
+    },
+    /// Somebody whom this person knows is this peer: it may enter the hash table's list of nodes, where it serves.
+    Introduce {
+        /// The peer.
+        peer: PeerId,
+        /// Where it is.
+        addresses: Vec<Address>,
+    },
     /// Tell the faces.
     Notify(Notice),
 }

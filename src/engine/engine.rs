@@ -25,7 +25,7 @@ use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
-use crate::services::{by_hand, collect, directory, flow, host, links, outbox, prekeys, tokens};
+use crate::services::{by_hand, collect, directory, finding, flow, host, links, outbox, prekeys, tokens};
 use crate::step::{Rejection, Step};
 use crate::store::{
     Alarm, Changes, ContactState, Key, KeyMaterial, Listening, MessageState, Profile, Read, ReadError, Scan,
@@ -166,6 +166,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     step.profile()?;
     links::dial_everybody(step)?;
     asking::try_all(step)?;
+    finding::start(step)?;
     collect::poll_now(step)?;
     alarms::notice_clock_set_back(step)
 }
@@ -243,6 +244,10 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
             asking::discovered(step, peer, &addresses)
         }
         Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
+        Report::Joined => finding::joined(step),
+        Report::NotJoined(tried) => finding::not_joined(step, tried),
+        Report::Published(request, copies) => finding::published(step, request, copies),
+        Report::Found(request, values) => finding::found(step, request, &values),
         Report::Asked { ask, body } => host::asked(step, ask, &body),
         Report::Answered(request, body) => arrivals::answered(step, request, Some(&body)),
         Report::Unanswered(request) => arrivals::answered(step, request, None),
@@ -280,6 +285,7 @@ fn listening(step: &mut Step<'_>, address: &Address, there: bool) -> Result<(), 
     }
     step.put(Key::Listening, listening);
     step.mention(Event::Listening);
+    finding::moved(step)?;
     for contact in directory::connected_contacts(step)? {
         for device in contact.devices {
             if step.has(&Key::LinkOf(device))? {

@@ -35,6 +35,9 @@ pub enum Event {
     /// A mailbox host gave answers that were none, and is no longer one of ours.
     #[n(9)]
     MailboxDropped(#[n(0)] PeerId),
+    /// Whether there is a node of the hash table to ask has changed, or which were tried in vain. Never kept.
+    #[n(20)]
+    HashTable,
 }
 
 /// Where a line stands: enough to read it.

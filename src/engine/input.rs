@@ -10,6 +10,7 @@ use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
 use crate::effect::RequestId;
+use crate::store::Tried;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +197,14 @@ pub enum Report {
     Answered(RequestId, Vec<u8>),
     /// A host was not reached, or did not answer.
     Unanswered(RequestId),
+    /// There is a node of the hash table to ask.
+    Joined,
+    /// There is none. Of those that the person named to begin with, these were tried in vain.
+    NotJoined(Vec<Tried>),
+    /// Something was put into the hash table, at so many nodes.
+    Published(RequestId, u32),
+    /// What lies in the hash table under a key that was asked for: whatever anybody put there.
+    Found(RequestId, Vec<Vec<u8>>),
     /// A peer was seen on the local network.
     Discovered {
         /// The peer.

@@ -12,8 +12,8 @@ use kinfolk_wire::time::Timestamp;
 use crate::event::{Event, MessagePlace};
 use crate::lookalikes::{Lookalikes, NameWarning};
 use crate::store::{
-    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, OutboxItem, Post, Profile,
-    Read, ReadError, Record, Row, Scan, Scanned, Table,
+    Contact, ContactState, Conversation, Counters, Events, HashTable, Key, Listening, Message, MessageState,
+    OutboxItem, Post, Profile, Read, ReadError, Record, Row, Scan, Scanned, Table,
 };
 
 /// How many contacts there may be.
@@ -362,6 +362,14 @@ pub fn last_event(read: &dyn Read) -> Result<u64, ReadError> {
 /// [`ReadError`].
 pub fn listening(read: &dyn Read) -> Result<Listening, ReadError> {
     Ok(find(read, &Key::Listening)?.unwrap_or_default())
+}
+
+/// Whether there is a node of the hash table to ask, and which were tried in vain.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn hash_table(read: &dyn Read) -> Result<HashTable, ReadError> {
+    Ok(find(read, &Key::HashTable)?.unwrap_or_default())
 }
 
 /// How many peers are connected.

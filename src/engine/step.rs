@@ -42,6 +42,8 @@ pub enum Rejection {
     Order,
     /// Tokens that are not under the key that was announced, or are of no host that was named.
     Tokens,
+    /// Something in the hash table that the contact did not write for this device, on this day.
+    Record,
     /// It was due, and a record that it needs cannot be read.
     Damaged,
 }
@@ -62,6 +64,7 @@ impl Rejection {
             Self::Misplaced => "misplaced",
             Self::Order => "order",
             Self::Tokens => "tokens",
+            Self::Record => "record",
             Self::Damaged => "damaged",
         }
     }
@@ -325,6 +328,7 @@ mod tests {
             Rejection::Misplaced,
             Rejection::Order,
             Rejection::Tokens,
+            Rejection::Record,
             Rejection::Damaged,
         ];
         for rejection in all {

@@ -24,9 +24,10 @@ use crate::command::{Command, CommandReceiver, Reply, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
+use crate::protocols::kad::{self, Finder, Job};
 use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::{kad, ping, punch, upnp};
+use crate::protocols::{identify, ping, punch, upnp};
 use crate::reach::Reach;
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
@@ -62,6 +63,7 @@ pub(crate) struct Actor {
     reach: Reach,
     desk: Desk<InboundRequestId, Channel>,
     visits: Visits,
+    finder: Finder,
     close: Duration,
 }
 
@@ -76,6 +78,7 @@ impl Actor {
         swarm: Swarm<Behaviour>,
         local: PeerId,
         config: &Config,
+        bootstrap: &[kad::Named],
         reach: Reach,
         commands: CommandReceiver,
         events: mpsc::Sender<Event>,
@@ -92,6 +95,7 @@ impl Actor {
             attempts: HashMap::new(),
             neighbours: Neighbours::default(),
             reach,
+            finder: Finder::new(config.dht_server, config.dht_private, bootstrap),
             close: config.deadlines.close,
         }
     }
@@ -107,6 +111,7 @@ impl Actor {
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
         let (gathered, unanswered, unreached) = (self.neighbours.due(), self.desk.due(), self.reach.due());
+        let unjoined = self.finder.due();
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -138,6 +143,9 @@ impl Actor {
             event = self.swarm.select_next_some(), if quiet => self.on_swarm(event),
             () = tokio::time::sleep_until(unanswered.unwrap_or_else(Instant::now)), if unanswered.is_some() => {
                 self.desk.drop_due(Instant::now());
+            }
+            () = tokio::time::sleep_until(unjoined.unwrap_or_else(Instant::now)), if unjoined.is_some() => {
+                self.finder.begin_again(&mut self.swarm.behaviour_mut().kad);
             }
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
@@ -175,9 +183,41 @@ impl Actor {
                     self.reach.contact(node, is_one);
                 }
             }
+            Command::Publish { request, key, value, lifetime } => {
+                self.search(Job::Publish { request, key, value, lifetime });
+            }
+            Command::Find { request, key } => self.search(Job::Find { request, key }),
+            Command::Introduce { peer, addresses } => self.introduce(peer, &addresses),
             Command::Disconnect { peer } => self.disconnect(peer),
             // These come by the other lanes, or by the bell.
             Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Answer { .. } | Command::Shutdown => {}
+        }
+    }
+
+    fn search(&mut self, job: Job) {
+        let refused = self.finder.ask(&mut self.swarm.behaviour_mut().kad, job);
+        refused.into_iter().for_each(|event| self.upward.push(event));
+    }
+
+    fn introduce(&mut self, peer: PeerId, addresses: &[Address]) {
+        if let Some(node) = identity::to_libp2p(&peer) {
+            let places = address::vouched(addresses, node);
+            self.finder.introduce(&mut self.swarm.behaviour_mut().kad, node, places);
+        }
+    }
+
+    fn on_table(&mut self, event: libp2p::kad::Event) {
+        let told = self.finder.on_event(&mut self.swarm.behaviour_mut().kad, event);
+        told.into_iter().for_each(|event| self.upward.push(event));
+    }
+
+    fn on_identify(&mut self, event: &libp2p::identify::Event) {
+        identify::on_event(event);
+        let libp2p::identify::Event::Received { connection_id, peer_id, info } = event else { return };
+        let table = &mut self.swarm.behaviour_mut().kad;
+        let places = self.finder.says(table, *peer_id, *connection_id, &info.protocols, &info.listen_addrs);
+        if let Ok(connection) = self.make_connection(Some(*peer_id), places) {
+            self.finder.reaching(*peer_id, connection);
         }
     }
 
@@ -245,8 +285,16 @@ impl Actor {
                 self.connection_failed(node, connection_id, &error);
             }
             SwarmEvent::IncomingConnectionError { error, .. } => tracing::debug!(%error, "a connection was not taken"),
-            SwarmEvent::NewListenAddr { listener_id, address } => self.reach.listening(listener_id, &address),
-            SwarmEvent::ExpiredListenAddr { address, .. } => self.reach.not_listening(&address),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                if self.finder.is_shown(&address) {
+                    self.swarm.add_external_address(address.clone());
+                }
+                self.reach.listening(listener_id, &address);
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.swarm.remove_external_address(&address);
+                self.reach.not_listening(&address);
+            }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => self.listener_closed(listener_id, reason),
             SwarmEvent::ListenerError { error, .. } => tracing::debug!(%error, "listener"),
             other => tracing::trace!(?other, "swarm"),
@@ -257,9 +305,12 @@ impl Actor {
         match event {
             BehaviourEvent::Direct(outcome) => self.on_stream(outcome),
             BehaviourEvent::Ping(event) => self.on_ping(event),
-            BehaviourEvent::Kad(event) => kad::on_event(&mut self.swarm.behaviour_mut().kad, event),
+            BehaviourEvent::Kad(event) => self.on_table(event),
             BehaviourEvent::Mdns(event) => self.neighbours.on_event(event, Instant::now()),
-            BehaviourEvent::Identify(event) => self.on_identified(&event),
+            BehaviourEvent::Identify(event) => {
+                self.on_identified(&event);
+                self.on_identify(&event);
+            }
             BehaviourEvent::Ask(found) => self.on_found(found),
             BehaviourEvent::Punch(event) => punch::on_event(&event),
             BehaviourEvent::Mapper(event) => {
@@ -325,6 +376,7 @@ impl Actor {
 
     fn connected(&mut self, node: libp2p::PeerId, connection: ConnectionId, at: &Multiaddr) {
         self.attempts.remove(&connection);
+        self.finder.connected(connection, node, at);
         let (Some(peer), Some(address)) = (identity::from_libp2p(&node), address::write(at)) else {
             self.swarm.close_connection(connection);
             return;
@@ -342,6 +394,7 @@ impl Actor {
         tracing::debug!(%node, ?cause, "connection closed");
         self.desk.closed(connection);
         self.reach.closed(connection);
+        self.finder.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
         let actions = self.peers.connection_closed(peer, connection);
         self.act(actions);
@@ -349,6 +402,7 @@ impl Actor {
 
     fn connection_failed(&mut self, node: libp2p::PeerId, connection: ConnectionId, error: &DialError) {
         tracing::debug!(%node, %error, "not connected");
+        self.finder.not_reached(&node, connection, &dial_failure(error).to_string());
         let Some(peer) = identity::from_libp2p(&node) else { return };
         let places = self.attempts.remove(&connection).unwrap_or_default();
         let again = match error {

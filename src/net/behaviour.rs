@@ -8,7 +8,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, connection_limits, memory_connection_limits, ping, relay};
 use tokio::sync::watch;
 
-use crate::address::{Global, Place};
+use crate::address::Global;
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
@@ -39,7 +39,7 @@ pub(crate) struct Behaviour {
 impl Behaviour {
     pub(crate) fn new(
         config: &Config,
-        bootstrap: &[(PeerId, Place)],
+        bootstrap: &[protocols::kad::Named],
         key: PublicKey,
         circuits: relay::client::Behaviour,
         contacts: &watch::Receiver<BTreeSet<PeerId>>,
@@ -54,7 +54,7 @@ impl Behaviour {
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.limits.memory),
             ping: protocols::ping::behaviour(&config.deadlines),
             identify: protocols::identify::behaviour(key),
-            kad: protocols::kad::behaviour(local, config.dht_server, bootstrap),
+            kad: protocols::kad::behaviour(local, config.dht_server, config.dht_private, bootstrap),
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
             mailbox: protocols::mailbox::answering(&config.deadlines),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::ids::{PeerId, RecordKey};
 use kinfolk_wire::invite::Address;
 use tokio::sync::{Notify, mpsc};
 
@@ -98,6 +99,31 @@ pub enum Command {
         /// Whether it is one.
         is_one: bool,
     },
+    /// Put a value into the distributed hash table. Ends in [`Event::Published`](crate::Event::Published).
+    Publish {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Under which key.
+        key: RecordKey,
+        /// One of [`SIZES`](kinfolk_wire::address_record::SIZES) bytes; others keep nothing else.
+        value: Vec<u8>,
+        /// For how long.
+        lifetime: Duration,
+    },
+    /// Look for what lies in the distributed hash table. Ends in [`Event::Found`](crate::Event::Found).
+    Find {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Under which key.
+        key: RecordKey,
+    },
+    /// A contact is this node: where it serves the distributed hash table, it is one to begin with.
+    Introduce {
+        /// Which.
+        peer: PeerId,
+        /// Where it says it is; at most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
+        addresses: Vec<Address>,
+    },
     /// Close the stream and every connection to a node; answers given before this one still leave.
     Disconnect {
         /// To whom.
@@ -140,6 +166,13 @@ impl fmt::Debug for Command {
             }
             Self::Contact { peer, is_one } => {
                 f.debug_struct("Contact").field("peer", peer).field("is_one", is_one).finish()
+            }
+            Self::Publish { request, value, .. } => {
+                f.debug_struct("Publish").field("request", request).field("bytes", &value.len()).finish()
+            }
+            Self::Find { request, .. } => f.debug_struct("Find").field("request", request).finish(),
+            Self::Introduce { peer, addresses } => {
+                f.debug_struct("Introduce").field("peer", peer).field("addresses", &addresses.len()).finish()
             }
             Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
             Self::Shutdown => f.write_str("Shutdown"),
@@ -224,6 +257,9 @@ impl CommandSender {
             | Command::Send { .. }
             | Command::Ask { .. }
             | Command::Contact { .. }
+            | Command::Publish { .. }
+            | Command::Find { .. }
+            | Command::Introduce { .. }
             | Command::Disconnect { .. }) => self.work.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
                 mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),

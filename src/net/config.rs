@@ -23,6 +23,9 @@ pub struct Config {
     pub dht_server: bool,
     /// How to be reached from outside.
     pub reach: Reach,
+    /// Whether nodes that the distributed hash table names are dialled, and shown to others, at private and loopback
+    /// addresses too: for a network that is not the internet.
+    pub dht_private: bool,
     /// How many, how much.
     pub limits: Limits,
     /// How long.
@@ -40,6 +43,7 @@ impl Config {
             bootstrap: Vec::new(),
             dht_server: false,
             reach: Reach::default(),
+            dht_private: false,
             limits: Limits::default(),
             deadlines: Deadlines::default(),
         }

@@ -109,6 +109,27 @@ pub enum Event {
         /// Why.
         reason: AskFailure,
     },
+    /// There is a node of the distributed hash table to ask.
+    Joined,
+    /// There is none.
+    NotJoined {
+        /// The nodes that the person named to begin with, none of which was of use.
+        tried: Vec<Unreached>,
+    },
+    /// A value was put into the distributed hash table.
+    Published {
+        /// Which.
+        request: RequestId,
+        /// How many nodes say that they keep it; those may lie.
+        copies: u32,
+    },
+    /// What lies in the distributed hash table under a key. Anybody can put anything there.
+    Found {
+        /// What was asked.
+        request: RequestId,
+        /// Each once, at most 64; of [`SIZES`](kinfolk_wire::address_record::SIZES) bytes, not looked at.
+        values: Vec<Vec<u8>>,
+    },
     /// A node shows itself on the local network. Anybody there can claim this, so the addresses have been filtered
     /// and only a node that is known should be dialled.
     Discovered {
@@ -158,6 +179,14 @@ impl fmt::Debug for Event {
             Self::Unanswered { request, reason } => {
                 f.debug_struct("Unanswered").field("request", request).field("reason", reason).finish()
             }
+            Self::Joined => f.write_str("Joined"),
+            Self::NotJoined { tried } => f.debug_struct("NotJoined").field("tried", tried).finish(),
+            Self::Published { request, copies } => {
+                f.debug_struct("Published").field("request", request).field("copies", copies).finish()
+            }
+            Self::Found { request, values } => {
+                f.debug_struct("Found").field("request", request).field("values", &values.len()).finish()
+            }
             Self::Discovered { peer, addresses } => {
                 f.debug_struct("Discovered").field("peer", peer).field("addresses", addresses).finish()
             }
@@ -182,6 +211,15 @@ pub struct Reachability {
     pub mapped: Option<Address>,
     /// Whether this node relays for its contacts.
     pub relaying: bool,
+}
+
+/// A node that the person named to begin with, and that was of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// As the person named it.
+    pub address: Address,
+    /// What was wrong, in words.
+    pub reason: String,
 }
 
 /// Why a dial came to nothing.

@@ -29,6 +29,12 @@ impl<B> Filtered<B> {
         self.vouched.push((peer, address));
     }
 
+    /// Lets the addresses of one node through, and no others of it that were before.
+    pub(crate) fn vouch_for(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        self.vouched.retain(|(node, _)| *node != peer);
+        self.vouched.extend(addresses.into_iter().map(|address| (peer, address)));
+    }
+
     pub(crate) fn inner(&mut self) -> &mut B {
         &mut self.inner
     }

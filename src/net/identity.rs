@@ -11,6 +11,12 @@ pub fn peer_id(network_key: &[u8; 32]) -> PeerId {
     PeerId::new(ed25519_bytes(&public).unwrap_or([0; PeerId::LENGTH]))
 }
 
+/// The text by which people name a node, behind `/p2p/` in an address; nothing for bytes that are no key's.
+#[must_use]
+pub fn node_name(peer: &PeerId) -> Option<String> {
+    to_libp2p(peer).map(|node| node.to_base58())
+}
+
 #[allow(clippy::expect_used, reason = "only another length than 32 is refused, and the type holds 32")]
 pub(crate) fn keypair(network_key: &[u8; 32]) -> Keypair {
     let mut seed = Zeroizing::new(*network_key);

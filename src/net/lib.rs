@@ -42,7 +42,6 @@ mod upward;
 use std::collections::BTreeSet;
 
 use kinfolk_wire::limits;
-use libp2p::PeerId;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -50,14 +49,13 @@ use tokio::task::JoinHandle;
 pub use actor::Stopped;
 pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
 pub use config::{Config, Deadlines, Limits, Reach as ReachConfig, Relayed};
-pub use event::{AskFailure, DialFailure, Event, Reachability};
-pub use identity::peer_id;
+pub use event::{AskFailure, DialFailure, Event, Reachability, Unreached};
+pub use identity::{node_name, peer_id};
 pub use kinfolk_wire::direct::Role;
 pub use range::{IpRange, NotARange};
 pub use transports::StartError;
 
 use crate::actor::Actor;
-use crate::address::Place;
 use crate::behaviour::Behaviour;
 use crate::reach::Reach;
 
@@ -98,13 +96,13 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
     let replies = replies.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers, replies);
     let (events_tx, events) = mpsc::channel(config.limits.events.max(1));
-    let named = bootstrap.iter().map(|(node, _)| *node).collect();
+    let named = bootstrap.iter().map(|(node, ..)| *node).collect();
     let reach = Reach::new(config.reach.clone(), !config.listen.is_empty(), named, contacts);
-    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, reach, receiver, events_tx);
+    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, &bootstrap, reach, receiver, events_tx);
     Ok(Network { commands, events, task: runtime.spawn(actor.run()) })
 }
 
-fn named_node(address: &kinfolk_wire::invite::Address) -> Option<(PeerId, Place)> {
+fn named_node(address: &kinfolk_wire::invite::Address) -> Option<protocols::kad::Named> {
     let place = address::read(address)?;
-    Some((place.peer?, place))
+    Some((place.peer?, place, address.clone()))
 }

@@ -109,6 +109,10 @@ const fn peer_of(report: &Report) -> Option<PeerId> {
     match report {
         Report::Listening(_)
         | Report::NotListening(_)
+        | Report::Joined
+        | Report::NotJoined(_)
+        | Report::Published(..)
+        | Report::Found(..)
         | Report::Asked { .. }
         | Report::Answered(..)
         | Report::Unanswered(_) => None,

@@ -13,7 +13,7 @@ pub struct NodeConfig {
 }
 
 /// How a node joins the network.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NetworkConfig {
     /// Where to listen, as multiaddrs.
     pub listen: Vec<Address>,
@@ -23,6 +23,10 @@ pub struct NetworkConfig {
     pub mdns: bool,
     /// How to be reached from outside, and what to do for contacts there.
     pub reach: kinfolk_net::ReachConfig,
+    /// Whether to answer others' queries of the distributed hash table.
+    pub dht_server: bool,
+    /// Whether the network is not the internet, so that nodes of the hash table may be at private addresses.
+    pub dht_private: bool,
 }
 
 /// Why a profile could not be made.

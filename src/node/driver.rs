@@ -122,6 +122,8 @@ fn join(profile: &Profile, network: crate::config::NetworkConfig) -> Result<Netw
     config.bootstrap = network.bootstrap;
     config.mdns = network.mdns;
     config.reach = network.reach;
+    config.dht_server = network.dht_server;
+    config.dht_private = network.dht_private;
     Ok(kinfolk_net::spawn(config)?)
 }
 

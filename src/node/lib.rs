@@ -29,3 +29,4 @@ mod work;
 pub use config::{NodeConfig, ProfileError, StartError};
 pub use driver::{Created, Failed, Node, create_profile, start};
 pub use handle::{Answer, CommandError, Counters, Handle, Reachability, Stopped};
+pub use kinfolk_net::node_name;

@@ -1,8 +1,11 @@
 //! The network's words in the engine's, and back.
 
+use std::time::Duration;
+
 use kinfolk_engine::Effect;
 use kinfolk_engine::effect::RequestId;
 use kinfolk_engine::input::{AskId, Delivery, Report};
+use kinfolk_engine::store::Tried;
 use kinfolk_net::{Command, Event};
 use kinfolk_wire::mailbox::{Refused, Reply};
 
@@ -43,6 +46,14 @@ pub(crate) fn report(event: Event) -> Option<Report> {
             tracing::debug!(request = request.0, %reason, "a mailbox gave no answer");
             Report::Unanswered(RequestId(request.0))
         }
+        Event::Joined => Report::Joined,
+        Event::NotJoined { tried } => {
+            tracing::warn!(nodes = tried.len(), "no node of the hash table answers; `status` tells which were tried");
+            let tried = tried.into_iter();
+            Report::NotJoined(tried.map(|node| Tried { address: node.address, reason: node.reason }).collect())
+        }
+        Event::Published { request, copies } => Report::Published(RequestId(request.0), copies),
+        Event::Found { request, values } => Report::Found(RequestId(request.0), values),
         Event::Discovered { peer, addresses } => Report::Discovered { peer, addresses },
     })
 }
@@ -62,6 +73,12 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
             question(Ask { request, host, addresses, body, group })
         }
         Effect::Answer(ask, body) => Command::Answer { ask: kinfolk_net::AskId(ask.0), body },
+        Effect::Publish { request, key, value, lifetime } => {
+            let lifetime = Duration::from_millis(lifetime.as_millis());
+            Command::Publish { request: kinfolk_net::RequestId(request.0), key, value, lifetime }
+        }
+        Effect::Find { request, key } => Command::Find { request: kinfolk_net::RequestId(request.0), key },
+        Effect::Introduce { peer, addresses } => Command::Introduce { peer, addresses },
         Effect::Notify(_) => return None,
     })
 }
@@ -83,6 +100,10 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
         Command::Send { request, peer, .. } => Some(Report::Lost(peer, RequestId(request.0))),
         Command::Dial { peer, .. } => Some(Report::DialFailed(peer)),
         Command::Ask { request, .. } => Some(Report::Unanswered(RequestId(request.0))),
+        Command::Publish { request, .. } => Some(Report::Published(RequestId(request.0), 0)),
+        Command::Find { request, .. } => Some(Report::Found(RequestId(request.0), Vec::new())),
+        // A contact is introduced again with its next hello.
+        Command::Introduce { .. } => None,
         // The other side sends again what was not acknowledged, and asks again what was not answered; a stalled link is
         // given up again later; whose device a node is comes again with its next hello.
         Command::Acknowledge { .. }

@@ -93,6 +93,7 @@ fn start(store: Store, network: NetworkConfig) -> Result<Node, Failure> {
         StartError::Network(kinfolk_net::StartError::InUse { .. }) => failed("address_in_use", error.to_string()),
         StartError::Network(
             kinfolk_net::StartError::NotAnAddress { .. }
+            | kinfolk_net::StartError::NotANode { .. }
             | kinfolk_net::StartError::NotHere { .. }
             | kinfolk_net::StartError::NotAllowed { .. },
         ) => failed("invalid_address", error.to_string()),
@@ -107,7 +108,9 @@ fn network(run: &Run, settings: &Settings, peer: PeerId) -> Result<NetworkConfig
     let listen = if listen.is_empty() { default_listen(peer) } else { parse(&listen)? };
     let bootstrap = parse(&said(&run.bootstrap, &settings.bootstrap))?;
     let mdns = !run.no_mdns && settings.mdns.unwrap_or(true);
-    Ok(NetworkConfig { listen, bootstrap, mdns, reach: reach(run, settings)? })
+    let dht_server = run.dht_server || settings.dht_server.unwrap_or(false);
+    let dht_private = run.dht_private || settings.dht_private.unwrap_or(false);
+    Ok(NetworkConfig { listen, bootstrap, mdns, dht_server, dht_private, reach: reach(run, settings)? })
 }
 
 fn reach(run: &Run, settings: &Settings) -> Result<ReachConfig, Failure> {

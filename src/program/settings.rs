@@ -19,6 +19,7 @@ use super::failed;
 /// over_relays = true                            # be reached over contacts that relay, where it cannot
 /// punch = true                                  # try to go straight where two nodes meet over a relay
 /// upnp = true                                   # ask the router to map ports
+/// dht_server = false                            # answer questions to the hash table
 /// api = "127.0.0.1:0"
 /// ```
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) punch: Option<bool>,
     /// Whether to ask the router to map ports.
     pub(crate) upnp: Option<bool>,
+    /// Whether to answer others' questions to the hash table.
+    pub(crate) dht_server: Option<bool>,
+    /// Whether nodes of the hash table may be at private addresses.
+    pub(crate) dht_private: Option<bool>,
     /// Where the local API listens.
     pub(crate) api: Option<std::net::SocketAddr>,
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::contact::Contact;
 use crate::mailbox::Custodian;
 use crate::message::{Message, MessageState};
+use crate::status::HashTable;
 
 /// The request header that says where a stream of events is to be resumed.
 pub const LAST_EVENT_ID: &str = "last-event-id";
@@ -77,6 +78,8 @@ pub enum What {
     },
     /// A mailbox answered with what was none of what had been left there, again and again: it is named no longer.
     MailboxDropped(Custodian),
+    /// A node of the hash table answers now, or none does any more. Never numbered.
+    HashTable(HashTable),
     /// Events are missing before this one: the log no longer goes back to where it was asked for. Read everything anew;
     /// the stream goes on after `seq`.
     Reset,
@@ -84,7 +87,7 @@ pub enum What {
 
 impl What {
     /// The names of all events, as `event` has them.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "message_added",
         "message_changed",
         "message_damaged",
@@ -94,6 +97,7 @@ impl What {
         "session_reset",
         "peer_online",
         "mailbox_dropped",
+        "hash_table",
         "reset",
     ];
 
@@ -110,6 +114,7 @@ impl What {
             Self::SessionReset { .. } => "session_reset",
             Self::PeerOnline { .. } => "peer_online",
             Self::MailboxDropped(_) => "mailbox_dropped",
+            Self::HashTable(_) => "hash_table",
             Self::Reset => "reset",
         }
     }

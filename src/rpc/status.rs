@@ -18,8 +18,12 @@ pub struct Status {
     pub display_name: String,
     /// Where this node listens, as multiaddrs; empty while it runs without a network.
     pub addresses: Vec<String>,
+    /// What others write behind an address and `/p2p/` to begin at this node; empty where its key has no such name.
+    pub node: String,
     /// Whether others can reach it.
     pub reachability: Reachability,
+    /// Whether there is anybody to ask where contacts are.
+    pub hash_table: HashTable,
     /// How many peers are connected.
     pub peers: u64,
     /// How many contacts there are.
@@ -34,6 +38,24 @@ pub struct Status {
     pub seq: u64,
     /// The version of the program.
     pub version: String,
+}
+
+/// The hash table in which contacts leave for each other where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HashTable {
+    /// Whether a node of it answers.
+    pub joined: bool,
+    /// Nodes that this one was to begin with, where none of them is of use.
+    pub tried: Vec<Tried>,
+}
+
+/// A node that was tried in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Tried {
+    /// Its multiaddr, as it was named.
+    pub address: String,
+    /// What was wrong.
+    pub reason: String,
 }
 
 /// Whether others can reach a node.

@@ -434,7 +434,12 @@ impl Town {
                     self.known.insert(place.id);
                 }
             }
-            Effect::Notify(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
+            Effect::Notify(_)
+            | Effect::Answer(..)
+            | Effect::Contact { .. }
+            | Effect::Publish { .. }
+            | Effect::Find { .. }
+            | Effect::Introduce { .. } => {}
         }
     }
 

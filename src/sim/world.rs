@@ -442,7 +442,13 @@ impl World {
             }
             Effect::Notify(Notice { event: Event::SessionReset(_), .. }) => self.people.resets += 1,
             Effect::Ask { request, host, body, .. } => self.ask_host(node, request, host, &body.encode()),
-            Effect::Notify(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
+            // There is no hash table in these worlds, and no engine is told of one.
+            Effect::Notify(_)
+            | Effect::Answer(..)
+            | Effect::Contact { .. }
+            | Effect::Publish { .. }
+            | Effect::Find { .. }
+            | Effect::Introduce { .. } => {}
         }
     }
 }

@@ -131,6 +131,11 @@ id!(
     MailboxTag, 16
 );
 id!(
+    /// Where an address record lies in the hash table: made from a pair's secret and the day, and random to everybody
+    /// else.
+    RecordKey, 32
+);
+id!(
     /// A point of the prime-order group ristretto255, compressed (RFC 9496).
     GroupElement, 32
 );

@@ -19,10 +19,12 @@
 //! | [`content`] | what a person or a node says inside the seal | docs/protocol/05-content.md |
 //! | [`direct`] | frames of `/kinfolk/direct/1` | docs/protocol/06-direct.md |
 //! | [`mailbox`] | requests and replies of `/kinfolk/mailbox/1` | docs/protocol/07-mailbox.md |
+//! | [`address_record`] | where a device can be reached, for one contact's device | docs/protocol/10-finding.md |
 //! | [`carried`] | bundles: envelopes that travel by hand | docs/protocol/08-bundle.md |
 //!
 //! Every decoder checks a length before it allocates, refuses what is left over, and names what it expected.
 
+pub mod address_record;
 pub mod bundle;
 pub mod carried;
 pub mod codec;

@@ -1100,6 +1100,61 @@ def check_mailbox():
     same("kinds of contents", {told["body"]["kind"] for told in file["contents"]}, {37, 38, 39, 40})
 
 
+# ---------------------------------------------------------------- page 10: finding each other
+
+RECORDS = [768, 2560]
+
+
+class Spot:
+    """A place of the hash table for what one device says to another of its addresses, on one day."""
+
+    def __init__(self, k_dir, day, place):
+        self.k_dir, spot = k_dir, u32(day) + u8(place)
+        self.key = hmac(k_dir, b"kinfolk/1 rendezvous" + spot)
+        self.seal_key = hkdf(b"", k_dir, b"kinfolk/1 record seal" + spot, 32)
+
+    def seal(self, dsk, recipient, record):
+        signed = sign(dsk, b"kinfolk/1 address record", recipient + record) + record
+        self.nonce = hmac(self.k_dir, b"kinfolk/1 record nonce" + self.key + signed)[:24]
+        size = next(size for size in RECORDS if size >= len(signed) + 42)
+        padded = signed + b"\x80"
+        padded += bytes(size - 41 - len(padded))
+        return b"\x01" + self.nonce + xaead(self.seal_key, self.nonce, padded, self.key)
+
+
+def check_finding():
+    file = load("finding.json")
+    pair_root, sizes, keys = h(file["pair_root"]), set(), set()
+    devices = []
+    for told in file["devices"]:
+        dsk, dik = h(told["dsk_private"]), h(told["dik_private"])
+        public = ed25519_public(dsk) + x25519_public(dik)
+        device = sha256(b"kinfolk/1 dev id" + public)[:16]
+        same("device id", device, h(told["device"]))
+        devices.append((device, dsk, ed25519_public(dsk)))
+    for told in file["records"]:
+        device, dsk, dsk_public = devices[told["sender"]]
+        recipient = devices[1 - told["sender"]][0]
+        k_dir = hmac(pair_root, device + recipient)
+        same("K_dir", k_dir, h(told["k_dir"]))
+        record = cbor({0: told["version"], 1: h(told["peer"]), 2: told["addresses"]})
+        same("record", record, h(told["record"]))
+        for at in told["at"]:
+            spot = Spot(k_dir, at["day"], at["place"])
+            same("key of the hash table", spot.key, h(at["key"]))
+            same("seal key", spot.seal_key, h(at["seal_key"]))
+            value = spot.seal(dsk, recipient, record)
+            same("nonce", spot.nonce, h(at["nonce"]))
+            same_long("value", value, at["value"])
+            opened = xaead_open(spot.seal_key, value[1:25], value[25:], spot.key).rstrip(b"\x00")[:-1]
+            same("record within", opened[64:], record)
+            verify(dsk_public, b"kinfolk/1 address record", recipient + record, opened[:64])
+            sizes.add(len(value))
+            keys.add(spot.key)
+    same("sizes of values", sorted(sizes), RECORDS)
+    same("keys of four days, three places and both ways", len(keys), 24)
+
+
 # ---------------------------------------------------------------- the primitive that is written here
 
 
@@ -1212,6 +1267,7 @@ CHECKED = (
     check_direct,
     check_mailbox,
     check_bundle,
+    check_finding,
 )
 
 

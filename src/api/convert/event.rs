@@ -101,6 +101,7 @@ fn said<'a>(
         }
         // `status` tells where.
         Event::Listening => None,
+        Event::HashTable => Some(rpc::What::HashTable(super::status::hash_table(read)?)),
         Event::MailboxDropped(peer) => Some(rpc::What::MailboxDropped(custodian(read, *peer, names)?)),
     })
 }

@@ -1,6 +1,6 @@
 use axum::http::StatusCode;
 use kinfolk_engine::query;
-use kinfolk_engine::store::{Profile, Read};
+use kinfolk_engine::store::{Profile, Read, ReadError};
 use kinfolk_node::Reachability;
 use kinfolk_rpc::status as rpc;
 use kinfolk_wire::ids::IdentityId;
@@ -19,6 +19,8 @@ pub(crate) fn status(read: &dyn Read, known: Option<&Reachability>) -> Result<rp
         display_name: profile.name.isolated(),
         reachability: reachability(&addresses, known),
         addresses,
+        node: kinfolk_node::node_name(&profile.peer).unwrap_or_default(),
+        hash_table: hash_table(read)?,
         peers: query::peers(read)?.len() as u64,
         contacts: query::contacts(read)?.len() as u64,
         outbox: query::outbox_len(read)? as u64,
@@ -27,6 +29,14 @@ pub(crate) fn status(read: &dyn Read, known: Option<&Reachability>) -> Result<rp
         seq: query::last_event(read)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+/// Whether a node of the hash table answers, and which were tried.
+pub(crate) fn hash_table(read: &dyn Read) -> Result<rpc::HashTable, ReadError> {
+    let table = query::hash_table(read)?;
+    let tried = table.tried.into_iter();
+    let tried = tried.map(|node| rpc::Tried { address: node.address.to_string(), reason: node.reason }).collect();
+    Ok(rpc::HashTable { joined: table.is_joined, tried })
 }
 
 /// Who this profile is.

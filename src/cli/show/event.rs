@@ -35,6 +35,14 @@ pub(crate) fn line(event: &Event) -> String {
             let peer = short_peer(&mailbox.peer);
             format!("  the mailbox {peer} (of {whose}) gave what nobody had left there, and is yours no longer")
         }
+        What::HashTable(table) if table.joined => "  a node of the hash table answers".to_owned(),
+        What::HashTable(table) => {
+            let tried = table.tried.iter().map(|node| format!("\n    tried {}: {}", node.address, node.reason));
+            format!(
+                "  no node of the hash table answers; contacts who moved are not found there{}",
+                tried.collect::<String>()
+            )
+        }
         What::Reset => "  events are missing here; see kinfolk history and kinfolk contacts".to_owned(),
     }
 }

@@ -18,6 +18,11 @@ pub(crate) fn page(status: &Status) -> String {
     for (number, address) in status.addresses.iter().enumerate() {
         row(if number == 0 { "addresses" } else { "" }, address);
     }
+    row("node", &status.node);
+    row("hash table", if status.hash_table.joined { "joined" } else { "nobody answers" });
+    for node in &status.hash_table.tried {
+        row("", &format!("tried {}: {}", node.address, node.reason));
+    }
     row("contacts", &status.contacts.to_string());
     row("connected", &status.peers.to_string());
     row("to be sent", &status.outbox.to_string());

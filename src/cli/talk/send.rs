@@ -84,7 +84,9 @@ fn tell(sent: &Sent, to: Option<&Contact>, screen: &mut Screen) -> Result<(), Fa
         MessageState::Queued if to.is_some_and(|contact| contact.mailbox_full) => {
             "Queued: their mailboxes are full. It goes when there is room, or when they are online.".to_owned()
         }
-        MessageState::Queued if to.is_some_and(|contact| contact.online) => "On its way: kinfolk history shows when it has arrived.".to_owned(),
+        MessageState::Queued if to.is_some_and(|contact| contact.online) => {
+            "On its way: kinfolk history shows when it has arrived.".to_owned()
+        }
         MessageState::Queued => "Queued: it is sent as soon as they can be reached.".to_owned(),
         MessageState::Sent => format!("Sent{}.", show::mailbox::custody(" (", &sent.custody, ")")),
         MessageState::Delivered => "Delivered.".to_owned(),

@@ -77,6 +77,11 @@ fn the_bundle_vectors_are_what_this_program_makes() {
     freeze("bundle.json", &support::bundle::make());
 }
 
+#[test]
+fn the_finding_vectors_are_what_this_program_makes() {
+    freeze("finding.json", &support::finding::make());
+}
+
 /// Where a Python with the packages `cryptography`, `kyber-py` and `mnemonic` may be: named by the environment, in the
 /// project's own virtual environment, or the system's.
 fn pythons() -> Vec<PathBuf> {

@@ -7,7 +7,9 @@ use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
-use crate::services::{by_hand, collect, deposit, directory, flow, host, links, outbox, prekeys, sessions, tokens};
+use crate::services::{
+    by_hand, collect, deposit, directory, finding, flow, host, links, outbox, prekeys, sessions, tokens,
+};
 use crate::step::Step;
 use crate::store::{Alarm, Key, Scan, Table};
 
@@ -43,6 +45,8 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Deposit(device) => deposit::due(step, device),
         Alarm::Poll => collect::poll(step),
         Alarm::ThrowAway(hour) => host::throw_away(step, hour),
+        Alarm::Write(device) => finding::write(step, device),
+        Alarm::Look(device) => finding::look(step, device),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -56,6 +60,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Deposit(_) => deposit::LONGEST_WAIT,
         Alarm::Poll => collect::LONGEST_WAIT,
         Alarm::ThrowAway(_) => host::THROW_AWAY_NEXT,
+        Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }
@@ -105,6 +110,7 @@ fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
     maker::leave_all(step)?;
     step.contain(|step| host::housekeeping(step, by))?;
     step.contain(tokens::housekeeping)?;
+    step.contain(finding::housekeeping)?;
     step.contain(|step| by_hand::housekeeping(step, by))?;
     let gone = outbox::housekeeping(step, by)?;
     settle(step, &gone)?;

@@ -14,7 +14,7 @@ use kinfolk_wire::invite::Address;
 use kinfolk_wire::time::Span;
 
 use super::outgoing::Outgoing;
-use super::{deposit, directory, healing, outbox, prekeys};
+use super::{deposit, directory, finding, healing, outbox, prekeys};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Delivery;
@@ -101,6 +101,7 @@ pub(crate) fn disconnected(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
         dial_after(step, &mut device, wait);
         let id = device.device;
         step.put(Key::Device(id), device);
+        finding::parted(step, id)?;
         deposit::plan_for_waiting(step, id)?;
     }
     Ok(())
@@ -136,8 +137,11 @@ pub(crate) fn dial(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refus
                 press(step, peer)?;
                 // Where that gave the link up, the next dial is planned already.
                 device = directory::device(step, device_id)?;
-            } else if !device.addresses.is_empty() {
-                step.effect(Effect::Dial { peer, addresses: device.addresses.clone() });
+            } else {
+                let addresses = finding::places(step, &device)?;
+                if !addresses.is_empty() {
+                    step.effect(Effect::Dial { peer, addresses });
+                }
             }
             let wait = backoff(step, device.failed_dials.saturating_add(4));
             dial_after(step, &mut device, wait);
@@ -157,8 +161,9 @@ pub(crate) fn dial_failed(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refus
     device.failed_dials = device.failed_dials.saturating_add(1);
     let wait = backoff(step, device.failed_dials);
     dial_after(step, &mut device, wait);
-    step.put(Key::Device(device.device), device);
-    Ok(())
+    let id = device.device;
+    step.put(Key::Device(id), device);
+    finding::missed(step, id)
 }
 
 /// Plans a dial soon to every contact: the node has just started.
@@ -314,6 +319,7 @@ pub(crate) fn hello(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     greet(step, peer)?;
     if directory::is_open(&contact) {
         step.mention(Event::PeerOnline(identity, true));
+        finding::met(step, id)?;
         offer_prekeys(step, id)?;
     }
     Ok(Some(id))

@@ -6,6 +6,7 @@ pub(crate) mod collect;
 pub(crate) mod deposit;
 pub(crate) mod directory;
 pub(crate) mod errands;
+pub(crate) mod finding;
 pub(crate) mod flow;
 pub(crate) mod healing;
 pub(crate) mod host;

@@ -83,6 +83,12 @@ pub enum Key {
     CarriedPlace(MailboxTag),
     /// How much is carried for others: one row.
     Carriage,
+    /// What goes to and comes from a device through the hash table.
+    Finding(DeviceId),
+    /// Volatile: the hash table as the network reports it: one row.
+    HashTable,
+    /// Volatile: what was asked of the hash table, by the number of the request.
+    Search(u64),
     /// Volatile: what was asked of a host, by the number of the request.
     Errand(u64),
     /// Volatile: a stream with a peer.
@@ -135,6 +141,12 @@ pub enum Alarm {
     /// is more than one turn has time for.
     #[n(8)]
     ThrowAway(#[n(0)] u64),
+    /// Write down for a device, in the hash table, where this node is.
+    #[n(12)]
+    Write(#[n(0)] DeviceId),
+    /// Look for a device in the hash table.
+    #[n(13)]
+    Look(#[n(0)] DeviceId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -246,11 +258,14 @@ pub enum Table {
     Carried = 32,
     CarriedPlace = 33,
     Carriage = 34,
+    Finding = 40,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
     Knocks = 203,
     Errand = 204,
+    HashTable = 210,
+    Search = 211,
 }
 
 impl Table {
@@ -300,6 +315,9 @@ impl Key {
             Self::Carried(_) => Table::Carried,
             Self::CarriedPlace(_) => Table::CarriedPlace,
             Self::Carriage => Table::Carriage,
+            Self::Finding(_) => Table::Finding,
+            Self::HashTable => Table::HashTable,
+            Self::Search(_) => Table::Search,
             Self::Errand(_) => Table::Errand,
             Self::Link(_) => Table::Link,
             Self::LinkOf(_) => Table::LinkOf,
@@ -318,6 +336,8 @@ impl Key {
                 | Self::Listening
                 | Self::Knocks
                 | Self::Errand(_)
+                | Self::HashTable
+                | Self::Search(_)
                 | Self::Timer(_, Alarm::LinkStalled(_))
         )
     }
@@ -333,18 +353,23 @@ impl Key {
             | Self::Serving
             | Self::Stored
             | Self::Hosts
-            | Self::Carriage => Segments::of([]),
+            | Self::Carriage
+            | Self::HashTable => Segments::of([]),
             Self::Deposit(tag) | Self::CarriedPlace(tag) => Segments::of([name(tag.as_bytes(), 16)]),
             Self::DepositExpiry(hour, tag) => Segments::of([Segment::Order(*hour), name(tag.as_bytes(), 16)]),
             Self::SpentToken(epoch, nonce) => Segments::of([Segment::Order((*epoch).into()), name(nonce, 16)]),
             Self::TokenKey(epoch) => Segments::of([Segment::Order((*epoch).into())]),
-            Self::Errand(number) | Self::Carried(number) => Segments::of([Segment::Order(*number)]),
+            Self::Errand(number) | Self::Carried(number) | Self::Search(number) => {
+                Segments::of([Segment::Order(*number)])
+            }
             Self::Purse(device, host) => Segments::of([name(device.as_bytes(), 16), name(host.as_bytes(), 16)]),
             Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
             Self::Contact(id) | Self::Asking(id) | Self::PendingReceipts(id) | Self::TokensIssued(id) => {
                 Segments::of([name(id.as_bytes(), 16)])
             }
-            Self::Device(id) | Self::LinkOf(id) | Self::Post(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Device(id) | Self::LinkOf(id) | Self::Post(id) | Self::Finding(id) => {
+                Segments::of([name(id.as_bytes(), 16)])
+            }
             Self::Peer(id) | Self::Link(id) | Self::TokenStock(id) => Segments::of([name(id.as_bytes(), 16)]),
             Self::Invite(id) => Segments::of([name(id.as_bytes(), 16)]),
             Self::Session(device, session) => Segments::of([name(device.as_bytes(), 16), name(session.as_bytes(), 16)]),

@@ -104,6 +104,12 @@ enum KeyBytes {
     CarriedPlace(#[n(0)] MailboxTag),
     #[n(39)]
     Carriage,
+    #[n(50)]
+    Finding(#[n(0)] DeviceId),
+    #[n(51)]
+    HashTable,
+    #[n(52)]
+    Search(#[n(0)] u64),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -147,6 +153,9 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Carried(number) => KeyBytes::Carried(number),
         Key::CarriedPlace(tag) => KeyBytes::CarriedPlace(tag),
         Key::Carriage => KeyBytes::Carriage,
+        Key::Finding(id) => KeyBytes::Finding(id),
+        Key::HashTable => KeyBytes::HashTable,
+        Key::Search(number) => KeyBytes::Search(number),
     })
 }
 
@@ -191,5 +200,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Carried(number) => Key::Carried(number),
         KeyBytes::CarriedPlace(tag) => Key::CarriedPlace(tag),
         KeyBytes::Carriage => Key::Carriage,
+        KeyBytes::Finding(id) => Key::Finding(id),
+        KeyBytes::HashTable => Key::HashTable,
+        KeyBytes::Search(number) => Key::Search(number),
     })
 }

@@ -1,5 +1,6 @@
 //! The records: what stands behind each [`Key`].
 
+mod finding;
 mod links;
 mod mailbox;
 mod people;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use super::Table;
 use crate::event::MessagePlace;
 
+pub use finding::*;
 pub use links::*;
 pub use mailbox::*;
 pub use people::*;
@@ -186,6 +188,12 @@ rows! {
     Carriage(Carriage) = Carriage,
     /// Something asked of a host.
     Errand(Errand) = Errand,
+    /// What goes through the hash table, by device.
+    Finding(Finding) = Finding,
+    /// The hash table.
+    HashTable(HashTable) = HashTable,
+    /// Something asked of it.
+    Search(Search) = Search,
     /// A stream.
     Link(Link) = Link,
     /// A peer.

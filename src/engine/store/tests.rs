@@ -78,6 +78,8 @@ fn every_name_in_a_key_has_room_for_all_its_bytes() {
         Alarm::Ask(identity),
         Alarm::Receipts(identity),
         Alarm::LinkStalled(peer),
+        Alarm::Write(device(255)),
+        Alarm::Look(device(255)),
         Alarm::Housekeeping,
     ];
     for alarm in alarms {

@@ -34,7 +34,7 @@ fn node(of: &Person, listen: &[&str]) -> Node {
         ..ReachConfig::default()
     };
     let listen = listen.iter().map(|text| Address::new(text).unwrap()).collect();
-    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach };
+    let network = NetworkConfig { listen, reach, ..NetworkConfig::default() };
     start(store, NodeConfig { network: Some(network) }, SystemClock, SystemEntropy).unwrap()
 }
 

@@ -17,7 +17,7 @@ use kinfolk_rpc::message::{
     Sent,
 };
 use kinfolk_rpc::problem::Problem;
-use kinfolk_rpc::status::{Reach, Reachability, Rename, Status};
+use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -300,6 +300,10 @@ fn mailboxes() {
     reads_and_writes(&Serve { capacity_bytes: Some(1), work_bits: Some(2) }, "{\"capacity_bytes\":1,\"work_bits\":2}");
 }
 
+fn untold() -> HashTable {
+    HashTable { joined: false, tried: vec![Tried { address: "/a".into(), reason: "r".into() }] }
+}
+
 #[test]
 fn the_node() {
     reads_and_writes(
@@ -309,7 +313,9 @@ fn the_node() {
             name: "Al".into(),
             display_name: "A".into(),
             addresses: vec!["/ip4/127.0.0.1/udp/1/quic-v1".into()],
+            node: "n0".into(),
             reachability: Reachability { state: Reach::Private, why: "w".into() },
+            hash_table: untold(),
             peers: 1,
             contacts: 2,
             outbox: 3,
@@ -319,7 +325,8 @@ fn the_node() {
             version: "0.1.0".into(),
         },
         "{\"identity\":\"a0\",\"device\":\"d0\",\"name\":\"Al\",\"display_name\":\"A\",\
-         \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
+         \"addresses\":[\"/ip4/127.0.0.1/udp/1/quic-v1\"],\"node\":\"n0\",\"reachability\":{\"state\":\"private\",\"why\":\"w\"},\
+         \"hash_table\":{\"joined\":false,\"tried\":[{\"address\":\"/a\",\"reason\":\"r\"}]},\
          \"peers\":1,\"contacts\":2,\"outbox\":3,\"mailboxes\":[{\"peer\":\"e0\",\"contact\":null,\"state\":\"new\"}],\"storage_bytes\":4,\"seq\":5,\"version\":\"0.1.0\"}",
     );
     reads_and_writes(&Rename { name: "Bo".into() }, "{\"name\":\"Bo\"}");
@@ -390,6 +397,11 @@ fn events() {
             Some(8),
             What::MailboxDropped(custody().remove(1)),
             "{\"seq\":8,\"event\":\"mailbox_dropped\",\"peer\":\"f0\",\"name\":null,\"display_name\":null}".into(),
+        ),
+        (
+            None,
+            What::HashTable(untold()),
+            "{\"event\":\"hash_table\",\"joined\":false,\"tried\":[{\"address\":\"/a\",\"reason\":\"r\"}]}".into(),
         ),
         (Some(9), What::Reset, "{\"seq\":9,\"event\":\"reset\"}".into()),
     ];

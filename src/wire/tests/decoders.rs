@@ -1,6 +1,7 @@
 //! Every decoder of the wire floor by name, and what must hold for any bytes given to it. Used by the tests of this
 //! folder and by the fuzz targets.
 
+use kinfolk_wire::address_record::AddressRecord;
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::carried::{self, Bundle, BundleWriter};
 use kinfolk_wire::codec;
@@ -34,7 +35,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them.
-pub(crate) const DECODERS: [Decoder; 27] = [
+pub(crate) const DECODERS: [Decoder; 28] = [
     exact("frame", |b| Some(Frame::decode(b).ok()?.encode().ok()?.split_off(4))),
     exact("hello", |b| Some(Hello::decode(b).ok()?.encode())),
     exact("ack", |b| Some(Ack::decode(b).ok()?.encode())),
@@ -91,6 +92,7 @@ pub(crate) const DECODERS: [Decoder; 27] = [
         }
         Some(again)
     }),
+    exact("address_record", |b| Some(AddressRecord::decode(b).ok()?.encode())),
     stable("host_link", |b| Some(Host::from_link(text(b)?).ok()?.link().into_bytes())),
 ];
 

@@ -1,6 +1,7 @@
 //! Values of every type that crosses the network: fixed ones, which are also the seeds of the fuzz corpora, and random
 //! ones for properties. The signatures and keys in them are made up: the wire floor looks at neither.
 
+use kinfolk_wire::address_record::AddressRecord;
 use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle, PrekeyId};
 use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
@@ -86,6 +87,14 @@ fn address() -> impl Strategy<Value = Address> {
 
 fn reach() -> impl Strategy<Value = Reach> {
     (array(), vec(address(), 0..=8)).prop_map(|(peer, addresses)| Reach { peer: PeerId::new(peer), addresses })
+}
+
+pub(crate) fn address_record() -> impl Strategy<Value = AddressRecord> {
+    (any::<u64>(), host()).prop_map(|(version, Host { peer, addresses, .. })| AddressRecord {
+        version,
+        peer,
+        addresses,
+    })
 }
 
 pub(crate) fn host() -> impl Strategy<Value = Host> {
@@ -409,6 +418,7 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "name" => crate::values::name().prop_map(|v| v.as_str().as_bytes().to_vec()).boxed(),
         "mailbox_request" => mailbox_request().prop_map(|v| v.encode()).boxed(),
         "mailbox_reply" => mailbox_reply().prop_map(|(reply, room)| reply.encode(room)).boxed(),
+        "address_record" => address_record().prop_map(|v| v.encode()).boxed(),
         "host_link" => host().prop_map(|v| v.link().into_bytes()).boxed(),
         other => panic!("no values for {other}"),
     }
@@ -691,6 +701,11 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
         "name" => ["Anna", "家族 👨\u{200d}👩\u{200d}👧", "\u{202e}gpj.exe"].map(Into::into).to_vec(),
         "mailbox_request" => plain_requests().iter().map(Asked::encode).collect(),
         "mailbox_reply" => plain_replies(),
+        "address_record" => {
+            let Reach { peer, addresses } = plain_reach();
+            let record = AddressRecord { version: 1_767_225_600_000, peer, addresses };
+            vec![record.encode(), AddressRecord { addresses: Vec::new(), ..record }.encode()]
+        }
         "host_link" => [plain_host(), Host { addresses: Vec::new(), work_bits: 0, ..plain_host() }]
             .map(|host| host.link().into_bytes())
             .to_vec(),

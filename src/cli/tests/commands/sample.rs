@@ -7,7 +7,7 @@ use kinfolk_rpc::mailbox::{
     CAPACITY, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serving, WORK_BITS,
 };
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
-use kinfolk_rpc::status::{Reach, Reachability, Status};
+use kinfolk_rpc::status::{HashTable, Reach, Reachability, Status, Tried};
 
 pub(crate) const ANNA: &str = "3f6c1d0e9a4b27f85c3e1a90d7b246f8e05c9d3a1b7f42608ce5d194a07b3f62";
 pub(crate) const BO: &str = "b07e52c9814d3fa6097be1c5d2f8403a6e91bd7c05f2a8349d6e1b70c4835fa9";
@@ -93,6 +93,15 @@ pub(crate) fn sent(state: MessageState) -> Sent {
     Sent { message: MESSAGE.into(), chat: CHAT.into(), state, custody: vec![] }
 }
 
+/// Nobody of it was reached.
+pub(crate) fn hash_table() -> HashTable {
+    let tried = Tried {
+        address: "/ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf".into(),
+        reason: "nobody answered at any of the addresses".into(),
+    };
+    HashTable { joined: false, tried: vec![tried] }
+}
+
 pub(crate) fn status() -> Status {
     Status {
         identity: ANNA.into(),
@@ -100,10 +109,12 @@ pub(crate) fn status() -> Status {
         name: "Anna".into(),
         display_name: isolated("Anna"),
         addresses: vec!["/ip4/192.168.1.20/udp/20417/quic-v1".into()],
+        node: "12D3KooWBmAwcd4PJNJvfV89HwE48nwkRmAgo8Vy3uQEyNNHBox2".into(),
         reachability: Reachability {
             state: Reach::Private,
             why: "it listens on addresses of this machine and its local network only".into(),
         },
+        hash_table: hash_table(),
         peers: 1,
         contacts: 1,
         outbox: 0,
@@ -220,6 +231,8 @@ pub(crate) fn events() -> Vec<Event> {
         numbered(13, What::ContactRemoved { contact: contact.clone() }),
         Event { seq: None, what: What::PeerOnline { contact, name, display_name, online: true } },
         numbered(14, What::MailboxDropped(custody().remove(0))),
+        Event { seq: None, what: What::HashTable(hash_table()) },
+        Event { seq: None, what: What::HashTable(HashTable { joined: true, tried: vec![] }) },
         numbered(9_000, What::Reset),
     ]
 }

@@ -4,6 +4,7 @@ pub(crate) mod bundle;
 pub(crate) mod content;
 pub(crate) mod conversation;
 pub(crate) mod direct;
+pub(crate) mod finding;
 pub(crate) mod handshake;
 pub(crate) mod identity;
 pub(crate) mod mailbox;

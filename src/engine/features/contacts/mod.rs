@@ -16,7 +16,7 @@ use kinfolk_wire::time::Span;
 use crate::effect::Effect;
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
-use crate::services::{deposit, directory, links, outbox};
+use crate::services::{deposit, directory, finding, links, outbox};
 use crate::step::{Rejection, Step};
 use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, Listening, Profile};
 
@@ -86,7 +86,7 @@ pub(crate) fn reached(
         addresses.truncate(limits::ADDRESSES);
     }
     step.put(Key::Device(device_id), Device { addresses, ..device });
-    Ok(())
+    finding::introduce(step, device_id)
 }
 
 /// Calls a contact something else here.
@@ -161,6 +161,7 @@ fn forget_device(step: &mut Step<'_>, id: DeviceId) -> Result<(), Refusal> {
         step.clear_alarm(Alarm::Dial(id), device.dial_at);
     }
     step.delete(Key::Device(id));
+    finding::forget(step, id)?;
     deposit::forget(step, id)
 }
 

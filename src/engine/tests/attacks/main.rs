@@ -16,6 +16,7 @@ mod bundles;
 mod clocks;
 mod damage;
 mod elsewhere;
+mod finding;
 mod first_messages;
 mod hellos;
 mod hosts;

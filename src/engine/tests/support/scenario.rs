@@ -322,7 +322,13 @@ impl World {
             Effect::Acknowledge(delivery) => self.answered(who, delivery, Fate::Taken),
             Effect::Refuse(delivery, code) => self.answered(who, delivery, Fate::Refused(code)),
             Effect::Disconnect(peer) if peer == other => self.disconnect(),
-            Effect::Disconnect(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
+            Effect::Publish { request, .. } => {
+                self.input(who, Input::Network(Report::Published(request, 0)));
+            }
+            Effect::Find { request, .. } => {
+                self.input(who, Input::Network(Report::Found(request, Vec::new())));
+            }
+            Effect::Disconnect(_) | Effect::Answer(..) | Effect::Contact { .. } | Effect::Introduce { .. } => {}
             Effect::Ask { request, .. } => {
                 self.input(who, Input::Network(Report::Unanswered(request)));
             }

@@ -16,7 +16,7 @@ use kinfolk_engine::store::{
 use kinfolk_engine::{Answer, Effect, Input, Refusal, Turn, found, next_wakeup, query, turn};
 use kinfolk_wire::content::{Body, Content, Plaintext, Text};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
-use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId, RecordKey};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
 use kinfolk_wire::mailbox;
 use kinfolk_wire::name::Name;
@@ -77,6 +77,9 @@ impl Read for Torn<'_> {
     }
 }
 
+/// What anybody put under each key, and until when it is there.
+pub(crate) type HashTable = BTreeMap<RecordKey, Vec<(Timestamp, Vec<u8>)>>;
+
 #[derive(Clone)]
 pub(crate) struct Town {
     pub(crate) now: Timestamp,
@@ -99,6 +102,12 @@ pub(crate) struct Town {
     /// Whom each node's network was last told to be a contact's device, or none.
     pub(crate) contacts: BTreeMap<(usize, usize), bool>,
     frames: u64,
+    /// Where those are who are not at their first address; others reach them there alone.
+    pub(crate) moved: BTreeMap<usize, Address>,
+    /// By how much clocks are ahead.
+    pub(crate) ahead: BTreeMap<usize, Span>,
+    /// Nothing where there is no hash table.
+    pub(crate) hash_table: Option<HashTable>,
 }
 
 pub(crate) fn peer(who: usize) -> PeerId {
@@ -160,6 +169,9 @@ impl Town {
             asked: BTreeMap::new(),
             contacts: BTreeMap::new(),
             frames: 0,
+            moved: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+            hash_table: None,
         };
         for who in 0..count {
             town.start(who);
@@ -184,7 +196,20 @@ impl Town {
 
     fn start(&mut self, who: usize) {
         self.input(who, Input::Started);
-        self.input(who, Input::Network(Report::Listening(address(who))));
+        self.input(who, Input::Network(Report::Listening(self.whereabouts(who))));
+        if self.hash_table.is_some() {
+            self.input(who, Input::Network(Report::Joined));
+        }
+    }
+
+    /// Where somebody is.
+    pub(crate) fn whereabouts(&self, who: usize) -> Address {
+        self.moved.get(&who).cloned().unwrap_or_else(|| address(who))
+    }
+
+    /// What somebody's clock says.
+    pub(crate) fn clock(&self, who: usize) -> Timestamp {
+        self.now.after(self.ahead.get(&who).copied().unwrap_or(Span::ZERO))
     }
 
     pub(crate) fn link(&mut self, who: usize, uses: Uses) -> InviteLink {
@@ -360,7 +385,7 @@ impl Town {
     }
 
     pub(crate) fn try_input(&mut self, who: usize, input: Input) -> Result<Turn, Refusal> {
-        let made = turn(self.now, &mut self.rng, &Torn(&self.people[who]), input)?;
+        let made = turn(self.clock(who), &mut self.rng, &Torn(&self.people[who]), input)?;
         self.people[who].store.commit(&made.changes);
         assert!(self.torn || self.alarms_are_set_once(who), "{:?}", self.table(who, Table::Timer));
         for effect in &made.effects {
@@ -381,9 +406,10 @@ impl Town {
 
     fn effect(&mut self, who: usize, effect: Effect) {
         match effect {
-            Effect::Dial { peer: at, .. } => {
+            Effect::Dial { peer: at, addresses } => {
                 let to = who_is(at);
-                if self.people.get(to).is_none_or(|person| person.asleep) {
+                let elsewhere = self.moved.contains_key(&to) && !addresses.contains(&self.whereabouts(to));
+                if elsewhere || self.people.get(to).is_none_or(|person| person.asleep) {
                     self.reports.push_back((who, Report::DialFailed(at)));
                 } else {
                     self.connect(who, to);
@@ -419,7 +445,21 @@ impl Town {
             Effect::Contact { peer, is_one } => {
                 self.contacts.insert((who, who_is(peer)), is_one);
             }
-            Effect::Notify(_) => {}
+            Effect::Publish { request, key, value, lifetime } => {
+                let until = self.now.after(lifetime);
+                let copies = self.hash_table.as_mut().map_or(0, |table| {
+                    table.entry(key).or_default().push((until, value));
+                    20
+                });
+                self.reports.push_back((who, Report::Published(request, copies)));
+            }
+            Effect::Find { request, key } => {
+                let there = self.hash_table.as_ref().and_then(|table| table.get(&key));
+                let values = there.into_iter().flatten().filter(|(until, _)| *until > self.now);
+                let values = values.map(|(_, value)| value.clone()).collect();
+                self.reports.push_back((who, Report::Found(request, values)));
+            }
+            Effect::Introduce { .. } | Effect::Notify(_) => {}
         }
     }
 
@@ -456,7 +496,7 @@ impl Town {
     fn connect(&mut self, dialer: usize, listener: usize) {
         if self.connected.insert(pair(dialer, listener)) {
             for (at, other, role) in [(dialer, listener, Role::Dialer), (listener, dialer, Role::Listener)] {
-                let report = Report::Connected { peer: peer(other), role, address: address(other) };
+                let report = Report::Connected { peer: peer(other), role, address: self.whereabouts(other) };
                 self.reports.push_back((at, report));
             }
         }
@@ -521,7 +561,10 @@ impl Town {
 
     fn ring(&mut self, end: Timestamp) -> bool {
         let awake = self.people.iter().enumerate().filter(|(_, person)| !person.asleep);
-        let due = awake.filter_map(|(who, person)| next_wakeup(&person.store).unwrap().map(|at| (at, who)));
+        let due = awake.filter_map(|(who, person)| {
+            let ahead = self.ahead.get(&who).copied().unwrap_or(Span::ZERO);
+            next_wakeup(&person.store).unwrap().map(|at| (at.before(ahead), who))
+        });
         match due.min().filter(|(at, _)| *at <= end) {
             Some((at, who)) => {
                 self.now = self.now.max(at);

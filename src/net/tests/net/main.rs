@@ -9,6 +9,7 @@
 
 mod delivery;
 mod dialling;
+mod finding;
 mod hostile;
 mod limits;
 mod mailbox;
@@ -18,3 +19,4 @@ mod relay;
 mod skip;
 mod support;
 mod swarms;
+mod sybils;
