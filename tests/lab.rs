@@ -11,6 +11,22 @@
 )]
 
 #[cfg(target_os = "linux")]
+#[path = "lab/far.rs"]
+mod far;
+#[cfg(target_os = "linux")]
+#[path = "daemon/home.rs"]
+#[allow(dead_code, reason = "who lives in the lab does less than who is tried on the loopback interface")]
+mod home;
+#[cfg(target_os = "linux")]
+#[path = "lab/homes.rs"]
+mod homes;
+#[cfg(target_os = "linux")]
+#[path = "lab/parted.rs"]
+mod parted;
+#[cfg(target_os = "linux")]
+#[path = "lab/people.rs"]
+mod people;
+#[cfg(target_os = "linux")]
 #[path = "lab/routers.rs"]
 mod routers;
 #[path = "support/skip.rs"]
