@@ -52,7 +52,9 @@ fn network() -> NodeConfig {
 
 fn network_at(listen: &str) -> NodeConfig {
     let listen = vec![Address::new(listen).unwrap()];
-    NodeConfig { network: Some(NetworkConfig { listen, bootstrap: Vec::new(), mdns: false }) }
+    NodeConfig {
+        network: Some(NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() }),
+    }
 }
 
 async fn person(name: &str, backend: Backend) -> Person {

@@ -101,6 +101,15 @@ pub struct Run {
     /// Do not look for contacts on the local network
     #[arg(long)]
     pub no_mdns: bool,
+    /// Do not relay for contacts that cannot be reached from outside
+    #[arg(long)]
+    pub no_relay: bool,
+    /// Do not ask the router to map ports to this node (UPnP)
+    #[arg(long)]
+    pub no_upnp: bool,
+    /// Treat these addresses, as in 127.0.0.0/8, as parts of the open internet: for networks cut off from it [repeatable]
+    #[arg(long, value_name = "RANGE", hide = true)]
+    pub also_global: Vec<String>,
     /// Where the local API listens, on the loopback interface only [default: any free port of 127.0.0.1]
     #[arg(long, value_name = "IP:PORT", value_parser = parse_loopback)]
     pub api: Option<SocketAddr>,

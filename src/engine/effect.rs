@@ -49,6 +49,13 @@ pub enum Effect {
     Refuse(Delivery, NackCode),
     /// Close the connection.
     Disconnect(PeerId),
+    /// This node is a contact's device from now on, or no longer: contacts relay for each other.
+    Contact {
+        /// Which node.
+        peer: PeerId,
+        /// Whether it is one.
+        is_one: bool,
+    },
     /// Ask a mailbox host, as nobody in particular: from a network identity that is used for this alone.
     Ask {
         /// Repeated by the outcome.

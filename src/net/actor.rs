@@ -10,6 +10,7 @@ use futures::StreamExt;
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
+use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::request_response::{self, InboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -18,15 +19,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use crate::address::Place;
+use crate::address::Route;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::command::{Command, CommandReceiver, Reply, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
+use crate::protocols::dialback::Found;
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
 use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::{identify, kad, ping};
+use crate::protocols::{identify, kad, ping, punch, relay, upnp};
+use crate::reach::{Do, Reach};
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
 
@@ -56,6 +59,7 @@ pub(crate) struct Actor {
     /// Where else each connection that is being made could lead.
     attempts: HashMap<ConnectionId, Vec<Multiaddr>>,
     neighbours: Neighbours,
+    reach: Reach,
     desk: Desk<InboundRequestId, Channel>,
     visits: Visits,
     close: Duration,
@@ -72,6 +76,7 @@ impl Actor {
         swarm: Swarm<Behaviour>,
         local: PeerId,
         config: &Config,
+        reach: Reach,
         commands: CommandReceiver,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -86,6 +91,7 @@ impl Actor {
             untold: Vec::new(),
             attempts: HashMap::new(),
             neighbours: Neighbours::default(),
+            reach,
             close: config.deadlines.close,
         }
     }
@@ -100,7 +106,7 @@ impl Actor {
             self.untold.clear();
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
-        let (gathered, unanswered) = (self.neighbours.due(), self.desk.due());
+        let (gathered, unanswered, unreached) = (self.neighbours.due(), self.desk.due(), self.reach.due());
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -136,7 +142,9 @@ impl Actor {
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
             }
+            () = tokio::time::sleep_until(unreached.unwrap_or_else(Instant::now)), if unreached.is_some() => {}
         }
+        self.settle_reach();
         Ok(Turn::On)
     }
 
@@ -161,6 +169,11 @@ impl Actor {
             Command::Ask { request, host, addresses, body, group } => {
                 let refused = self.visits.ask(Ask { request, host, addresses, body, group });
                 refused.into_iter().for_each(|event| self.upward.push(event));
+            }
+            Command::Contact { peer, is_one } => {
+                if let Some(node) = identity::to_libp2p(&peer) {
+                    self.reach.contact(node, is_one);
+                }
             }
             Command::Disconnect { peer } => self.disconnect(peer),
             // These come by the other lanes, or by the bell.
@@ -222,7 +235,8 @@ impl Actor {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.connected(peer_id, connection_id, endpoint.get_remote_address());
+                self.reach.connected(peer_id, connection_id, &endpoint);
+                self.connected(peer_id, connection_id, &address::other_end(&endpoint));
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.connection_closed(&peer_id, connection_id, cause.as_ref());
@@ -231,9 +245,9 @@ impl Actor {
                 self.connection_failed(node, connection_id, &error);
             }
             SwarmEvent::IncomingConnectionError { error, .. } => tracing::debug!(%error, "a connection was not taken"),
-            SwarmEvent::NewListenAddr { address, .. } => self.listening(&address),
-            SwarmEvent::ExpiredListenAddr { address, .. } => self.not_listening(Some(&address), "it has gone"),
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => self.not_listening(None, &error.to_string()),
+            SwarmEvent::NewListenAddr { listener_id, address } => self.reach.listening(listener_id, &address),
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.reach.not_listening(&address),
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => self.listener_closed(listener_id, reason),
             SwarmEvent::ListenerError { error, .. } => tracing::debug!(%error, "listener"),
             other => tracing::trace!(?other, "swarm"),
         }
@@ -245,10 +259,28 @@ impl Actor {
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Kad(event) => kad::on_event(&mut self.swarm.behaviour_mut().kad, event),
             BehaviourEvent::Mdns(event) => self.neighbours.on_event(event, Instant::now()),
-            BehaviourEvent::Identify(event) => identify::on_event(&event),
+            BehaviourEvent::Identify(event) => self.on_identified(&event),
+            BehaviourEvent::Ask(Found { by, address, reached }) => {
+                tracing::debug!(%by, %address, reached, "dialled back");
+                self.reach.found(by, address, reached, Instant::now());
+            }
+            BehaviourEvent::Punch(event) => punch::on_event(&event),
+            BehaviourEvent::Mapper(event) => {
+                upnp::on_event(event).into_iter().for_each(|(at, there)| self.reach.mapped(at, there));
+            }
+            BehaviourEvent::Relay(event) => tracing::debug!(?event, "relay"),
+            BehaviourEvent::Circuits(event) => tracing::debug!(?event, "circuit"),
+            BehaviourEvent::Answer(never) => match never {},
             BehaviourEvent::Mailbox(event) => self.on_question(event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
+    }
+
+    fn on_identified(&mut self, event: &libp2p::identify::Event) {
+        if let libp2p::identify::Event::Received { connection_id, info, .. } = event {
+            self.reach.identified(*connection_id, &info.protocols, &info.observed_addr);
+        }
+        identify::on_event(event);
     }
 
     fn on_question(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
@@ -319,6 +351,7 @@ impl Actor {
     ) {
         tracing::debug!(%node, ?cause, "connection closed");
         self.desk.closed(connection);
+        self.reach.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
         let actions = self.peers.connection_closed(peer, connection);
         self.act(actions);
@@ -331,7 +364,7 @@ impl Actor {
         let again = match error {
             // The first answer came from somebody else. That must not hide the right node at the next address.
             DialError::WrongPeerId { address, .. } | DialError::LocalPeerId { address } => {
-                let wrong = Place::of(address).map(|place| place.multiaddr());
+                let wrong = Route::of(address).map(|route| route.multiaddr());
                 let rest = places.into_iter().filter(|place| Some(place) != wrong.as_ref()).collect();
                 self.make_connection(Some(node), rest).ok()
             }
@@ -346,15 +379,40 @@ impl Actor {
         }
     }
 
-    fn listening(&mut self, at: &Multiaddr) {
-        if let Some(address) = address::write(at) {
-            self.upward.push(Event::Listening { address });
+    fn listener_closed(&mut self, listener: ListenerId, reason: std::io::Result<()>) {
+        match reason {
+            Err(error) if !self.reach.is_of_relay(listener) => {
+                self.upward.push(Event::ListenFailed { reason: error.to_string() });
+            }
+            reason => tracing::debug!(?reason, "a listener is closed"),
         }
+        self.reach.listener_closed(listener, Instant::now());
     }
 
-    fn not_listening(&mut self, at: Option<&Multiaddr>, reason: &str) {
-        let address = at.and_then(address::write);
-        self.upward.push(Event::ListenFailed { address, reason: reason.to_owned() });
+    /// Does what is to be done for this node to be reached.
+    fn settle_reach(&mut self) {
+        let now = Instant::now();
+        for todo in self.reach.settle(now) {
+            let behaviour = self.swarm.behaviour_mut();
+            match todo {
+                Do::Reserve { relay, at } => {
+                    tracing::debug!(%relay, "asked to relay");
+                    let listener = self.swarm.listen_on(at);
+                    let listener = listener.inspect_err(|error| tracing::debug!(%error, "cannot ask a relay")).ok();
+                    self.reach.asked_to_relay(relay, listener, now);
+                }
+                Do::Ask { node, addresses } => {
+                    if let Some(ask) = behaviour.ask.as_mut() {
+                        ask.ask(&node, &addresses);
+                    }
+                }
+                Do::Candidate(place) => behaviour.punch.as_mut().into_iter().for_each(|punch| punch.candidate(&place)),
+                Do::Serve { before, now } => {
+                    behaviour.relay.as_mut().into_iter().for_each(|relay| relay::serve(relay, &before, &now));
+                }
+                Do::Tell(event) => self.upward.push(event),
+            }
+        }
     }
 
     /// A stream whose task still tells what became of its frames is in nobody's way.

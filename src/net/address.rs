@@ -9,7 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::limits;
+use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::{Multiaddr, Protocol};
+
+use crate::range::IpRange;
 
 /// The first port that is not kept for the system's own services.
 const UNPRIVILEGED: u16 = 1_024;
@@ -33,7 +36,10 @@ pub(crate) struct Place {
 impl Place {
     /// Reads the parts; `None` for names, relays, web sockets and everything else.
     pub(crate) fn of(address: &Multiaddr) -> Option<Self> {
-        let mut parts = address.iter();
+        Self::read(address.iter())
+    }
+
+    fn read<'a>(mut parts: impl Iterator<Item = Protocol<'a>>) -> Option<Self> {
         let ip: IpAddr = match parts.next()? {
             Protocol::Ip4(ip) => ip.into(),
             Protocol::Ip6(ip) => ip.into(),
@@ -62,29 +68,87 @@ impl Place {
     }
 }
 
-/// Reads the text of an address; `None` if this program cannot listen there or dial it.
+/// A way to a node: straight to a place, or over one relay that is at a place, `PLACE/p2p/RELAY/p2p-circuit`; then
+/// perhaps `p2p`, and nothing else. Two relays in a row are no way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Where the first packet goes: the node's own place, or the relay's.
+    pub(crate) place: Place,
+    pub(crate) relay: Option<libp2p::PeerId>,
+    pub(crate) peer: Option<libp2p::PeerId>,
+}
+
+impl Route {
+    pub(crate) fn of(address: &Multiaddr) -> Option<Self> {
+        let mut halves = address.iter().collect::<Vec<_>>();
+        let Some(at) = halves.iter().position(|part| *part == Protocol::P2pCircuit) else {
+            let place = Place::of(address)?;
+            return Some(Self { place, relay: None, peer: place.peer });
+        };
+        let beyond = halves.split_off(at);
+        let place = Place::read(halves.into_iter())?;
+        let relay = Some(place.peer?);
+        let peer = match &beyond[..] {
+            [_] => None,
+            [_, Protocol::P2p(peer)] => Some(*peer),
+            _ => return None,
+        };
+        (peer.is_none() || peer != relay).then_some(Self { place, relay, peer })
+    }
+
+    /// The address without the `p2p` of the node it leads to.
+    pub(crate) fn multiaddr(&self) -> Multiaddr {
+        let place = self.place.multiaddr();
+        match self.relay {
+            Some(relay) => place.with(Protocol::P2p(relay)).with(Protocol::P2pCircuit),
+            None => place,
+        }
+    }
+}
+
+/// Reads the text of an address; `None` if this program cannot listen there.
 pub(crate) fn read(address: &Address) -> Option<Place> {
     Place::of(&address.as_str().parse().ok()?)
 }
 
-/// Writes an address as the driver knows it, without `p2p`.
-pub(crate) fn write(address: &Multiaddr) -> Option<Address> {
-    let bare: Multiaddr = address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
-    Address::new(&bare.to_string()).ok()
+/// Whether it leads over a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
-/// On the word of a contact, an invite or the person: one host, one port.
+/// The other end of a connection; nothing but the circuit where it came in over a relay.
+pub(crate) fn other_end(endpoint: &ConnectedPoint) -> Multiaddr {
+    match endpoint {
+        ConnectedPoint::Listener { .. } if endpoint.is_relayed() => Protocol::P2pCircuit.into(),
+        endpoint => endpoint.get_remote_address().clone(),
+    }
+}
+
+/// What stands for the other end of a connection that came in over a relay: from where is not told.
+const OVER_A_RELAY: &str = "/p2p-circuit";
+
+/// Writes an address as the driver knows it, without the `p2p` of the node it leads to.
+pub(crate) fn write(address: &Multiaddr) -> Option<Address> {
+    let text = match Route::of(address) {
+        Some(route) => route.multiaddr().to_string(),
+        None if is_relayed(address) => OVER_A_RELAY.to_owned(),
+        None => address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect::<Multiaddr>().to_string(),
+    };
+    Address::new(&text).ok()
+}
+
+/// On the word of a contact, an invite or the person: one host, one port, be it the node's or its relay's.
 pub(crate) fn may_be_dialled_if_vouched(address: &Multiaddr) -> bool {
-    Place::of(address).is_some_and(|place| is_one_host(place.socket.ip()) && place.socket.port() != 0)
+    Route::of(address).is_some_and(|Route { place, .. }| is_one_host(place.socket.ip()) && place.socket.port() != 0)
 }
 
 /// Where a node may be on such a word, as far as it can be dialled; what is over the limit is not tried.
 pub(crate) fn vouched(addresses: &[Address], node: libp2p::PeerId) -> Vec<Multiaddr> {
     addresses
         .iter()
-        .filter_map(read)
-        .filter(|place| place.peer.is_none_or(|peer| peer == node))
-        .map(|place| place.multiaddr())
+        .filter_map(|address| Route::of(&address.as_str().parse().ok()?))
+        .filter(|route| route.peer.is_none_or(|peer| peer == node) && route.relay != Some(node))
+        .map(|route| route.multiaddr())
         .filter(may_be_dialled_if_vouched)
         .take(limits::ADDRESSES)
         .collect()
@@ -101,12 +165,26 @@ pub(crate) fn may_be_dialled_from_neighbours(address: &Multiaddr) -> bool {
     })
 }
 
+/// What counts as the open internet for this node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Global(Vec<IpRange>);
+
+impl Global {
+    pub(crate) fn new(also: &[IpRange]) -> Self {
+        Self(also.to_vec())
+    }
+
+    pub(crate) fn holds(&self, ip: IpAddr) -> bool {
+        is_global(ip) || self.0.iter().any(|range| range.holds(ip))
+    }
+}
+
 /// On the word of a stranger: a host on the open internet, no privileged service.
 pub(crate) fn may_be_dialled_from_strangers(address: &Multiaddr) -> bool {
     Place::of(address).is_some_and(|Place { socket, .. }| is_global(socket.ip()) && is_open_port(socket.port()))
 }
 
-fn is_open_port(port: u16) -> bool {
+pub(crate) fn is_open_port(port: u16) -> bool {
     port >= UNPRIVILEGED || port == 80 || port == 443
 }
 
@@ -124,7 +202,7 @@ fn is_metadata_service(ip: Ipv4Addr) -> bool {
 }
 
 /// Neither private nor special. The ranges for documentation pass: no packet to them reaches anybody.
-fn is_global(ip: IpAddr) -> bool {
+pub(crate) fn is_global(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_global_v4(ip),
         IpAddr::V6(ip) => is_global_v6(ip),
@@ -193,7 +271,7 @@ mod tests {
     ];
 
     /// What nobody's word opens.
-    const NOWHERE: [&str; 16] = [
+    const NOWHERE: [&str; 19] = [
         "/ip4/0.0.0.0/tcp/4001",
         "/ip4/0.1.2.3/tcp/4001",
         "/ip6/::/udp/4001/quic-v1",
@@ -209,8 +287,15 @@ mod tests {
         "/memory/7",
         "/unix/socket",
         "/ip4/93.184.216.34",
-        "/ip4/93.184.216.34/tcp/4001/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit",
+        "/ip4/93.184.216.34/tcp/4001/p2p-circuit",
+        "/ip4/93.184.216.34/tcp/4001/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit/p2p-circuit",
+        "/ip4/224.0.0.1/tcp/4001/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit",
+        "/dns4/example.org/tcp/4001/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit",
     ];
+
+    /// A node behind a relay: nothing for strangers or neighbours to name.
+    const RELAYED: &str =
+        "/ip4/93.184.216.34/tcp/4001/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit";
 
     #[test]
     fn d10_a_stranger_names_hosts_on_the_open_internet_only() {
@@ -254,6 +339,42 @@ mod tests {
         for text in NOWHERE {
             assert!(!may_be_dialled_if_vouched(&address(text)), "{text}");
         }
+    }
+
+    #[test]
+    fn d14_a_way_over_a_relay_is_one_hop_and_on_the_word_of_a_contact_only() {
+        let over = address(RELAYED);
+        assert!(may_be_dialled_if_vouched(&over));
+        assert!(!may_be_dialled_from_strangers(&over) && !may_be_dialled_from_neighbours(&over));
+        let (relay, node) = (identity("relay"), identity("node"));
+        let full = |relay, node| {
+            let at = address("/ip4/93.184.216.34/tcp/4001");
+            at.with(Protocol::P2p(relay)).with(Protocol::P2pCircuit).with(Protocol::P2p(node))
+        };
+        let route = Route::of(&full(relay, node)).unwrap();
+        assert_eq!((route.relay, route.peer), (Some(relay), Some(node)));
+        assert_eq!(route.multiaddr().with(Protocol::P2p(node)), full(relay, node));
+        assert_eq!(Route::of(&full(relay, relay)), None);
+        let there = Address::new(&full(relay, node).to_string()).unwrap();
+        assert_eq!(vouched(std::slice::from_ref(&there), node), [route.multiaddr()]);
+        // Neither another node's, nor a way to the relay over itself.
+        assert!(vouched(&[there], identity("another")).is_empty());
+        let bare = Address::new(&route.multiaddr().to_string()).unwrap();
+        assert!(vouched(&[bare], relay).is_empty());
+        let twice = full(relay, node).with(Protocol::P2pCircuit);
+        assert_eq!(Route::of(&twice), None);
+    }
+
+    #[test]
+    fn what_came_in_over_a_relay_is_written_as_no_place() {
+        let from = Multiaddr::from(Protocol::P2p(identity("node")));
+        assert_eq!(write(&from.with(Protocol::P2pCircuit)).unwrap().as_str(), OVER_A_RELAY);
+    }
+
+    fn identity(name: &str) -> libp2p::PeerId {
+        let mut seed = [0; 32];
+        seed[..name.len()].copy_from_slice(name.as_bytes());
+        crate::identity::keypair(&seed).public().to_peer_id()
     }
 
     #[test]

@@ -1,33 +1,54 @@
 //! The swarm's behaviours: limits first, so that a connection over them is refused before anything else sees it.
 
+use std::collections::BTreeSet;
+
 use libp2p::identity::PublicKey;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{PeerId, connection_limits, identify, memory_connection_limits, ping};
+use libp2p::{PeerId, connection_limits, memory_connection_limits, ping, relay};
+use tokio::sync::watch;
 
-use crate::address::Place;
+use crate::address::{Global, Place};
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
+use crate::quiet::Quiet;
 
-/// Connections to one node: its own and ours, when both dial at the same moment.
-const PER_NODE: u32 = 2;
+/// Connections to one node: its own and ours, when both dial at the same moment; one over a relay beside them, until it
+/// has gone; and one on which one of the two is dialled back.
+const PER_NODE: u32 = 4;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     ping: ping::Behaviour,
-    identify: identify::Behaviour,
+    identify: protocols::identify::Identify,
     pub(crate) kad: Filtered<protocols::kad::Table>,
     mdns: Toggle<protocols::mdns::Finder>,
     pub(crate) direct: protocols::direct::Behaviour,
     pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
+    pub(crate) relay: Toggle<protocols::relay::Relay>,
+    circuits: protocols::relay::Circuits,
+    pub(crate) punch: Toggle<protocols::punch::Punch>,
+    pub(crate) ask: Toggle<protocols::dialback::Ask>,
+    answer: Toggle<protocols::dialback::Answer>,
+    mapper: protocols::upnp::Mapper,
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config, bootstrap: &[(PeerId, Place)], key: PublicKey) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        bootstrap: &[(PeerId, Place)],
+        key: PublicKey,
+        circuits: relay::client::Behaviour,
+        contacts: &watch::Receiver<BTreeSet<PeerId>>,
+    ) -> Self {
         let local = key.to_peer_id();
+        let reach = &config.reach;
+        let relay = || protocols::relay::relay(local, &reach.relayed, contacts.clone());
+        let punch = || protocols::punch::Punch::new(local, contacts.clone());
+        let answer = || protocols::dialback::Answer::new(Global::new(&reach.also_global));
         Self {
             limits: connection_limits(&config.limits),
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.limits.memory),
@@ -37,6 +58,12 @@ impl Behaviour {
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
             mailbox: protocols::mailbox::answering(&config.deadlines),
+            relay: reach.relay.then(relay).into(),
+            circuits: Quiet(circuits),
+            punch: reach.punch.then(punch).into(),
+            ask: reach.ask.then(protocols::dialback::Ask::new).into(),
+            answer: reach.ask.then(answer).into(),
+            mapper: protocols::upnp::behaviour(reach.upnp),
         }
     }
 }

@@ -90,6 +90,14 @@ pub enum Command {
         /// At most [`mailbox::REPLY`](kinfolk_wire::mailbox::REPLY) bytes.
         body: Vec<u8>,
     },
+    /// This node is a contact's device, or no longer one. Contacts may have this node relay for them, are asked to
+    /// relay for it, and may try to reach it through a router from both sides at once.
+    Contact {
+        /// Which node.
+        peer: PeerId,
+        /// Whether it is one.
+        is_one: bool,
+    },
     /// Close the stream and every connection to a node; answers given before this one still leave.
     Disconnect {
         /// To whom.
@@ -129,6 +137,9 @@ impl fmt::Debug for Command {
                 .finish(),
             Self::Answer { ask, body } => {
                 f.debug_struct("Answer").field("ask", ask).field("bytes", &body.len()).finish()
+            }
+            Self::Contact { peer, is_one } => {
+                f.debug_struct("Contact").field("peer", peer).field("is_one", is_one).finish()
             }
             Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
             Self::Shutdown => f.write_str("Shutdown"),
@@ -209,12 +220,14 @@ impl CommandSender {
                 self.shutdown.notify_one();
                 Ok(())
             }
-            work @ (Command::Dial { .. } | Command::Send { .. } | Command::Ask { .. } | Command::Disconnect { .. }) => {
-                self.work.try_send(work).map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
-                    mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
-                })
-            }
+            work @ (Command::Dial { .. }
+            | Command::Send { .. }
+            | Command::Ask { .. }
+            | Command::Contact { .. }
+            | Command::Disconnect { .. }) => self.work.try_send(work).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
+                mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
+            }),
         }
     }
 

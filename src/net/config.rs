@@ -5,6 +5,8 @@ use std::time::Duration;
 use kinfolk_wire::invite::Address;
 use zeroize::Zeroizing;
 
+use crate::range::IpRange;
+
 /// What a node's network is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,6 +21,8 @@ pub struct Config {
     pub bootstrap: Vec<Address>,
     /// Whether to answer others' queries of the distributed hash table.
     pub dht_server: bool,
+    /// How to be reached from outside.
+    pub reach: Reach,
     /// How many, how much.
     pub limits: Limits,
     /// How long.
@@ -35,8 +39,85 @@ impl Config {
             mdns: false,
             bootstrap: Vec::new(),
             dht_server: false,
+            reach: Reach::default(),
             limits: Limits::default(),
             deadlines: Deadlines::default(),
+        }
+    }
+}
+
+/// How this node is reached through routers, and what it does for others there (docs/protocol/09-reach.md).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Whether to ask contacts, and the nodes to begin with, to dial this node back, and to do so for others.
+    pub ask: bool,
+    /// Whether to relay for contacts where this node can be reached from outside.
+    pub relay: bool,
+    /// Whether to be reached over contacts that relay.
+    pub over_relays: bool,
+    /// Whether to try, together with a contact on a circuit, to go straight.
+    pub punch: bool,
+    /// Whether to ask the router to map ports (UPnP).
+    pub upnp: bool,
+    /// Ranges that count as parts of the open internet although they are none: for networks that are cut off from it,
+    /// and for tests.
+    pub also_global: Vec<IpRange>,
+    /// Nodes that are to relay for this one at a time.
+    pub relays: usize,
+    /// How long a node waits to hear that it can be reached before it asks contacts to relay.
+    pub patience: Duration,
+    /// The wait before a contact is asked again to relay; doubled each time, up to 64 times as long.
+    pub again: Duration,
+    /// What others may have relayed here.
+    pub relayed: Relayed,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            ask: true,
+            relay: true,
+            over_relays: true,
+            punch: true,
+            upnp: false,
+            also_global: Vec::new(),
+            relays: 3,
+            patience: Duration::from_secs(10),
+            again: Duration::from_secs(5),
+            relayed: Relayed::default(),
+        }
+    }
+}
+
+/// What others may have relayed here, all contacts together and each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relayed {
+    /// Contacts for which this node listens at a time.
+    pub reservations: usize,
+    /// How long it listens for one that does not ask again.
+    pub reservation: Duration,
+    /// Circuits at a time.
+    pub circuits: usize,
+    /// Of these, begun by one node.
+    pub circuits_each: usize,
+    /// Circuits that one node may begin in an hour; from one IP address, four times as many.
+    pub circuits_an_hour: u32,
+    /// Bytes of a circuit, both ways together, before it is cut.
+    pub bytes: u64,
+    /// How long a circuit lasts before it is cut.
+    pub duration: Duration,
+}
+
+impl Default for Relayed {
+    fn default() -> Self {
+        Self {
+            reservations: 64,
+            reservation: Duration::from_secs(60 * 60),
+            circuits: 64,
+            circuits_each: 4,
+            circuits_an_hour: 60,
+            bytes: 32 << 20,
+            duration: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -16,10 +16,15 @@ pub enum Event {
         /// Where.
         address: Address,
     },
-    /// This node can no longer be reached here, or never could.
+    /// This node can no longer be reached here, or there is a better place to tell.
+    NotListening {
+        /// Where.
+        address: Address,
+    },
+    /// How this node can be reached from outside has changed.
+    Reachability(Reachability),
+    /// A listener has failed.
     ListenFailed {
-        /// Where; `None` if the listener had no address yet.
-        address: Option<Address>,
         /// What the system said.
         reason: String,
     },
@@ -118,9 +123,9 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listening { address } => f.debug_struct("Listening").field("address", address).finish(),
-            Self::ListenFailed { address, reason } => {
-                f.debug_struct("ListenFailed").field("address", address).field("reason", reason).finish()
-            }
+            Self::NotListening { address } => f.debug_struct("NotListening").field("address", address).finish(),
+            Self::Reachability(reachability) => f.debug_tuple("Reachability").field(reachability).finish(),
+            Self::ListenFailed { reason } => f.debug_struct("ListenFailed").field("reason", reason).finish(),
             Self::Connected { peer, role, address } => {
                 f.debug_struct("Connected").field("peer", peer).field("role", role).field("address", address).finish()
             }
@@ -158,6 +163,25 @@ impl fmt::Debug for Event {
             }
         }
     }
+}
+
+/// How this node can be reached from outside, and on whose word (docs/protocol/09-reach.md).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reachability {
+    /// Where, if that is believed, and how many nodes have come through there.
+    pub confirmed: Option<(Address, usize)>,
+    /// Nodes that were asked and came through, at any address.
+    pub came_through: usize,
+    /// Nodes that were asked and could not.
+    pub could_not: usize,
+    /// Nodes that are trying.
+    pub asking: usize,
+    /// Contacts that relay for this node.
+    pub relays: usize,
+    /// An address of the router that it says leads here.
+    pub mapped: Option<Address>,
+    /// Whether this node relays for its contacts.
+    pub relaying: bool,
 }
 
 /// Why a dial came to nothing.

@@ -14,6 +14,8 @@
 //! | `behaviour`, `transports`, `outgoing` | the swarm: what it speaks, and over what |
 //! | `protocols` | one file for each protocol; `direct` and `mailbox` are ours |
 //! | `address`, `filtered` | what may be dialled, on whose word |
+//! | `reach` | where this node can be reached, who relays for it, and on whose word |
+//! | `quiet` | behaviours whose beliefs about that are kept from the others |
 //! | `identity` | keys and ids between our types and libp2p's |
 //! | `upward` | events that wait for a place |
 //!
@@ -31,26 +33,33 @@ mod filtered;
 mod identity;
 mod outgoing;
 mod protocols;
+mod quiet;
+mod range;
+mod reach;
 mod transports;
 mod upward;
+
+use std::collections::BTreeSet;
 
 use kinfolk_wire::limits;
 use libp2p::PeerId;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use actor::Stopped;
 pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
-pub use config::{Config, Deadlines, Limits};
-pub use event::{AskFailure, DialFailure, Event};
+pub use config::{Config, Deadlines, Limits, Reach as ReachConfig, Relayed};
+pub use event::{AskFailure, DialFailure, Event, Reachability};
 pub use identity::peer_id;
 pub use kinfolk_wire::direct::Role;
+pub use range::{IpRange, NotARange};
 pub use transports::StartError;
 
 use crate::actor::Actor;
 use crate::address::Place;
 use crate::behaviour::Behaviour;
+use crate::reach::Reach;
 
 /// A running network. It ends with [`Command::Shutdown`], or when either end of it here is dropped.
 #[derive(Debug)]
@@ -75,7 +84,10 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
         .map(|address| named_node(address).ok_or_else(|| StartError::NotANode { address: address.clone() }))
         .collect::<Result<Vec<_>, _>>()?;
     let key = identity::keypair(&config.network_key);
-    let mut swarm = transports::swarm(key, &config.deadlines, |key| Behaviour::new(&config, &bootstrap, key.public()))?;
+    let (contacts, friends) = watch::channel(BTreeSet::new());
+    let mut swarm = transports::swarm(key, &config.deadlines, |key, circuits| {
+        Behaviour::new(&config, &bootstrap, key.public(), circuits, &friends)
+    })?;
     transports::listen(&mut swarm, &config.listen)?;
     let answers = usize::try_from(config.limits.connections)
         .unwrap_or(usize::MAX)
@@ -86,7 +98,9 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
     let replies = replies.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers, replies);
     let (events_tx, events) = mpsc::channel(config.limits.events.max(1));
-    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, receiver, events_tx);
+    let named = bootstrap.iter().map(|(node, _)| *node).collect();
+    let reach = Reach::new(config.reach.clone(), !config.listen.is_empty(), named, contacts);
+    let actor = Actor::new(swarm, peer_id(&config.network_key), &config, reach, receiver, events_tx);
     Ok(Network { commands, events, task: runtime.spawn(actor.run()) })
 }
 

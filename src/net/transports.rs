@@ -11,7 +11,7 @@ use libp2p::core::Transport as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
-use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
+use libp2p::{SwarmBuilder, noise, quic, relay, tcp, yamux};
 
 use crate::address::{self, Place, Transport};
 use crate::behaviour::Behaviour;
@@ -82,11 +82,11 @@ pub enum StartError {
     NoRuntime,
 }
 
-/// Both transports, under these behaviours.
+/// Both transports, and circuits over relays, under these behaviours.
 pub(crate) fn swarm<B: NetworkBehaviour>(
     key: Keypair,
     deadlines: &Deadlines,
-    behaviour: impl FnOnce(&Keypair) -> B,
+    behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B,
 ) -> Result<Swarm<B>, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     Ok(SwarmBuilder::with_existing_identity(key)
@@ -97,6 +97,8 @@ pub(crate) fn swarm<B: NetworkBehaviour>(
             let noise = noise::Config::new(key)?;
             Ok(tcp.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux_config()))
         })
+        .map_err(|error| failed(&error))?
+        .with_relay_client(noise::Config::new, yamux_config)
         .map_err(|error| failed(&error))?
         .with_behaviour(behaviour)
         .map_err(|error| failed(&error))?

@@ -21,6 +21,8 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<Address>,
     /// Whether to look for contacts on the local network.
     pub mdns: bool,
+    /// How to be reached from outside, and what to do for contacts there.
+    pub reach: kinfolk_net::ReachConfig,
 }
 
 /// Why a profile could not be made.

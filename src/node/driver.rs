@@ -32,7 +32,7 @@ use crate::backlog::{Backlog, Heard, Kept};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, ProfileError, StartError};
 use crate::entropy::Entropy;
-use crate::handle::{CommandError, Counters, Handle, NOTICES, QUEUE, Question, Request};
+use crate::handle::{CommandError, Counters, Handle, NOTICES, QUEUE, Question, Reachability, Request};
 use crate::translate;
 use crate::work::{Ask, Worker};
 
@@ -102,6 +102,7 @@ pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl 
         entropy,
         queue,
         notices,
+        reachability: network.is_some().then(Reachability::default),
         network,
         counters: Counters::default(),
         is_begun: false,
@@ -120,6 +121,7 @@ fn join(profile: &Profile, network: crate::config::NetworkConfig) -> Result<Netw
     config.listen = network.listen;
     config.bootstrap = network.bootstrap;
     config.mdns = network.mdns;
+    config.reach = network.reach;
     Ok(kinfolk_net::spawn(config)?)
 }
 
@@ -131,6 +133,8 @@ struct Driver<C, E> {
     notices: broadcast::Sender<Notice>,
     network: Option<Network>,
     counters: Counters,
+    /// What the network last said of it; nothing without a network.
+    reachability: Option<Reachability>,
     /// Whether the engine's first turn is committed. Before that no report is heard.
     is_begun: bool,
     wake_not_before: Option<Timestamp>,
@@ -359,11 +363,17 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             }
             Request::Question(question) => batch.questions.push(question),
             Request::Counters(reply) => batch.counters.push(reply),
+            // A caller that no longer waits is told nothing.
+            Request::Reachability(reply) => drop(reply.send(self.reachability.clone())),
             Request::Stop(reply) => batch.stop = Some(reply),
         }
     }
 
     fn hear(&mut self, batch: &mut Batch, event: kinfolk_net::Event) {
+        if let kinfolk_net::Event::Reachability(reachability) = event {
+            self.reachability = Some(reachability);
+            return;
+        }
         if let Some(report) = translate::report(event) {
             self.hear_report(batch, report);
         }

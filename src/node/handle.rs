@@ -10,6 +10,7 @@ use kinfolk_store::CommitError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use kinfolk_engine::Answer;
+pub use kinfolk_net::Reachability;
 
 /// Requests that may wait for the driver: enough for a burst, little enough to notice that it is behind.
 pub(crate) const QUEUE: usize = 1_024;
@@ -64,6 +65,7 @@ pub(crate) enum Request {
     Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     Question(Question),
     Counters(oneshot::Sender<Counters>),
+    Reachability(oneshot::Sender<Option<Reachability>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -114,6 +116,16 @@ impl Handle {
     pub async fn counters(&self) -> Result<Counters, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Counters(reply)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// How this node can be reached from outside; nothing while it runs without a network.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn reachability(&self) -> Result<Option<Reachability>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Reachability(reply)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 

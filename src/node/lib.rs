@@ -28,4 +28,4 @@ mod work;
 
 pub use config::{NodeConfig, ProfileError, StartError};
 pub use driver::{Created, Failed, Node, create_profile, start};
-pub use handle::{Answer, CommandError, Counters, Handle, Stopped};
+pub use handle::{Answer, CommandError, Counters, Handle, Reachability, Stopped};

@@ -20,11 +20,14 @@ const fn delivery_down(delivery: Delivery) -> kinfolk_net::Delivery {
 pub(crate) fn report(event: Event) -> Option<Report> {
     Some(match event {
         Event::Listening { address } => Report::Listening(address),
-        Event::ListenFailed { address, reason } => {
+        Event::NotListening { address } => Report::NotListening(address),
+        Event::ListenFailed { reason } => {
             tracing::warn!("one of the addresses to listen at cannot be had");
-            tracing::debug!(?address, reason, "not listening");
-            Report::NotListening(address?)
+            tracing::debug!(reason, "not listening");
+            return None;
         }
+        // For the driver.
+        Event::Reachability(_) => return None,
         Event::Connected { peer, role, address } => Report::Connected { peer, role, address },
         Event::Disconnected { peer } => Report::Disconnected(peer),
         Event::DialFailed { peer, .. } => Report::DialFailed(peer),
@@ -54,6 +57,7 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
         Effect::Acknowledge(delivery) => Command::Acknowledge { delivery: delivery_down(delivery) },
         Effect::Refuse(delivery, code) => Command::Refuse { delivery: delivery_down(delivery), code },
         Effect::Disconnect(peer) => Command::Disconnect { peer },
+        Effect::Contact { peer, is_one } => Command::Contact { peer, is_one },
         Effect::Ask { request, host, addresses, body, work: _, group } => {
             question(Ask { request, host, addresses, body, group })
         }
@@ -80,10 +84,11 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
         Command::Dial { peer, .. } => Some(Report::DialFailed(peer)),
         Command::Ask { request, .. } => Some(Report::Unanswered(RequestId(request.0))),
         // The other side sends again what was not acknowledged, and asks again what was not answered; a stalled link is
-        // given up again later.
+        // given up again later; whose device a node is comes again with its next hello.
         Command::Acknowledge { .. }
         | Command::Refuse { .. }
         | Command::Answer { .. }
+        | Command::Contact { .. }
         | Command::Disconnect { .. }
         | Command::Shutdown => None,
     }

@@ -9,6 +9,7 @@ use kinfolk_client::Client;
 use kinfolk_engine::event::Notice;
 use kinfolk_engine::store::Profile;
 use kinfolk_engine::{Event, query};
+use kinfolk_net::{NotARange, ReachConfig};
 use kinfolk_node::clock::SystemClock;
 use kinfolk_node::config::NetworkConfig;
 use kinfolk_node::entropy::SystemEntropy;
@@ -106,7 +107,21 @@ fn network(run: &Run, settings: &Settings, peer: PeerId) -> Result<NetworkConfig
     let listen = if listen.is_empty() { default_listen(peer) } else { parse(&listen)? };
     let bootstrap = parse(&said(&run.bootstrap, &settings.bootstrap))?;
     let mdns = !run.no_mdns && settings.mdns.unwrap_or(true);
-    Ok(NetworkConfig { listen, bootstrap, mdns })
+    Ok(NetworkConfig { listen, bootstrap, mdns, reach: reach(run, settings)? })
+}
+
+fn reach(run: &Run, settings: &Settings) -> Result<ReachConfig, Failure> {
+    let ranges = run.also_global.iter().map(|text| text.parse());
+    let also_global =
+        ranges.collect::<Result<_, NotARange>>().map_err(|error| failed("invalid_address", error.to_string()))?;
+    Ok(ReachConfig {
+        relay: !run.no_relay && settings.relay.unwrap_or(true),
+        upnp: !run.no_upnp && settings.upnp.unwrap_or(true),
+        over_relays: settings.over_relays.unwrap_or(true),
+        punch: settings.punch.unwrap_or(true),
+        also_global,
+        ..ReachConfig::default()
+    })
 }
 
 fn parse(texts: &[String]) -> Result<Vec<Address>, Failure> {

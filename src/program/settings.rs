@@ -15,6 +15,10 @@ use super::failed;
 /// listen = ["/ip4/0.0.0.0/udp/4001/quic-v1"]
 /// bootstrap = []
 /// mdns = true
+/// relay = true                                  # for contacts, where this node can be reached from outside
+/// over_relays = true                            # be reached over contacts that relay, where it cannot
+/// punch = true                                  # try to go straight where two nodes meet over a relay
+/// upnp = true                                   # ask the router to map ports
 /// api = "127.0.0.1:0"
 /// ```
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +34,14 @@ pub(crate) struct Settings {
     pub(crate) bootstrap: Vec<String>,
     /// Whether to look for contacts on the local network.
     pub(crate) mdns: Option<bool>,
+    /// Whether to relay for contacts.
+    pub(crate) relay: Option<bool>,
+    /// Whether to be reached over contacts that relay.
+    pub(crate) over_relays: Option<bool>,
+    /// Whether to try to go straight from a relay.
+    pub(crate) punch: Option<bool>,
+    /// Whether to ask the router to map ports.
+    pub(crate) upnp: Option<bool>,
     /// Where the local API listens.
     pub(crate) api: Option<std::net::SocketAddr>,
 }

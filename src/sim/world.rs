@@ -442,7 +442,7 @@ impl World {
             }
             Effect::Notify(Notice { event: Event::SessionReset(_), .. }) => self.people.resets += 1,
             Effect::Ask { request, host, body, .. } => self.ask_host(node, request, host, &body.encode()),
-            Effect::Notify(_) | Effect::Answer(..) => {}
+            Effect::Notify(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
         }
     }
 }

@@ -94,6 +94,12 @@ impl Address {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it leads over another node that relays (docs/protocol/09-reach.md): a way round, not a place.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        self.0.split('/').any(|part| part == "p2p-circuit")
+    }
 }
 
 impl fmt::Display for Address {

@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod invite;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+pub(crate) mod reach;
 pub(crate) mod refusal;
 pub(crate) mod status;
 pub(crate) mod sticker;

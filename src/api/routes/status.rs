@@ -17,7 +17,8 @@ use crate::problem::OrProblem;
     OrProblem,
 ))]
 pub(crate) async fn status(State(room): State<Room>) -> Reply<Status> {
-    let mut status = ask(&room, convert::status::status).await?;
+    let known = room.node().reachability().await?;
+    let mut status = ask(&room, move |read| convert::status::status(read, known.as_ref())).await?;
     let profile = room.profile().clone();
     // Where the walk dies there is no figure.
     status.storage_bytes = tokio::task::spawn_blocking(move || bytes_under(&profile)).await.unwrap_or_default();

@@ -166,6 +166,9 @@ pub(crate) fn dial_everybody(step: &mut Step<'_>) -> Result<(), Refusal> {
     for contact in directory::connected_contacts(step)? {
         for id in contact.devices {
             let Some(mut device) = directory::readable_device(step, id)? else { continue };
+            if let Some(peer) = device.peer {
+                step.effect(Effect::Contact { peer, is_one: true });
+            }
             device.failed_dials = 0;
             dial_after(step, &mut device, Span::ZERO);
             step.put(Key::Device(id), device);
@@ -286,7 +289,8 @@ pub(crate) fn hello(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     let mut device = directory::device(step, device)?;
     let contact = directory::contact(step, device.identity)?;
     link.device = Some(device.device);
-    if link.opened {
+    // What leads over a relay is a way round, and not put before a place.
+    if link.opened && !link.address.is_relayed() {
         prefer(&mut device.addresses, &link.address);
     }
     step.put(Key::Link(peer), link);
@@ -295,10 +299,15 @@ pub(crate) fn hello(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     step.clear_alarm(Alarm::Dial(device.device), device.dial_at);
     device.dial_at = None;
     device.failed_dials = 0;
-    device.peer = Some(peer);
+    if let Some(before) = device.peer.replace(peer).filter(|before| *before != peer) {
+        step.effect(Effect::Contact { peer: before, is_one: false });
+    }
     let (id, identity) = (device.device, device.identity);
     step.put(Key::Device(id), device);
     step.put(Key::Contact(identity), Contact { last_seen: Some(step.now), ..contact.clone() });
+    if directory::is_open(&contact) {
+        step.effect(Effect::Contact { peer, is_one: true });
+    }
     if !may_greet(step, &contact)? {
         return Ok(None);
     }

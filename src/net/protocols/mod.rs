@@ -1,8 +1,12 @@
 //! One file for each protocol: how it is set up, and what its events mean to this node.
 
+pub(crate) mod dialback;
 pub(crate) mod direct;
 pub(crate) mod identify;
 pub(crate) mod kad;
 pub(crate) mod mailbox;
 pub(crate) mod mdns;
 pub(crate) mod ping;
+pub(crate) mod punch;
+pub(crate) mod relay;
+pub(crate) mod upnp;

@@ -97,7 +97,7 @@ fn g08_when_the_network_dies_the_node_ends_and_says_so() {
     let of_the_network = runtime();
     let node = of_the_network.block_on(async {
         let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1").unwrap()];
-        let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false };
+        let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() };
         start(store, NodeConfig { network: Some(network) }, SystemClock, SystemEntropy).unwrap()
     });
     runtime().block_on(async {

@@ -33,7 +33,8 @@ impl House {
     /// A node on the network of this machine.
     pub(crate) async fn connected(name: &str) -> Self {
         let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1").unwrap()];
-        Self::start(name, Some(NetworkConfig { listen, bootstrap: vec![], mdns: false })).await
+        Self::start(name, Some(NetworkConfig { listen, bootstrap: vec![], mdns: false, reach: Default::default() }))
+            .await
     }
 
     async fn start(name: &str, network: Option<NetworkConfig>) -> Self {

@@ -32,7 +32,8 @@ fn open_conversation(step: &mut Step<'_>, own: IdentityId, contact: &Contact) ->
         step.put(Key::Conversation(id), conversation);
     }
     for id in &contact.devices {
-        if step.has(&Key::LinkOf(*id))? {
+        if let Some(peer) = step.find::<PeerId>(&Key::LinkOf(*id))? {
+            step.effect(Effect::Contact { peer, is_one: true });
             links::offer_prekeys(step, *id)?;
         } else {
             let mut device = directory::device(step, *id)?;
@@ -121,9 +122,9 @@ fn hang_up(step: &mut Step<'_>, contact: &Contact) -> Result<(), Refusal> {
         step.clear_alarm(Alarm::Dial(*id), device.dial_at.take());
         let peer = device.peer;
         step.put(Key::Device(*id), device);
-        if let Some(peer) = peer
-            && step.has(&Key::Link(peer))?
-        {
+        let Some(peer) = peer else { continue };
+        step.effect(Effect::Contact { peer, is_one: false });
+        if step.has(&Key::Link(peer))? {
             step.effect(Effect::Disconnect(peer));
             links::disconnected(step, peer)?;
         }

@@ -322,7 +322,7 @@ impl World {
             Effect::Acknowledge(delivery) => self.answered(who, delivery, Fate::Taken),
             Effect::Refuse(delivery, code) => self.answered(who, delivery, Fate::Refused(code)),
             Effect::Disconnect(peer) if peer == other => self.disconnect(),
-            Effect::Disconnect(_) | Effect::Answer(..) => {}
+            Effect::Disconnect(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
             Effect::Ask { request, .. } => {
                 self.input(who, Input::Network(Report::Unanswered(request)));
             }

@@ -137,9 +137,26 @@ impl<S> Node<S> {
             && self.next.is_none()
     }
 
-    /// The newest connection that can carry a stream.
+    /// The newest connection that can carry a stream; one over a relay only where there is no other.
     fn usable(&self) -> Option<ConnectionId> {
-        self.connections.iter().rev().find(|known| !known.closing && !known.barren).map(|connection| connection.id)
+        let can = |known: &&Connection| !known.closing && !known.barren;
+        let straight = self.connections.iter().rev().filter(can).find(|known| !known.address.is_relayed());
+        straight.or_else(|| self.connections.iter().rev().find(can)).map(|connection| connection.id)
+    }
+
+    fn is_relayed(&self, id: ConnectionId) -> bool {
+        self.connections.iter().any(|known| known.id == id && known.address.is_relayed())
+    }
+
+    /// Opens a stream on a straight connection where the one that is there goes over a relay.
+    fn go_straight(&mut self, peer: PeerId) -> Option<Action<S>> {
+        let link = self.link.as_ref().filter(|link| !link.closing)?;
+        if self.leaving || self.opening.is_some() || self.next.is_some() || !self.is_relayed(link.connection) {
+            return None;
+        }
+        let connection = self.usable().filter(|connection| !self.is_relayed(*connection))?;
+        self.opening = Some(connection);
+        Some(Action::Open { peer, connection })
     }
 
     /// Whether a connection to all these places is being made already.
@@ -302,16 +319,23 @@ impl<S> Peers<S> {
 
     /// A connection is there.
     pub(crate) fn connected(&mut self, peer: PeerId, id: ConnectionId, address: Address) -> Vec<Action<S>> {
+        let we_win = self.local < peer;
         let node = self.nodes.entry(peer).or_default();
+        let address_is_relayed = address.is_relayed();
         node.connections.push(Connection { id, address, closing: false, barren: false });
         let dialled = node.dialling.iter().position(|dialling| dialling.connection == id);
         let request = dialled.map(|at| node.dialling.remove(at)).and_then(|dialling| dialling.request);
-        if node.leaving || (dialled.is_some() && node.link.is_some()) {
+        let is_better = |link: &LinkState| !address_is_relayed && node.is_relayed(link.connection);
+        if node.leaving || (dialled.is_some() && node.link.as_ref().is_some_and(|link| !is_better(link))) {
             // Unwanted; or the other side was faster, and one connection is enough.
             node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
             return vec![node.close_connection(id)];
         }
         node.waiting.extend(request.map(|request| Waiting { request, places: Vec::new() }));
+        if node.link.is_some() {
+            // The one whose stream would stay moves it; so the two do not do it both.
+            return if we_win { node.go_straight(peer).into_iter().collect() } else { Vec::new() };
+        }
         if dialled.is_none() || node.waiting.is_empty() || node.opening.is_some() || node.next.is_some() {
             return Vec::new();
         }
@@ -370,14 +394,23 @@ impl<S> Peers<S> {
             node.opening = None;
             // What the other side opened meanwhile has waited for this, and is not needed.
             node.next = None;
-            return self.start(peer, new);
+            return match node.link {
+                Some(_) => node.replace(new),
+                None => self.start(peer, new),
+            };
         }
         if node.opens_too_often(now) {
             tracing::debug!(?peer, "opens streams too often");
             return self.cut_off(peer);
         }
+        // Of a straight stream and one over a relay, the straight one stays, whoever opened it.
+        let relayed = node.is_relayed(connection);
+        let other = |ours: ConnectionId| node.is_relayed(ours) != relayed;
+        let ours_stays = |ours: ConnectionId| if other(ours) { relayed } else { we_win };
+        let waits = node.opening.is_some_and(ours_stays);
+        let stays = node.link.as_ref().is_some_and(|link| link.role == Role::Dialer && ours_stays(link.connection));
         match &mut node.link {
-            None if node.opening.is_some() && we_win => {
+            None if waits => {
                 node.next = Some(new);
                 Vec::new()
             }
@@ -385,7 +418,7 @@ impl<S> Peers<S> {
                 node.opening = None;
                 self.start(peer, new)
             }
-            Some(link) if link.role == Role::Dialer && we_win && !link.contested && !link.closing => {
+            Some(link) if stays && !link.contested && !link.closing => {
                 // Both opened at the same time, and ours stays. If ours is dead at the other end they open again.
                 link.contested = true;
                 Vec::new()
@@ -463,7 +496,9 @@ impl<S> Peers<S> {
         node.waiting.clear();
         node.dialling.iter_mut().for_each(|dialling| dialling.request = None);
         node.link = Some(LinkState { stream, role, connection, contested: false, closing: false });
-        vec![Action::Tell(Event::Connected { peer, role, address }), Action::Start { peer, stream, role, io }]
+        let begun = [Action::Tell(Event::Connected { peer, role, address }), Action::Start { peer, stream, role, io }];
+        let straight = if self.local < peer { node.go_straight(peer) } else { None };
+        begun.into_iter().chain(straight).collect()
     }
 
     fn forget(&mut self, peer: &PeerId) {

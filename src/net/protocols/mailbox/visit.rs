@@ -8,15 +8,17 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::request_response::{Event as Happened, Message, OutboundFailure};
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{DialError, Swarm, SwarmEvent};
+use libp2p::swarm::{DialError, NetworkBehaviour, Swarm, SwarmEvent};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::visits::{Placed, Shared};
 use super::{Questions, asking};
-use crate::address::Place;
+use crate::address::Route;
 use crate::config::Deadlines;
 use crate::event::{AskFailure, Event};
+use crate::protocols::relay::Circuits;
+use crate::quiet::Quiet;
 use crate::transports;
 
 /// Performs what comes by the lane, and closes it when nothing more has come for a while.
@@ -84,12 +86,22 @@ async fn perform(
 
 struct Connection {
     host: libp2p::PeerId,
-    swarm: Swarm<Questions>,
+    swarm: Swarm<Visit>,
+}
+
+/// What a visit speaks: questions, and what it takes to come to a host over its relay.
+#[derive(NetworkBehaviour)]
+struct Visit {
+    questions: Questions,
+    circuits: Circuits,
 }
 
 impl Connection {
     async fn open(host: libp2p::PeerId, mut places: Vec<Multiaddr>, deadlines: &Deadlines) -> Result<Self, AskFailure> {
-        let swarm = transports::swarm(Keypair::generate_ed25519(), deadlines, |_| asking(deadlines));
+        let swarm = transports::swarm(Keypair::generate_ed25519(), deadlines, |_, circuits| Visit {
+            questions: asking(deadlines),
+            circuits: Quiet(circuits),
+        });
         let mut swarm = swarm.map_err(|error| {
             tracing::warn!(%error, "no socket to ask a mailbox from");
             AskFailure::Unreachable
@@ -97,11 +109,11 @@ impl Connection {
         loop {
             let addresses = places.iter().map(|place| place.clone().with(Protocol::P2p(host))).collect();
             swarm.dial(DialOpts::peer_id(host).addresses(addresses).build()).map_err(|error| failure(&error))?;
-            match reached(&mut swarm).await {
+            match reached(&mut swarm, host).await {
                 Ok(()) => return Ok(Self { host, swarm }),
                 // The first answer came from somebody else. That must not hide the right node at the next address.
                 Err(DialError::WrongPeerId { address, .. }) => {
-                    let wrong = Place::of(&address).map(|place| place.multiaddr());
+                    let wrong = Route::of(&address).map(|route| route.multiaddr());
                     places.retain(|place| Some(place) != wrong.as_ref());
                     if wrong.is_none() || places.is_empty() {
                         return Err(AskFailure::AnotherNode);
@@ -113,14 +125,16 @@ impl Connection {
     }
 
     async fn ask(&mut self, body: Vec<u8>) -> Result<Vec<u8>, AskFailure> {
-        let asked = self.swarm.behaviour_mut().send_request(&self.host, body);
+        let asked = self.swarm.behaviour_mut().questions.send_request(&self.host, body);
         loop {
             match self.swarm.select_next_some().await {
-                SwarmEvent::Behaviour(Happened::Message {
+                SwarmEvent::Behaviour(VisitEvent::Questions(Happened::Message {
                     message: Message::Response { request_id, response },
                     ..
-                }) if request_id == asked => return Ok(response),
-                SwarmEvent::Behaviour(Happened::OutboundFailure { request_id, error, .. }) if request_id == asked => {
+                })) if request_id == asked => return Ok(response),
+                SwarmEvent::Behaviour(VisitEvent::Questions(Happened::OutboundFailure {
+                    request_id, error, ..
+                })) if request_id == asked => {
                     tracing::debug!(%error, "a mailbox did not answer");
                     return Err(match error {
                         OutboundFailure::UnsupportedProtocols => AskFailure::NoMailbox,
@@ -142,11 +156,12 @@ impl Connection {
     }
 }
 
-async fn reached(swarm: &mut Swarm<Questions>) -> Result<(), DialError> {
+async fn reached(swarm: &mut Swarm<Visit>, host: libp2p::PeerId) -> Result<(), DialError> {
     loop {
         match swarm.select_next_some().await {
-            SwarmEvent::ConnectionEstablished { .. } => return Ok(()),
-            SwarmEvent::OutgoingConnectionError { error, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } if peer_id == host => return Ok(()),
+            // A relay on the way that is not reached ends the dial of the host, which is told as well.
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } if peer_id == Some(host) => {
                 tracing::debug!(%error, "a mailbox was not reached");
                 return Err(error);
             }

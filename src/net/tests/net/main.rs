@@ -13,6 +13,7 @@ mod hostile;
 mod limits;
 mod mailbox;
 mod raw;
+mod relay;
 #[path = "../../../../tests/support/skip.rs"]
 mod skip;
 mod support;

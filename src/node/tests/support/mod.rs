@@ -72,7 +72,7 @@ impl Person {
 pub(crate) fn at(dir: &Path, listen: &str, entropy: impl Entropy) -> Node {
     let store = kinfolk_store::open(dir, Unlock::KeyFile).unwrap();
     let listen = vec![Address::new(listen).unwrap()];
-    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false };
+    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() };
     start(store, NodeConfig { network: Some(network) }, SystemClock, entropy).unwrap()
 }
 
