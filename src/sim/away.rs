@@ -434,7 +434,7 @@ impl Town {
                     self.known.insert(place.id);
                 }
             }
-            Effect::Notify(_) | Effect::Answer(..) => {}
+            Effect::Notify(_) | Effect::Answer(..) | Effect::Contact { .. } => {}
         }
     }
 
