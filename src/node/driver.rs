@@ -16,7 +16,7 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kinfolk_engine::event::Notice;
+use kinfolk_engine::event::{Event as NodeEvent, Notice};
 use kinfolk_engine::input::{Command, Report};
 use kinfolk_engine::refusal::Refusal;
 use kinfolk_engine::store::{Changes, Key, Overlay, Profile, Read, ReadError};
@@ -372,6 +372,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
     fn hear(&mut self, batch: &mut Batch, event: kinfolk_net::Event) {
         if let kinfolk_net::Event::Reachability(reachability) = event {
             self.reachability = Some(reachability);
+            // Nobody may be listening.
+            drop(self.notices.send(Notice { sequence: None, event: NodeEvent::Listening }));
             return;
         }
         if let Some(report) = translate::report(event) {

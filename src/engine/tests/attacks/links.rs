@@ -265,6 +265,32 @@ fn an_address_that_is_gone_stands_in_no_invite_and_is_told_to_no_contact() {
 }
 
 #[test]
+fn d14_the_network_is_told_who_is_a_contact_and_who_is_not_any_more() {
+    let mut town = Town::of_strangers(3);
+    let link = town.link(0, Uses::Many);
+    town.input(0, Input::Network(Report::Connected { peer: STRANGER, role: Role::Listener, address: address(2) }));
+    town.pass(Span::from_secs(5));
+    assert!(town.contacts.is_empty(), "strangers: {:?}", town.contacts);
+    town.ask(1, &link);
+    town.pass(Span::from_secs(60));
+    assert_eq!((town.contacts.get(&(0, 1)), town.contacts.get(&(1, 0))), (Some(&true), Some(&true)));
+    // A node that starts again knows at once, before anybody has said hello.
+    town.contacts.clear();
+    town.input(0, Input::Started);
+    assert_eq!(town.contacts.get(&(0, 1)), Some(&true));
+    town.input(0, Input::Command(Command::Block(town.people[1].identity)));
+    assert_eq!(town.contacts.get(&(0, 1)), Some(&false));
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.contacts.get(&(0, 1)), Some(&false), "whoever is blocked does not come back by saying hello");
+    town.input(0, Input::Command(Command::Unblock(town.people[1].identity)));
+    town.pass(Span::from_secs(600));
+    assert_eq!(town.contacts.get(&(0, 1)), Some(&true));
+    town.input(0, Input::Command(Command::RemoveContact(town.people[1].identity)));
+    assert_eq!(town.contacts.get(&(0, 1)), Some(&false));
+    assert!(!town.contacts.contains_key(&(0, 2)));
+}
+
+#[test]
 fn whoever_is_turned_away_dials_ever_more_rarely() {
     let mut town = Town::of_friends(2);
     town.input(0, Input::Command(Command::Block(town.people[1].identity)));

@@ -96,6 +96,8 @@ pub(crate) struct Town {
     pub(crate) hosts: BTreeMap<usize, MailboxHost>,
     /// Who asked this mailbox what, by the number of the question.
     asked: BTreeMap<u64, (usize, RequestId)>,
+    /// Whom each node's network was last told to be a contact's device, or none.
+    pub(crate) contacts: BTreeMap<(usize, usize), bool>,
     frames: u64,
 }
 
@@ -156,6 +158,7 @@ impl Town {
             connected: BTreeSet::new(),
             hosts: BTreeMap::new(),
             asked: BTreeMap::new(),
+            contacts: BTreeMap::new(),
             frames: 0,
         };
         for who in 0..count {
@@ -412,6 +415,9 @@ impl Town {
                 if let Some((asker, request)) = self.asked.remove(&number) {
                     self.reports.push_back((asker, Report::Answered(request, body)));
                 }
+            }
+            Effect::Contact { peer, is_one } => {
+                self.contacts.insert((who, who_is(peer)), is_one);
             }
             Effect::Notify(_) => {}
         }
