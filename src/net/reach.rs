@@ -175,6 +175,11 @@ impl Reach {
         let Some(Connection { node, .. }) = self.connections.remove(&id) else { return };
         if !self.connections.values().any(|other| other.node == node) {
             self.asked.remove(&node);
+            // What it has not answered it never will, and may be asked again when it is back.
+            self.found.retain(|_, findings| {
+                findings.retain(|by, finding| *by != node || !matches!(finding, Finding::Asked(_)));
+                !findings.is_empty()
+            });
         }
     }
 
@@ -515,3 +520,6 @@ fn rank(at: &Multiaddr) -> u8 {
         None => 4,
     }
 }
+
+#[cfg(test)]
+mod asked_again;
