@@ -27,6 +27,9 @@ mod parted;
 #[path = "lab/people.rs"]
 mod people;
 #[cfg(target_os = "linux")]
+#[path = "lab/punch.rs"]
+mod punch;
+#[cfg(target_os = "linux")]
 #[path = "lab/routers.rs"]
 mod routers;
 #[path = "support/skip.rs"]

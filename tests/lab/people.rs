@@ -1,6 +1,7 @@
 //! People of the lab: nodes of the real program, each at a site of its internet.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -11,7 +12,9 @@ use crate::home::{Home, Running, binary};
 use crate::world::Site;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often something is looked at of which no event tells.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How a node is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +25,22 @@ pub(crate) enum Transport {
 
 /// Starts a person's node at a site.
 pub(crate) fn start(home: &Home, site: &Site, transport: Transport, port: u16) -> Running {
+    home.start_at(&site.space.wrapper(), &[&address(site, transport, port)])
+}
+
+fn address(site: &Site, transport: Transport, port: u16) -> String {
     let ip = site.address;
-    let address = match transport {
+    match transport {
         Transport::Quic => format!("/ip4/{ip}/udp/{port}/quic-v1"),
         Transport::Tcp => format!("/ip4/{ip}/tcp/{port}"),
-    };
-    home.start_at(&site.space.wrapper(), &[&address])
+    }
+}
+
+/// The same, and has it write what it does to a file.
+pub(crate) fn start_logged(home: &Home, site: &Site, transport: Transport, port: u16, log: &Path) -> Running {
+    let into = format!("exec \"$0\" \"$@\" 2>>'{}'", log.display());
+    let logged = ["env", "KINFOLK_LOG=kinfolk_net=debug", "sh", "-c", &into];
+    home.start_at(&[&site.space.wrapper()[..], &logged].concat(), &[&address(site, transport, port)])
 }
 
 /// Waits until something is so, looking again whenever the node tells of an event.
@@ -104,11 +117,14 @@ pub(crate) fn wait_for_online(home: &Home, contact: &str, online: bool) {
     });
 }
 
-/// Looks again and again until something is so. Each look is a process of its own, which takes its time.
+/// Looks again and again until something is so of which no event tells.
 pub(crate) fn look_until(what: &str, so: impl Fn() -> bool) {
     let begun = Instant::now();
+    // Nobody speaks on this channel: waiting on it leaves the machine to those who are waited for.
+    let (_quiet, moment) = channel::<()>();
     while !so() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        moment.recv_timeout(LOOK).ok();
     }
 }
 
