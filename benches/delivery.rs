@@ -255,7 +255,12 @@ impl Chat {
 fn node(dir: &Path, name: &str) -> Handle {
     let mut store = kinfolk_store::create(dir, Backend::Sled, Unlock::KeyFile, Options::default()).unwrap();
     create_profile(&mut store, &SystemClock, &mut SystemEntropy, Name::new(name).unwrap(), None).unwrap();
-    let network = NetworkConfig { listen: vec![Address::new(LISTEN).unwrap()], bootstrap: Vec::new(), mdns: false };
+    let network = NetworkConfig {
+        listen: vec![Address::new(LISTEN).unwrap()],
+        bootstrap: Vec::new(),
+        mdns: false,
+        reach: Default::default(),
+    };
     let config = NodeConfig { network: Some(network) };
     kinfolk_node::start(store, config, SystemClock, SystemEntropy).unwrap().handle
 }

@@ -109,7 +109,7 @@ impl Person {
     fn start(&self) -> Result<Node> {
         let store = kinfolk::store::open(&self.home, Unlock::KeyFile)?;
         let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1")?];
-        let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false };
+        let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() };
         Ok(start(store, NodeConfig { network: Some(network) }, SystemClock, SystemEntropy)?)
     }
 }

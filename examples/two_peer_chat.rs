@@ -84,7 +84,7 @@ fn come_home(home: &Path) -> Result<Node> {
 
 fn begin(store: kinfolk::store::Store) -> Result<Node> {
     let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1")?];
-    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false };
+    let network = NetworkConfig { listen, bootstrap: Vec::new(), mdns: false, reach: Default::default() };
     Ok(start(store, NodeConfig { network: Some(network) }, SystemClock, SystemEntropy)?)
 }
 

@@ -30,6 +30,8 @@ mod logs;
 mod mailbox;
 #[path = "daemon/making.rs"]
 mod making;
+#[path = "daemon/reach.rs"]
+mod reach;
 #[path = "daemon/rescue.rs"]
 mod rescue;
 #[path = "daemon/running.rs"]

@@ -34,9 +34,32 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) async fn connect(listen: &str, body: usize) -> Self {
-        let (mut left, _) = node(1, listen).await;
-        let (mut right, address) = node(2, listen).await;
-        let peer = peer_id(&[2; 32]);
+        let (left, _) = node(1, listen).await;
+        let (right, address) = node(2, listen).await;
+        Self::meet(left, right, peer_id(&[2; 32]), address, body).await
+    }
+
+    /// The same over a relay that the second is a contact of; the two are none, and so do not go straight.
+    pub(crate) async fn connect_over_relay(listen: &str, body: usize) -> Self {
+        let (left, _) = node(7, listen).await;
+        let (mut right, _) = node(6, listen).await;
+        let (mut relay, at) = node(5, listen).await;
+        let (peer, between) = (peer_id(&[6; 32]), peer_id(&[5; 32]));
+        relay.commands.try_send(Command::Contact { peer, is_one: true }).unwrap();
+        right.commands.try_send(Command::Contact { peer: between, is_one: true }).unwrap();
+        let dial = Command::Dial { request: RequestId(0), peer: between, addresses: vec![at] };
+        right.commands.try_send(dial).unwrap();
+        let address = loop {
+            match right.events.recv().await.unwrap() {
+                Event::Listening { address } if address.is_relayed() => break address,
+                _ => {}
+            }
+        };
+        tokio::spawn(async move { while relay.events.recv().await.is_some() {} });
+        Self::meet(left, right, peer, address, body).await
+    }
+
+    async fn meet(mut left: Network, mut right: Network, peer: PeerId, address: Address, body: usize) -> Self {
         let dial = Command::Dial { request: RequestId(0), peer, addresses: vec![address] };
         left.commands.try_send(dial).unwrap();
         while !matches!(left.events.recv().await.unwrap(), Event::Connected { .. }) {}
@@ -95,6 +118,7 @@ impl Ours {
 async fn node(seed: u8, listen: &str) -> (Network, Address) {
     let mut config = Config::new([seed; 32]);
     config.listen = vec![Address::new(listen).unwrap()];
+    config.reach.also_global = vec!["127.0.0.0/8".parse().unwrap()];
     let mut network = spawn(config).unwrap();
     match network.events.recv().await {
         Some(Event::Listening { address }) => (network, address),

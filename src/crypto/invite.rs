@@ -14,6 +14,7 @@ use kinfolk_wire::sigchain::{DeviceCertificate, SigchainBytes, Signed};
 use crate::identity::{DeviceKeys, Sigchain, SigchainError};
 use crate::kdf::Prf;
 use crate::label::Label;
+use crate::mailbox::DirectionKey;
 use crate::secret::Key;
 use crate::sign::{SignatureError, verify_strict};
 
@@ -63,6 +64,19 @@ impl InviteSecret {
         let genuine = self.mac(&knock.nonce, dialer, listener).as_bytes().ct_eq(&knock.mac);
         let named = self.id().as_bytes().ct_eq(knock.invite.as_bytes());
         (genuine & named).into()
+    }
+
+    /// The key of the prekeys that the maker of the invite leaves at mailbox hosts: `HMAC(secret, "kinfolk/1 meet
+    /// prekeys")`.
+    #[must_use]
+    pub fn prekeys_key(&self) -> DirectionKey {
+        DirectionKey::derived(Prf::new(&self.0).over(&[Label::MeetPrekeys.as_bytes()]))
+    }
+
+    /// The key of the requests that are left there by whoever has it: `HMAC(secret, "kinfolk/1 meet requests")`.
+    #[must_use]
+    pub fn requests_key(&self) -> DirectionKey {
+        DirectionKey::derived(Prf::new(&self.0).over(&[Label::MeetRequests.as_bytes()]))
     }
 
     fn mac(&self, nonce: &[u8; 16], dialer: &PeerId, listener: &PeerId) -> Key {

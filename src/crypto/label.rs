@@ -57,11 +57,15 @@ pub enum Label {
     MailboxWork,
     /// Hides the number of an envelope that is carried by hand.
     CarriedNumber,
+    /// Derives the key of the prekeys that the maker of an invite leaves at hosts.
+    MeetPrekeys,
+    /// Derives the key of the requests that are left there for them.
+    MeetRequests,
 }
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -87,6 +91,8 @@ impl Label {
         Self::MailboxNonce,
         Self::MailboxWork,
         Self::CarriedNumber,
+        Self::MeetPrekeys,
+        Self::MeetRequests,
     ];
 
     /// Those that sign.
@@ -122,6 +128,8 @@ impl Label {
             Self::MailboxNonce => b"kinfolk/1 nonce",
             Self::MailboxWork => b"kinfolk/1 work",
             Self::CarriedNumber => b"kinfolk/1 carried number",
+            Self::MeetPrekeys => b"kinfolk/1 meet prekeys",
+            Self::MeetRequests => b"kinfolk/1 meet requests",
         }
     }
 }

@@ -39,6 +39,11 @@ impl DirectionKey {
         Self(Prf::new(pair_root).over(&[sender.as_bytes(), recipient.as_bytes()]))
     }
 
+    /// The key of what whoever knows another secret leaves for whoever knows it too.
+    pub(crate) const fn derived(key: Key) -> Self {
+        Self(key)
+    }
+
     /// The key itself, for vectors.
     #[must_use]
     pub fn to_bytes(&self) -> SecretBytes {

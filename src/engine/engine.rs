@@ -1,41 +1,35 @@
 //! Routing: which service or feature an input is for. One line each; what one feature causes in another passes here.
+//!
+//! `payloads` is what contacts have sealed, `arrivals` what comes by mailboxes and by hand, `alarms` what is due.
 
-use std::collections::BTreeSet;
+mod alarms;
+mod arrivals;
+mod payloads;
 
 use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
 use kinfolk_wire::carried::Carried;
-use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
+use kinfolk_wire::ids::{IdentityId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
-use kinfolk_wire::mailbox::{Host, Reply};
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
-use kinfolk_wire::time::{Span, Timestamp};
+use kinfolk_wire::time::Timestamp;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::effect::{Effect, RequestId};
+use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
-use crate::services::by_hand::{self, Came, Sorted};
-use crate::services::collect::Envelope;
 use crate::services::outbox::Departure;
 use crate::services::outgoing::Outgoing;
-use crate::services::sessions::Opening;
-use crate::services::{collect, deposit, directory, flow, healing, host, links, outbox, prekeys, sessions, tokens};
+use crate::services::{by_hand, collect, directory, flow, host, links, outbox, prekeys, tokens};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Alarm, Changes, ContactState, Errand, Key, KeyMaterial, Link, Listening, MessageState, Profile, Read, ReadError,
-    Scan, Table,
+    Alarm, Changes, ContactState, Key, KeyMaterial, Listening, MessageState, Profile, Read, ReadError, Scan,
 };
-
-/// How often what is old is looked for.
-const HOUSEKEEPING: Span = Span::from_hours(1);
-/// How many alarms one turn answers; the rest wait for the next.
-const ALARMS: usize = 64;
 
 /// What a turn came to.
 #[derive(Debug)]
@@ -137,7 +131,7 @@ pub fn found(
     let empty = crate::store::MemoryStore::default();
     let mut step = Step::new(now, rng, &empty);
     prekeys::rotate(&mut step, &mut profile)?;
-    step.set_alarm(Alarm::Housekeeping, None, now.after(HOUSEKEEPING));
+    step.set_alarm(Alarm::Housekeeping, None, now.after(alarms::HOUSEKEEPING));
     let (changes, _, _) = step.finish();
     let words = phrase.words().into_iter().map(|word| Zeroizing::new(word.to_owned())).collect();
     Ok(Founded { changes, profile, phrase: words })
@@ -151,7 +145,7 @@ pub fn turn(now: Timestamp, rng: &mut dyn CryptoRng, read: &dyn Read, input: Inp
     let mut step = Step::new(now, rng, read);
     let answer = match input {
         Input::Started => started(&mut step).map(|()| Answer::Done)?,
-        Input::Wake => wake(&mut step).map(|()| Answer::Done)?,
+        Input::Wake => alarms::wake(&mut step).map(|()| Answer::Done)?,
         Input::Command(command) => handle(&mut step, command)?,
         Input::Network(report) => hear(&mut step, report).map(|()| Answer::Done)?,
     };
@@ -173,7 +167,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     links::dial_everybody(step)?;
     asking::try_all(step)?;
     collect::poll_now(step)?;
-    notice_clock_set_back(step)
+    alarms::notice_clock_set_back(step)
 }
 
 fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
@@ -224,7 +218,7 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             let (gone, next) = by_hand::exported(step, cargo, after)?;
             settle(step, &gone).map(|()| Answer::Exported(next))
         }
-        Command::ImportBundle(records) => import(step, records).map(Answer::Imported),
+        Command::ImportBundle(records) => arrivals::import(step, records).map(Answer::Imported),
     }
 }
 
@@ -250,8 +244,8 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
         }
         Report::Received { delivery, kind, body } => receive(step, delivery, kind, &body),
         Report::Asked { ask, body } => host::asked(step, ask, &body),
-        Report::Answered(request, body) => answered(step, request, Some(&body)),
-        Report::Unanswered(request) => answered(step, request, None),
+        Report::Answered(request, body) => arrivals::answered(step, request, Some(&body)),
+        Report::Unanswered(request) => arrivals::answered(step, request, None),
         Report::Sent(peer, request) => match Outgoing::of(request.0) {
             Some(Outgoing::Outbox(number)) => {
                 let gone = outbox::taken(step, peer, number)?;
@@ -309,7 +303,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
             }
             Ok(())
         }
-        FrameKind::Payload => payload(step, delivery, body),
+        FrameKind::Payload => payloads::received(step, delivery, body),
         FrameKind::Knock => answering::knock(step, delivery, body),
         FrameKind::Prekeys => match directory::asking_of(step, delivery.peer)? {
             Some(asked) if !asked.chain_taken => asking::prekeys(step, asked, delivery, body),
@@ -321,264 +315,6 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
     }
 }
 
-fn payload(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), Refusal> {
-    let link: Option<Link> = step.find(&Key::Link(delivery.peer))?;
-    let Some(device) = link.and_then(|link| link.device) else {
-        step.reject(Rejection::Stranger);
-        step.refuse(delivery, NackCode::Later);
-        return Ok(());
-    };
-    let from = directory::device(step, device)?.identity;
-    let contact = directory::contact(step, from)?;
-    if contact.blocked {
-        step.reject(Rejection::Stranger);
-        step.refuse(delivery, NackCode::Refused);
-        return Ok(());
-    }
-    match sessions::open(step, device, body)? {
-        Opening::Content(content, digest) => {
-            opened(step, Some(delivery.peer), device, from, *content, digest)?;
-            step.acknowledge(delivery);
-        }
-        Opening::Malformed => {
-            step.reject(Rejection::Malformed);
-            step.acknowledge(delivery);
-        }
-        Opening::Again(row) => {
-            conversations::received_again(step, from, &row)?;
-            step.acknowledge(delivery);
-        }
-        Opening::Failed(digest) => {
-            step.reject(Rejection::Undecryptable);
-            healing::failed(step, device, digest)?;
-            step.refuse(delivery, NackCode::Undecryptable);
-        }
-    }
-    Ok(())
-}
-
-fn opened(
-    step: &mut Step<'_>,
-    peer: Option<PeerId>,
-    device: DeviceId,
-    from: IdentityId,
-    content: Content,
-    digest: PayloadDigest,
-) -> Result<(), Refusal> {
-    match content.body {
-        Body::Receipt(receipt) => conversations::receipt(step, device, from, content.conversation, &receipt),
-        Body::NeedReinit(need) => healing::asked(step, device, &need),
-        Body::Reach(reach) => contacts::reached(step, peer, device, reach),
-        Body::Request(_) | Body::Accept(_) | Body::Decline => {
-            contacts::heard(step, from, content.body)?;
-            mailboxes::tell(step, device)
-        }
-        Body::Mailboxes(mailboxes) => mailboxes::heard_of_hosts(step, device, mailboxes),
-        Body::Serving(serving) => {
-            mailboxes::heard_of_serving(step, device, serving)?;
-            tokens::want(step, device)
-        }
-        Body::TokensWanted(wanted) => host::tokens_wanted(step, device, from, &wanted),
-        Body::TokensIssued(issued) => {
-            tokens::issued(step, device, &issued)?;
-            mailboxes::tell_everybody(step)
-        }
-        Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
-            // A line may overtake the yes that came before it, but nobody speaks who was not let in.
-            if contacts::may_speak(step, from)? {
-                conversations::receive(step, device, from, &content, digest)
-            } else {
-                step.reject(Rejection::Misplaced);
-                Ok(())
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What a host was asked has an outcome: its reply, or none.
-fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u8]>) -> Result<(), Refusal> {
-    let key = Key::Errand(request.0);
-    let Some(errand) = step.find::<Errand>(&key)? else { return Ok(()) };
-    step.delete(key);
-    let reply = body.and_then(|body| Reply::decode(body).ok());
-    match errand {
-        Errand::Deposit { device, item, host, line, again } => {
-            let outcome = deposit::Outcome { device, item, host, line, again };
-            let gone = deposit::answered(step, &outcome, reply.as_ref())?;
-            settle(step, gone.as_slice())
-        }
-        Errand::Collect { host, slots, room } => {
-            let look = collect::answered(step, host, &slots, room, reply.as_ref())?;
-            let mut taken = Vec::new();
-            for Envelope { slot, payload } in &look.envelopes {
-                if step.contain(|step| collected(step, slot.device, payload.as_slice()).map(|_| ()))? {
-                    taken.push(*slot);
-                }
-            }
-            let dropped = collect::dealt_with(step, host, &look, &taken)?;
-            for device in taken.iter().map(|slot| slot.device).collect::<BTreeSet<_>>() {
-                step.contain(|step| mailboxes::tell(step, device))?;
-            }
-            if dropped { mailboxes::dropped(step, host) } else { Ok(()) }
-        }
-        Errand::Erase { .. } => Ok(()),
-    }
-}
-
-/// Something that a contact's device left for this one. Where it lay proves the two devices, as a hello does.
-fn collected(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<Came, Refusal> {
-    let (came, digest) = open(step, device, payload)?;
-    if let Some(digest) = digest {
-        healing::failed(step, device, digest)?;
-    }
-    Ok(came)
-}
-
-/// The same, but for what is done about something that does not open: its digest is given back.
-fn open(step: &mut Step<'_>, device: DeviceId, payload: &[u8]) -> Result<(Came, Option<PayloadDigest>), Refusal> {
-    let from = directory::device(step, device)?.identity;
-    match sessions::open(step, device, payload)? {
-        Opening::Content(content, digest) => {
-            opened(step, None, device, from, *content, digest).map(|()| (Came::New, None))
-        }
-        Opening::Malformed => {
-            step.reject(Rejection::Malformed);
-            Ok((Came::New, None))
-        }
-        Opening::Again(row) => conversations::received_again(step, from, &row).map(|()| (Came::Again, None)),
-        Opening::Failed(digest) => {
-            step.reject(Rejection::Undecryptable);
-            Ok((Came::Unopened, Some(digest)))
-        }
-    }
-}
-
-/// Takes what came by hand.
-fn import(step: &mut Step<'_>, mut records: Vec<Carried>) -> Result<Imported, Refusal> {
-    records.truncate(Command::RECORDS);
-    let sorted = by_hand::sort(step, records)?;
-    let Sorted { known, carried, expired, damaged, .. } = sorted;
-    let mut tally = Imported { taken: 0, known, carried, expired, damaged };
-    let mut from = BTreeSet::new();
-    for envelope in sorted.envelopes {
-        let mut came = Came::Unopened;
-        from.insert(envelope.slot.device);
-        step.contain(|step| {
-            let (opened, digest) = open(step, envelope.slot.device, envelope.payload.as_slice())?;
-            came = by_hand::settle(step, envelope.slot, opened)?;
-            match digest {
-                Some(digest) if came == Came::Unopened => healing::failed(step, envelope.slot.device, digest),
-                _ => Ok(()),
-            }
-        })?;
-        match came {
-            Came::New => tally.taken += 1,
-            Came::Again => tally.known += 1,
-            Came::Unopened => tally.damaged += 1,
-        }
-    }
-    for device in from {
-        step.contain(|step| mailboxes::tell(step, device))?;
-    }
-    Ok(tally)
-}
-
 fn settle(step: &mut Step<'_>, gone: &[Departure]) -> Result<(), Refusal> {
     gone.iter().try_for_each(|departure| conversations::departed(step, departure))
-}
-
-fn wake(step: &mut Step<'_>) -> Result<(), Refusal> {
-    let due = step.scan(&Scan::timers_until(step.now, ALARMS))?;
-    for (key, _) in due.rows {
-        ring(step, key)?;
-    }
-    notice_clock_set_back(step)
-}
-
-/// An alarm rings. Where a record that it needs is damaged it rings again later, and the others ring now.
-fn ring(step: &mut Step<'_>, key: Key) -> Result<(), Refusal> {
-    let Key::Timer(_, alarm) = key else { return Ok(()) };
-    step.delete(key);
-    if !step.contain(|step| carry_out(step, alarm))? {
-        step.set_alarm(alarm, None, step.now.after(longest_wait(alarm)));
-    }
-    Ok(())
-}
-
-fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
-    match alarm {
-        Alarm::Dial(device) => links::dial(step, device),
-        Alarm::Ask(identity) => asking::try_now(step, identity),
-        Alarm::Receipts(contact) => conversations::send_receipts(step, contact),
-        Alarm::LinkStalled(peer) => flow::look_after(step, peer),
-        Alarm::Deposit(device) => deposit::due(step, device),
-        Alarm::Poll => collect::poll(step),
-        Alarm::ThrowAway(hour) => host::throw_away(step, hour),
-        Alarm::Housekeeping => housekeeping(step),
-    }
-}
-
-/// The longest wait that an alarm is ever set for.
-const fn longest_wait(alarm: Alarm) -> Span {
-    match alarm {
-        Alarm::Dial(_) | Alarm::Ask(_) => links::LONGEST_WAIT,
-        Alarm::Receipts(_) => conversations::RECEIPT_DELAY,
-        Alarm::LinkStalled(_) => flow::LONGEST_WAIT,
-        Alarm::Deposit(_) => deposit::LONGEST_WAIT,
-        Alarm::Poll => collect::LONGEST_WAIT,
-        Alarm::ThrowAway(_) => host::THROW_AWAY_NEXT,
-        Alarm::Housekeeping => HOUSEKEEPING,
-    }
-}
-
-/// Alarms that are further off than they are ever set for were set before the clock was turned back. They ring now.
-/// Housekeeping is the last of all, so that its alarm tells whether to look at the others.
-fn notice_clock_set_back(step: &mut Step<'_>) -> Result<(), Refusal> {
-    let last = Scan { backwards: true, ..Scan::all(Table::Timer, 1) };
-    let is_impossible = |now: Timestamp, key: &Key| match key {
-        Key::Timer(due, alarm) => *due > now.after(longest_wait(*alarm)),
-        _ => false,
-    };
-    if !step.scan(&last)?.rows.iter().any(|(key, _)| is_impossible(step.now, key)) {
-        return Ok(());
-    }
-    for (key, _) in step.scan(&Scan::all(Table::Timer, usize::MAX))?.rows {
-        if is_impossible(step.now, &key) && step.has(&key)? {
-            ring(step, key)?;
-        }
-    }
-    Ok(())
-}
-
-/// What is to be done every hour.
-///
-/// How old a thing is that is to be forgotten is told by the clock of the time before: a clock that is set ahead for less
-/// than an hour destroys nothing, and what waited while the node was not there has an hour to be taken.
-fn housekeeping(step: &mut Step<'_>) -> Result<(), Refusal> {
-    let by = step.note_housekeeping()?;
-    if prekeys::housekeeping(step, by)? {
-        sessions::forget_answered(step)?;
-    }
-    for contact in directory::connected_contacts(step)? {
-        for device in contact.devices {
-            step.contain(|step| {
-                links::offer_prekeys(step, device)?;
-                if step.has(&Key::LinkOf(device))? {
-                    mailboxes::tell(step, device)?;
-                    tokens::want(step, device)?;
-                }
-                outbox::repeat_unreceipted(step, device, by)
-            })?;
-        }
-    }
-    sessions::housekeeping(step, by)?;
-    answering::housekeeping(step, by)?;
-    step.contain(|step| host::housekeeping(step, by))?;
-    step.contain(tokens::housekeeping)?;
-    step.contain(|step| by_hand::housekeeping(step, by))?;
-    let gone = outbox::housekeeping(step, by)?;
-    settle(step, &gone)?;
-    step.set_alarm(Alarm::Housekeeping, None, step.now.after(HOUSEKEEPING));
-    Ok(())
 }

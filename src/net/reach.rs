@@ -10,7 +10,7 @@
 //!
 //! **Eight addresses.** What is told of this node is bounded, the likelier first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ use crate::config;
 use crate::event::{Event, Reachability};
 use crate::protocols::relay::HOP;
 
+#[cfg(test)]
+mod tests;
+
 /// Nodes that must have come through; where fewer were asked, all of them.
 const AGREEING: usize = 3;
 /// Addresses of one relay that are told.
@@ -39,6 +42,8 @@ const ASKED: usize = 6;
 const HOLDS: Duration = Duration::from_secs(30 * 60);
 /// How often the wait before a contact is asked again to relay may double.
 const DOUBLINGS: u32 = 6;
+/// Places for hole punching that are remembered; libp2p remembers a few more, and forgets the oldest as well.
+const CANDIDATES: usize = 2 * limits::ADDRESSES;
 /// Places of which it is remembered who came through.
 const PLACES: usize = 64;
 /// What a node speaks that dials others back.
@@ -74,7 +79,8 @@ pub(crate) struct Reach {
     found: BTreeMap<Multiaddr, BTreeMap<PeerId, Finding>>,
     /// What each node was asked since it connected: it is not asked the same twice.
     asked: BTreeMap<PeerId, BTreeSet<Multiaddr>>,
-    candidates: BTreeSet<Multiaddr>,
+    /// Places for hole punching, the newest last.
+    candidates: VecDeque<Multiaddr>,
     relays: BTreeMap<PeerId, Relay>,
     listeners: HashMap<ListenerId, PeerId>,
     told: Vec<Address>,
@@ -140,7 +146,7 @@ impl Reach {
             mapped: Vec::new(),
             found: BTreeMap::new(),
             asked: BTreeMap::new(),
-            candidates: BTreeSet::new(),
+            candidates: VecDeque::new(),
             relays: BTreeMap::new(),
             listeners: HashMap::new(),
             told: Vec::new(),
@@ -312,9 +318,13 @@ impl Reach {
             }
         }
         for place in candidates.into_iter().take(limits::ADDRESSES) {
-            if self.candidates.len() < 2 * limits::ADDRESSES && self.candidates.insert(place.clone()) {
+            if !self.candidates.contains(&place) {
+                self.candidates.push_back(place.clone());
                 todo.push(Do::Candidate(place));
             }
+        }
+        while self.candidates.len() > CANDIDATES {
+            self.candidates.pop_front();
         }
         for (node, places) in asked {
             let addresses: Vec<_> = places.into_iter().filter(|place| self.is_to_ask(&node, place, now)).collect();

@@ -28,13 +28,17 @@ pub enum Conduct {
     Withholds,
     /// Puts off every other question.
     Tarries,
+    /// Puts off every deposit for as long as it can.
+    Defers,
+    /// Says of every number that it has been used.
+    Disputes,
     /// Is not there.
     Gone,
 }
 
 impl Conduct {
     /// All but the honest one.
-    pub const BAD: [Self; 9] = [
+    pub const BAD: [Self; 11] = [
         Self::Deletes,
         Self::Full,
         Self::Swaps,
@@ -43,6 +47,8 @@ impl Conduct {
         Self::Endless,
         Self::Withholds,
         Self::Tarries,
+        Self::Defers,
+        Self::Disputes,
         Self::Gone,
     ];
 }
@@ -75,6 +81,8 @@ impl MailboxHost {
                     _ if self.conduct == Conduct::Tarries && self.asked[0].is_multiple_of(2) => {
                         Reply::Refused(Refused::Later(5))
                     }
+                    _ if self.conduct == Conduct::Defers => Reply::Refused(Refused::Later(u16::MAX)),
+                    _ if self.conduct == Conduct::Disputes => Reply::Refused(Refused::Taken),
                     _ if self.conduct == Conduct::Full => Reply::Refused(Refused::Full),
                     _ if self.conduct == Conduct::Deletes => Reply::Done,
                     Some((blob, _)) if *blob != deposit.blob => Reply::Refused(Refused::Taken),

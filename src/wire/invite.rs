@@ -8,10 +8,11 @@ use minicbor::{Decode, Encode};
 
 use crate::codec::{self, DecodeError};
 use crate::ids::PeerId;
-use crate::limits;
+use crate::mailbox::Host;
 use crate::name::Name;
 use crate::sigchain::Signed;
 use crate::time::Timestamp;
+use crate::{content, limits};
 
 /// The version of the invite.
 pub const VERSION: u8 = 1;
@@ -56,6 +57,10 @@ pub struct Invite {
     /// How often it may be used.
     #[n(9)]
     pub uses: Uses,
+    /// Hosts at which the two can meet when they are never there together; at most [`limits::MAILBOX_HOSTS`].
+    #[n(10)]
+    #[cbor(decode_with = "content::decode_hosts")]
+    pub mailboxes: Vec<Host>,
 }
 
 /// How often an invite may be used.

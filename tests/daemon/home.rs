@@ -128,7 +128,7 @@ pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Running {
 
 fn start_under(wrapper: &[&str], dir: &Path, arguments: &[&str]) -> Running {
     let mut command = binary_under(wrapper);
-    command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns"]).args(arguments);
+    command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns", "--no-upnp"]).args(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();

@@ -185,3 +185,41 @@ fn people_who_are_never_there_together_talk_through_a_third() {
     assert_eq!(anna.json(&["history", "Ben"])[0].get("custody"), None, "Ben has it");
     assert_eq!(ben.json(&["history", "Anna"]).len(), 1, "said once");
 }
+
+#[test]
+fn two_who_are_never_there_together_become_contacts() {
+    let eve = Home::new("Eve");
+    let _eve_runs = eve.start(0);
+    let host = eve.json(&["mailbox", "serve", "--work-bits", "8"])[0]["link"].as_str().unwrap().to_owned();
+    let (anna, ben) = (Home::new("Anna"), Home::new("Ben"));
+
+    let anna_runs = anna.start(0);
+    anna.json(&["mailbox", "add", &host]);
+    let link = anna.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
+    let stored = |count: u64| {
+        look_until("what is left at Eve's", || eve.json(&["mailbox", "status"])[0]["stored_messages"] == count);
+    };
+    stored(1);
+    anna_runs.interrupt();
+
+    let ben_runs = ben.start(0);
+    let anna_id = ben.json(&["add", &link])[0]["contact"].as_str().unwrap().to_owned();
+    stored(2);
+    let state = |home: &Home, id: &str| {
+        let contacts = home.json(&["contacts"]);
+        contacts.iter().find(|contact| contact["contact"] == id).map(|contact| contact["state"].clone())
+    };
+    assert_eq!(state(&ben, &anna_id), Some(json!("requested")));
+    let ben_id = ben.json(&["status"])[0]["identity"].as_str().unwrap().to_owned();
+    ben_runs.interrupt();
+
+    let anna_runs = anna.start(0);
+    wait_for(&anna, "Ben", |anna| state(anna, &ben_id) == Some(json!("accepted")));
+    anna.json(&["send", "Ben", "welcome", "--wait", "sent", "--timeout", "60s"]);
+    wait_for(&anna, "the yes to leave", outbox_is_empty);
+    anna_runs.interrupt();
+
+    let _ben_runs = ben.start(0);
+    wait_for(&ben, "the yes", |ben| state(ben, &anna_id) == Some(json!("accepted")));
+    look_until("the line", || ben.json(&["history", "Anna"]).iter().any(|line| line["text"] == "welcome"));
+}

@@ -132,7 +132,7 @@ async def meet(invite, own, name):
         check("a knock is answered with prekeys", kind, PREKEYS)
         prekeys = pages.cbor_read(body)
         conversation = Conversation(own, Theirs(invite, prekeys[0], prekeys[1], prekeys[2]), invite_id)
-        _, init = conversation.seal(REQUEST, {0: name, 1: invite_id, 2: {0: peer, 1: []}})
+        _, init = conversation.seal(REQUEST, {0: name, 1: invite_id, 2: {0: peer, 1: []}, 3: []})
         await stream.send(CHAIN, pages.cbor({0: invite_id, 1: own.chain, 2: own.device, 3: init}))
         accepted, hosts = False, None
         while not accepted or hosts is None:

@@ -315,6 +315,7 @@ def check_identity():
                 7: h(told["secret"]),
                 8: told["expires_at"],
                 9: told["uses"],
+                10: [host_of(host) for host in told["mailboxes"]],
             }
         )
         signed = cbor({0: payload, 1: sign(by.dsk, b"kinfolk/1 invite", payload)})
@@ -322,6 +323,8 @@ def check_identity():
         same("invite link", link, told["link"])
         true("an invite link is short", len(link) <= 1400)
         same("invite id", invite_id(h(told["secret"])), h(told["id"]))
+        for what in ("prekeys", "requests"):
+            same(f"key of {what}", hmac(h(told["secret"]), f"kinfolk/1 meet {what}".encode()), h(told[f"{what}_key"]))
 
 
 # ---------------------------------------------------------------- page 3: prekeys and handshake
@@ -779,7 +782,12 @@ def body_of(told):
         2: lambda: {0: told["pack"], 1: told["sticker"]},
         3: lambda: {0: told["uri"]},
         16: lambda: {0: [h(id) for id in told["delivered"]], 1: [h(id) for id in told["read"]]},
-        32: lambda: {0: told["name"], 1: h(told["invite"]), 2: reach(told["reach"])},
+        32: lambda: {
+            0: told["name"],
+            1: h(told["invite"]),
+            2: reach(told["reach"]),
+            3: [host_of(host) for host in told["mailboxes"]],
+        },
         33: lambda: {0: told["name"]},
         34: lambda: {},
         35: lambda: {0: [h(digest) for digest in told["digests"]]},
@@ -1014,8 +1022,9 @@ def mailbox_body_of(told):
         37: lambda: {
             0: [host_of(host) for host in told["hosts"]],
             1: [{0: h(share["peer"]), 1: tokens_of(share["tokens"])} for share in told["tokens"]],
+            2: told["version"],
         },
-        38: lambda: {0: told["host"] and host_of(told["host"]), 1: told["epoch"], 2: h(told["key"])},
+        38: lambda: {0: told["host"] and host_of(told["host"]), 1: told["epoch"], 2: h(told["key"]), 3: told["version"]},
         39: lambda: {0: told["epoch"], 1: [h(element) for element in told["blinded"]]},
         40: lambda: {0: told["epoch"], 1: [h(element) for element in told["evaluated"]], 2: h(told["proof"])},
     }[kind]()

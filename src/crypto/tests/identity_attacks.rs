@@ -344,6 +344,7 @@ fn invite(person: &Person, secret: &InviteSecret) -> Invite {
         secret: *secret.as_bytes(),
         expires_at: NOW.after(Span::from_days(7)),
         uses: Uses::Once,
+        mailboxes: Vec::new(),
     }
 }
 

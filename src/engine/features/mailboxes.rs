@@ -106,7 +106,8 @@ pub(crate) fn tell(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
 fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Result<(), Refusal> {
     let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
-    let peers: Vec<PeerId> = hosts.hosts.iter().map(|own| own.host.peer).collect();
+    let named = hosts_for(&hosts, device);
+    let peers: Vec<PeerId> = named.iter().map(|host| host.peer).collect();
     let tokens = shares(step, device, &peers, &post)?;
     if post.knows_hosts == peers && tokens.is_empty() {
         return Ok(());
@@ -115,8 +116,17 @@ fn tell_of_hosts(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Resul
     // Taking from the stock may have said something to this very device.
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
     step.put(Key::Post(device), Post { knows_hosts: peers, tokens_given, ..post });
-    let hosts = hosts.hosts.into_iter().map(|own| own.host).collect();
-    say(step, device, to, Body::Mailboxes(Mailboxes { hosts, tokens }))
+    let version = next_version(step)?;
+    say(step, device, to, Body::Mailboxes(Mailboxes { hosts: named, tokens, version }))
+}
+
+/// Where a device may leave things: at this person's hosts, or, where there are none, at those that it lends them.
+fn hosts_for(hosts: &Hosts, device: DeviceId) -> Vec<Host> {
+    if hosts.hosts.is_empty() {
+        hosts.borrowed.iter().filter(|borrowed| borrowed.by == device).map(|borrowed| borrowed.host.clone()).collect()
+    } else {
+        hosts.hosts.iter().map(|own| own.host.clone()).collect()
+    }
 }
 
 /// Tokens for a device that has used up most of what it was given: one went with each envelope that came, at the least.
@@ -161,8 +171,17 @@ fn tell_of_serving(step: &mut Step<'_>, device: DeviceId, to: IdentityId) -> Res
     }
     step.put(Key::Post(device), Post { knows_serving: card.clone(), ..post });
     let (epoch, host) = card.map_or((0, None), |(epoch, host)| (epoch, Some(host)));
-    let key = host::token_key(step, epoch)?;
-    say(step, device, to, Body::Serving(Serving { host, epoch, key }))
+    let (key, version) = (host::token_key(step, epoch)?, next_version(step)?);
+    say(step, device, to, Body::Serving(Serving { host, epoch, key, version }))
+}
+
+/// A number greater than any that was used for what is said of mailboxes, also by a newer state of this profile that was
+/// put back since: the time, or one more than the last.
+fn next_version(step: &mut Step<'_>) -> Result<u64, Refusal> {
+    let hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
+    let version = hosts.last_version.saturating_add(1).max(step.now.as_millis());
+    step.put(Key::Hosts, Hosts { last_version: version, ..hosts });
+    Ok(version)
 }
 
 fn say(step: &mut Step<'_>, device: DeviceId, to: IdentityId, body: Body) -> Result<(), Refusal> {
@@ -174,7 +193,10 @@ fn say(step: &mut Step<'_>, device: DeviceId, to: IdentityId, body: Body) -> Res
 /// A contact tells where to leave things for them.
 pub(crate) fn heard_of_hosts(step: &mut Step<'_>, device: DeviceId, mailboxes: Mailboxes) -> Result<(), Refusal> {
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
-    step.put(Key::Post(device), Post { hosts: mailboxes.hosts, failures: 0, is_full: false, ..post });
+    if mailboxes.version >= post.hosts_version {
+        let (hosts, hosts_version) = (mailboxes.hosts, mailboxes.version);
+        step.put(Key::Post(device), Post { hosts, hosts_version, failures: 0, is_full: false, ..post });
+    }
     for share in mailboxes.tokens {
         host::put_tokens(step, device, share)?;
     }
@@ -185,6 +207,10 @@ pub(crate) fn heard_of_hosts(step: &mut Step<'_>, device: DeviceId, mailboxes: M
 pub(crate) fn heard_of_serving(step: &mut Step<'_>, device: DeviceId, serving: Serving) -> Result<(), Refusal> {
     let row = directory::device(step, device)?;
     let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    // An older word that was overtaken.
+    if serving.version < post.serving_version {
+        return Ok(());
+    }
     // A device speaks for its own node alone.
     if let Some(host) = &serving.host
         && row.peer != Some(host.peer)
@@ -194,7 +220,8 @@ pub(crate) fn heard_of_serving(step: &mut Step<'_>, device: DeviceId, serving: S
     }
     let token_key = serving.host.as_ref().map(|_| (serving.epoch, serving.key));
     let peer = serving.host.as_ref().map(|host| host.peer);
-    step.put(Key::Post(device), Post { serves: serving.host.clone(), token_key, ..post });
+    let serving_version = serving.version;
+    step.put(Key::Post(device), Post { serves: serving.host.clone(), token_key, serving_version, ..post });
     // Where it is one of ours, what is known of it is brought up to date.
     let mut hosts: Hosts = step.find(&Key::Hosts)?.unwrap_or_default();
     if let Some(card) = serving.host

@@ -5,15 +5,15 @@
 //! again. Hosts that do not take it give way to the next; when there is none left the round is tried again later.
 
 use kinfolk_crypto::PairRoot;
-use kinfolk_crypto::kdf::sha256;
 use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_wire::ids::{DeviceId, PeerId};
 use kinfolk_wire::limits;
-use kinfolk_wire::mailbox::{Admission, Bucket, Deposit, Host, LIFETIME_HOURS, Refused, Reply, Request, Stamp};
-use kinfolk_wire::time::{Span, Timestamp};
+use kinfolk_wire::mailbox::{Host, Refused, Reply};
+use kinfolk_wire::time::Span;
 
-use super::{directory, outbox, tokens};
-use crate::effect::{Effect, RequestId, Work};
+use super::errands::{Group, Parcel, Payment};
+use super::{directory, errands, outbox, tokens};
+use crate::effect::Work;
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::step::Step;
@@ -35,9 +35,10 @@ const PAGES: usize = 64;
 /// Hosts that must have an envelope before it counts as taken into custody.
 const ENOUGH: usize = 2;
 /// The most work that is done for one deposit, in bits: some seconds.
-const MOST_WORK: u8 = 24;
-/// By how much numbers jump where it shows that an older copy of this profile was put back.
-const JUMP: u64 = 1_024;
+pub(crate) const MOST_WORK: u8 = 24;
+/// Where it shows that an older copy of this profile was put back, numbers go on after the next multiple of this, which
+/// recipients look for.
+pub(crate) const JUMP: u64 = 1_024;
 
 /// Something waits for a device: where it is not linked and has hosts, a round of deposits is planned.
 pub(crate) fn plan(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
@@ -114,14 +115,14 @@ impl Route {
         let Some(post) = step.find::<Post>(&Key::Post(device_id))? else { return Ok(None) };
         let Some(device) = directory::readable_device(step, device_id)? else { return Ok(None) };
         let known = directory::find(step, device.identity)?;
-        let open = known.is_some_and(|contact| directory::is_open(&contact));
+        let open = known.is_some_and(|contact| directory::is_answered(&contact));
         if post.hosts.is_empty() || !open || step.has(&Key::LinkOf(device_id))? {
             return Ok(None);
         }
         let root = device.pair_root.as_ref().and_then(|root| PairRoot::from_bytes(root.as_slice()).ok());
         let Some(root) = root else { return Ok(None) };
         let key = root.direction_key(step.profile()?.device, device_id);
-        Ok(Some(Self { key, day: day(step.now), device, post }))
+        Ok(Some(Self { key, day: errands::day(step.now), device, post }))
     }
 
     fn wanted(&self) -> usize {
@@ -149,14 +150,9 @@ fn enough(post: &Post) -> usize {
     post.hosts.len().clamp(1, ENOUGH)
 }
 
-/// Days since the epoch.
-pub(crate) fn day(now: Timestamp) -> u32 {
-    u32::try_from(now.as_millis() / Span::from_days(1).as_millis()).unwrap_or(u32::MAX)
-}
-
-/// Hours since the epoch.
-fn hour(now: Timestamp) -> u32 {
-    u32::try_from(now.as_millis() / Span::from_hours(1).as_millis()).unwrap_or(u32::MAX)
+/// The last number that was used, as far as is known, once it shows that some were used before.
+const fn after_a_jump(last: u64) -> u64 {
+    (last / JUMP).saturating_add(1).saturating_mul(JUMP)
 }
 
 /// Asks hosts to take what waits, as much as may be under way at once; nothing while a later time is set.
@@ -185,8 +181,12 @@ fn round(step: &mut Step<'_>, device_id: DeviceId, anew: bool) -> Result<(), Ref
         }
     }
     if under_way == 0 && left {
-        let failures = route.post.failures.saturating_add(1);
-        let wait = AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT);
+        let said = route.post.again_at.take().filter(|at| *at > step.now);
+        let failures = route.post.failures.saturating_add(u32::from(said.is_none()));
+        let wait = match said {
+            Some(at) => at.since(step.now),
+            None => AGAIN.times(1 << failures.min(10).saturating_sub(1)).min(LONGEST_WAIT),
+        };
         set(step, device_id, Post { failures, ..route.post }, wait);
     } else {
         step.put(Key::Post(device_id), route.post);
@@ -246,7 +246,7 @@ fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxI
     };
     let next: Vec<Host> = route.ranked(custody.number).into_iter().filter(|host| !tried(host)).take(missing).collect();
     for host in next {
-        let work = Work { hour: hour(step.now), bits: host.work_bits };
+        let work = Payment::work(step.now, host.work_bits);
         let errand =
             Errand::Deposit { device: route.device.device, item, host: host.peer, line: row.line, again: false };
         if ask(step, route, &host, custody.number, &row.payload, work, errand)? {
@@ -260,46 +260,24 @@ fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxI
     Ok(under_way)
 }
 
-/// Asks one host, with tokens where there are any and it `may_pay`, else for work. Says whether it was asked: what fits
-/// no blob is not.
+/// Asks one host, with tokens where there are any and it may be paid with them, else for work. Says whether it was
+/// asked: what fits no blob is not.
 fn ask(
     step: &mut Step<'_>,
     route: &Route,
     host: &Host,
     number: u64,
     payload: &[u8],
-    work: Work,
+    work: Payment,
     errand: Errand,
 ) -> Result<bool, Refusal> {
+    let device = route.device.device;
+    let Some(parcel) = Parcel::seal(&route.key, &route.slot(host.peer, number), payload) else { return Ok(false) };
     let may_pay = matches!(errand, Errand::Deposit { again: false, .. });
-    let slot = route.slot(host.peer, number);
-    let Some(blob) = route.key.seal(&slot, payload) else { return Ok(false) };
-    let erasure = route.key.erasure(&slot);
-    let price = Bucket::of(blob.len()).map_or(usize::MAX, Bucket::tokens);
-    let tokens = if may_pay { tokens::take(step, route.device.device, host.peer, price)? } else { None };
-    let (admission, work) = match tokens {
-        Some(tokens) => (Admission::Tokens(tokens), None),
-        None => (Admission::Work(Stamp { hour: work.hour, nonce: 0 }), Some(work)),
-    };
-    let (tag, erasure) = (erasure.tag, sha256(&[&erasure.key]));
-    let deposit = Deposit { tag, lifetime: LIFETIME_HOURS, erasure, admission, blob };
-    let request = step.next_request()?;
-    step.put(Key::Errand(request), errand);
-    step.effect(Effect::Ask {
-        request: RequestId(request),
-        host: host.peer,
-        addresses: host.addresses.clone(),
-        group: group(route.device.device),
-        body: Request::Deposit(deposit),
-        work,
-    });
+    let tokens = if may_pay { tokens::take(step, device, host.peer, parcel.price())? } else { None };
+    let payment = tokens.map_or(work, Payment::Tokens);
+    parcel.leave(step, host, Group::of(device.as_bytes()), errand, payment)?;
     Ok(true)
-}
-
-/// What goes to one device may be seen to go to one place, and nothing else with it.
-fn group(device: DeviceId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *device.as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1
 }
 
 /// A deposit that has an outcome.
@@ -338,16 +316,17 @@ pub(crate) fn answered(
             (post.failures, post.is_full) = (0, false);
         }
         Some(Reply::Refused(Refused::Taken)) => {
-            // A number that was used: this profile was put back to an older state since.
-            post.last_sent = post.last_sent.saturating_add(JUMP);
-            custody = Custody::default();
+            if !custody.taken.contains(&host) {
+                custody.taken.push(host);
+            }
+            custody.refused.push(host);
         }
         Some(Reply::Refused(Refused::Work { bits, hour })) if !outcome.again && *bits <= MOST_WORK => {
             for known in post.hosts.iter_mut().filter(|known| known.peer == host) {
                 known.work_bits = *bits;
             }
             step.put(Key::Post(device), post.clone());
-            if again(step, outcome, custody.number, &row.payload, Work { hour: *hour, bits: *bits })? {
+            if again(step, outcome, custody.number, &row.payload, Payment::Work(Work { hour: *hour, bits: *bits }))? {
                 custody.asked.push(host);
             }
         }
@@ -355,18 +334,17 @@ pub(crate) fn answered(
             // Tokens of an epoch that is over, or spent by an older copy of this profile.
             step.delete(Key::Purse(device, host));
             let bits = post.hosts.iter().find(|known| known.peer == host).map_or(0, |known| known.work_bits);
-            let work = Work { hour: hour(step.now), bits };
+            let work = Payment::work(step.now, bits);
             if again(step, outcome, custody.number, &row.payload, work)? {
                 custody.asked.push(host);
             }
         }
         Some(Reply::Refused(Refused::Later(seconds))) => {
-            // The same hosts again, when it suits them.
-            let wait = Span::from_secs(u64::from(*seconds)).max(SHORTEST_WAIT).min(LONGEST_WAIT);
-            set(step, device, post, wait);
-            row.custody = Some(custody);
-            step.put(key, row);
-            return Ok(None);
+            // It gives way to the next, and is asked again when it said where there is none.
+            let at = step.now.after(Span::from_secs(u64::from(*seconds)).max(SHORTEST_WAIT).min(LONGEST_WAIT));
+            let sooner = post.again_at.filter(|known| *known > step.now && *known < at);
+            post.again_at = sooner.or(Some(at));
+            custody.refused.push(host);
         }
         Some(Reply::Refused(Refused::Full)) => {
             post.is_full = true;
@@ -375,6 +353,11 @@ pub(crate) fn answered(
         _ => custody.refused.push(host),
     }
     let enough = enough(&post);
+    if custody.hosts.is_empty() && custody.asked.is_empty() && custody.taken.len() >= enough {
+        // One host may lie; so many have had this number: the profile was put back to an older state since.
+        post.last_sent = after_a_jump(post.last_sent);
+        custody = Custody::default();
+    }
     step.put(Key::Post(device), post);
     if custody.hosts.len() >= enough {
         let line = row.line;
@@ -392,7 +375,7 @@ pub(crate) fn answered(
 }
 
 /// Asks a host once more that wants something else.
-fn again(step: &mut Step<'_>, outcome: &Outcome, number: u64, payload: &[u8], work: Work) -> Result<bool, Refusal> {
+fn again(step: &mut Step<'_>, outcome: &Outcome, number: u64, payload: &[u8], work: Payment) -> Result<bool, Refusal> {
     let Some(route) = Route::to(step, outcome.device)? else { return Ok(false) };
     let Some(host) = route.post.hosts.iter().find(|host| host.peer == outcome.host).cloned() else { return Ok(false) };
     let Outcome { device, item, line, .. } = *outcome;
@@ -428,7 +411,7 @@ pub(crate) fn forget(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusa
 pub(crate) fn seen_elsewhere(step: &mut Step<'_>, device: DeviceId, seen: u64) -> Result<(), Refusal> {
     let Some(post) = step.find::<Post>(&Key::Post(device))? else { return Ok(()) };
     if seen > post.last_sent {
-        step.put(Key::Post(device), Post { last_sent: seen.saturating_add(JUMP), ..post });
+        step.put(Key::Post(device), Post { last_sent: after_a_jump(seen), ..post });
     }
     Ok(())
 }

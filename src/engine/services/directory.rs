@@ -130,6 +130,11 @@ pub(crate) fn is_open(contact: &Contact) -> bool {
     contact.state == ContactState::Accepted && !contact.blocked
 }
 
+/// Whether something may wait for a person: a contact's mail, or a no to somebody who asked.
+pub(crate) fn is_answered(contact: &Contact) -> bool {
+    !contact.blocked && matches!(contact.state, ContactState::Accepted | ContactState::Declined)
+}
+
 /// The conversation with a contact, which begins when they become one.
 pub(crate) fn conversation(
     step: &Step<'_>,

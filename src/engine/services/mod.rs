@@ -5,6 +5,7 @@ pub(crate) mod by_hand;
 pub(crate) mod collect;
 pub(crate) mod deposit;
 pub(crate) mod directory;
+pub(crate) mod errands;
 pub(crate) mod flow;
 pub(crate) mod healing;
 pub(crate) mod host;

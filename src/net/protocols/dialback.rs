@@ -343,3 +343,76 @@ impl NetworkBehaviour for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(number: usize) -> PeerId {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&number.to_le_bytes());
+        crate::identity::keypair(&seed).public().to_peer_id()
+    }
+
+    fn at(text: &str) -> Multiaddr {
+        text.parse().unwrap()
+    }
+
+    /// Somebody is connected from there.
+    fn come(answer: &mut Answer, number: usize, ip: &str) {
+        answer.from.insert(ConnectionId::new_unchecked(number), (node(number), ip.parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn d14_whoever_asks_is_dialled_back_where_they_are_and_nowhere_else() {
+        let mut answer = Answer::new(Global::default());
+        let now = Instant::now();
+        come(&mut answer, 1, "192.0.2.7");
+        come(&mut answer, 2, "10.0.0.7");
+        come(&mut answer, 3, "192.0.2.9");
+        for bad in [
+            "/ip4/192.0.2.9/udp/4001/quic-v1", // somebody else is there
+            "/ip4/198.51.100.1/tcp/4001",
+            "/ip4/192.0.2.7/tcp/25",
+            "/ip4/192.0.2.7/tcp/0",
+            "/ip4/127.0.0.1/tcp/4001",
+            "/dns4/victim/tcp/4001",
+            "/ip4/192.0.2.7/tcp/4001/ws",
+        ] {
+            assert!(!answer.may_dial(node(1), &at(bad), now), "{bad}");
+        }
+        assert!(!answer.may_dial(node(2), &at("/ip4/10.0.0.7/tcp/4001"), now), "a private host");
+        assert!(!answer.may_dial(node(4), &at("/ip4/192.0.2.7/tcp/4001"), now), "who asks is not there");
+        assert!(answer.may_dial(node(1), &at("/ip4/192.0.2.7/tcp/4001"), now));
+        let mut here = Answer::new(Global::new(&["10.0.0.0/8".parse().unwrap()]));
+        come(&mut here, 2, "10.0.0.7");
+        assert!(here.may_dial(node(2), &at("/ip4/10.0.0.7/tcp/4001"), now));
+    }
+
+    #[tokio::test]
+    async fn d14_nobody_has_a_victim_dialled_again_and_again() {
+        let mut answer = Answer::new(Global::default());
+        let now = Instant::now();
+        let place = at("/ip4/192.0.2.7/udp/4001/quic-v1");
+        let mut dialled = 0;
+        for number in 0..20 {
+            come(&mut answer, number, "192.0.2.7");
+            for _ in 0..2 * DIALS_OF_NODE {
+                dialled += u32::from(answer.may_dial(node(number), &place, now));
+            }
+            assert!(dialled <= DIALS_OF_NODE * (u32::try_from(number).unwrap() + 1));
+        }
+        assert_eq!(dialled, DIALS_OF_ADDRESS, "twenty nodes at one address");
+        for number in 20..1_000 {
+            let ip = format!("198.51.{}.{}", number / 250, number % 250);
+            come(&mut answer, number, &ip);
+            dialled += u32::from(answer.may_dial(node(number), &at(&format!("/ip4/{ip}/tcp/4001")), now));
+        }
+        assert_eq!(dialled, DIALS_OF_ALL, "all together");
+        assert!(answer.may_dial(node(1), &place, now + DIALS_EACH));
+        for connection in 5_000..5_000 + AT_ONCE {
+            answer.dials.insert(ConnectionId::new_unchecked(connection), (node(1), place.clone()));
+        }
+        assert!(!answer.may_dial(node(1), &place, now + DIALS_EACH), "too many at once");
+    }
+}

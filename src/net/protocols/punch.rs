@@ -138,3 +138,44 @@ pub(crate) fn on_event(event: &dcutr::Event) {
         Err(error) => tracing::debug!(peer = %event.remote_peer_id, %error, "not straight"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(seed: u8) -> PeerId {
+        crate::identity::keypair(&[seed; 32]).public().to_peer_id()
+    }
+
+    fn at(text: &str) -> Multiaddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn d14_only_contacts_have_us_dial_and_only_so_often() {
+        let (contact, stranger, now) = (node(2), node(3), Instant::now());
+        let (_contacts, contacts) = watch::channel(BTreeSet::from([contact]));
+        let mut punch = Punch::new(node(1), contacts);
+        let place = [at("/ip4/192.0.2.7/udp/4001/quic-v1")];
+        assert!(!punch.may_dial(Some(stranger), &place, now) && !punch.may_dial(None, &place, now));
+        for _ in 0..TRIES {
+            assert!(punch.may_dial(Some(contact), &place, now));
+        }
+        assert!(!punch.may_dial(Some(contact), &place, now + TRIES_EACH / 2));
+        assert!(punch.may_dial(Some(contact), &place, now + TRIES_EACH));
+    }
+
+    #[tokio::test]
+    async fn d14_a_contact_names_single_hosts_and_not_many_and_no_relays() {
+        let (contact, now) = (node(2), Instant::now());
+        let (_contacts, contacts) = watch::channel(BTreeSet::from([contact]));
+        let mut punch = Punch::new(node(1), contacts);
+        let fine = at("/ip4/192.0.2.7/udp/4001/quic-v1");
+        let over = format!("/ip4/192.0.2.7/tcp/4001/p2p/{}/p2p-circuit", node(4));
+        for bad in ["/ip4/224.0.0.1/udp/4001/quic-v1", "/ip4/255.255.255.255/tcp/1", "/dns4/victim/tcp/1", &over] {
+            assert!(!punch.may_dial(Some(contact), &[fine.clone(), at(bad)], now), "{bad}");
+        }
+        assert!(!punch.may_dial(Some(contact), &vec![fine.clone(); PLACES + 1], now));
+        assert!(punch.may_dial(Some(contact), &vec![fine; PLACES], now));
+    }
+}

@@ -18,6 +18,10 @@ pub struct Mailboxes {
     #[n(1)]
     #[cbor(decode_with = "decode_shares")]
     pub tokens: Vec<TokenShare>,
+    /// Greater in each such word than in the one before it: one with a smaller number than is known came late, and only
+    /// its tokens count.
+    #[n(2)]
+    pub version: u64,
 }
 
 /// Tokens of one host.
@@ -46,6 +50,9 @@ pub struct Serving {
     /// The public half of that key: a point of ristretto255.
     #[n(2)]
     pub key: GroupElement,
+    /// Greater in each such word than in the one before it.
+    #[n(3)]
+    pub version: u64,
 }
 
 /// Asks the recipient, who serves the sender, to issue tokens (RFC 9497 section 3.3.2, *blinded elements*).
@@ -78,7 +85,7 @@ pub struct TokensIssued {
     pub proof: [u8; 64],
 }
 
-fn decode_hosts<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Host>, minicbor::decode::Error> {
+pub(crate) fn decode_hosts<C>(d: &mut minicbor::Decoder<'_>, c: &mut C) -> Result<Vec<Host>, minicbor::decode::Error> {
     codec::bounded_list(d, c, limits::MAILBOX_HOSTS)
 }
 

@@ -11,6 +11,7 @@ mod sticker;
 mod text;
 
 pub use location::{Coordinate, GeoUri, GeoUriError};
+pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
@@ -22,6 +23,7 @@ use crate::codec::{self, DecodeError};
 use crate::ids::{ConversationId, HeadPrefix, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead};
 use crate::invite::Address;
 use crate::limits;
+use crate::mailbox::Host;
 use crate::name::Name;
 use crate::time::Timestamp;
 
@@ -130,6 +132,10 @@ pub struct Request {
     /// Where their device can be reached for the answer.
     #[n(2)]
     pub reach: Reach,
+    /// Hosts at which the answer may be left for it; at most [`limits::MAILBOX_HOSTS`].
+    #[n(3)]
+    #[cbor(decode_with = "decode_hosts")]
+    pub mailboxes: Vec<Host>,
 }
 
 /// Where a device can be reached.

@@ -171,6 +171,9 @@ fn b05_an_invite_with_too_many_or_too_long_addresses_is_refused() {
     assert!(Invite::decode(&invite(limits::ADDRESSES + 1).encode()).is_err());
     assert!(Address::new(&format!("/{}", "a".repeat(limits::ADDRESS - 1))).is_ok());
     refused_by_size(Address::new(&format!("/{}", "a".repeat(limits::ADDRESS))), limits::ADDRESS, limits::ADDRESS + 1);
+    let hosts = |count: usize| Invite { mailboxes: vec![plain_host(); count], ..values::plain_invite() };
+    assert!(Invite::decode(&hosts(limits::MAILBOX_HOSTS).encode()).is_ok());
+    assert!(Invite::decode(&hosts(limits::MAILBOX_HOSTS + 1).encode()).is_err());
     for text in ["", "ip4/1.2.3.4", "/ip4/1.2.3.4 ", "/dns/\u{e9}", "/a\nb"] {
         assert_eq!(Address::new(text), Err(DecodeError::Malformed { what: "address" }), "{text:?}");
     }
@@ -260,7 +263,7 @@ fn d02_what_is_said_of_mailboxes_over_its_limits_is_refused() {
 
     let mailboxes = |hosts: usize, shares: usize, tokens: usize| {
         let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); tokens] };
-        Body::Mailboxes(Mailboxes { hosts: vec![plain_host(); hosts], tokens: vec![share; shares] })
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host(); hosts], tokens: vec![share; shares], version: 1 })
     };
     let (hosts, tokens) = (limits::MAILBOX_HOSTS, limits::TOKENS_AT_ONCE);
     assert_eq!(read(mailboxes(hosts, hosts, 100)), Ok(true));
@@ -272,7 +275,7 @@ fn d02_what_is_said_of_mailboxes_over_its_limits_is_refused() {
     let key = GroupElement::new([1; 32]);
     let serving = |count: usize| {
         let addresses = vec![plain_host().addresses[0].clone(); count];
-        Body::Serving(Serving { host: Some(Host { addresses, ..plain_host() }), epoch: 1, key })
+        Body::Serving(Serving { host: Some(Host { addresses, ..plain_host() }), epoch: 1, key, version: 1 })
     };
     assert_eq!(read(serving(limits::ADDRESSES)), Ok(true));
     refused(serving(limits::ADDRESSES + 1), "serving");

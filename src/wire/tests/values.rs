@@ -183,22 +183,17 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         sticker().prop_map(Body::Sticker),
         place().prop_map(Body::Location),
         (ids(), ids()).prop_map(|(delivered, read)| Body::Receipt(Receipt { delivered, read })),
-        (name(), array(), reach()).prop_map(|(name, invite, reach)| Body::Request(Request {
-            name,
-            invite: InviteId::new(invite),
-            reach
-        })),
+        (name(), array(), reach(), vec(host(), 0..=5)).prop_map(|(name, invite, reach, mailboxes)| {
+            Body::Request(Request { name, invite: InviteId::new(invite), reach, mailboxes })
+        }),
         name().prop_map(|name| Body::Accept(Accept { name })),
         Just(Body::Decline),
         vec(array().prop_map(PayloadDigest::new), 0..=64).prop_map(|digests| Body::NeedReinit(NeedReinit { digests })),
         reach().prop_map(Body::Reach),
-        (vec(host(), 0..=5), vec(share(), 0..=5))
-            .prop_map(|(hosts, tokens)| Body::Mailboxes(Mailboxes { hosts, tokens })),
-        (option::of(host()), any::<u32>(), element()).prop_map(|(host, epoch, key)| Body::Serving(Serving {
-            host,
-            epoch,
-            key
-        })),
+        (vec(host(), 0..=5), vec(share(), 0..=5), any::<u64>())
+            .prop_map(|(hosts, tokens, version)| Body::Mailboxes(Mailboxes { hosts, tokens, version })),
+        (option::of(host()), any::<u32>(), element(), any::<u64>())
+            .prop_map(|(host, epoch, key, version)| Body::Serving(Serving { host, epoch, key, version })),
         (any::<u32>(), vec(element(), 0..=256))
             .prop_map(|(epoch, blinded)| Body::TokensWanted(TokensWanted { epoch, blinded })),
         (any::<u32>(), vec(element(), 0..=256), array())
@@ -304,8 +299,8 @@ pub(crate) fn one_time_prekey() -> impl Strategy<Value = OneTimePrekey> {
 
 pub(crate) fn invite() -> impl Strategy<Value = Invite> {
     let uses = prop_oneof![Just(Uses::Once), Just(Uses::Many)];
-    (signed(), signed(), name(), reach(), array(), time(), uses).prop_map(
-        |(genesis, device_entry, name, reach, secret, expires_at, uses)| Invite {
+    (signed(), signed(), name(), reach(), array(), time(), uses, vec(host(), 0..=5)).prop_map(
+        |(genesis, device_entry, name, reach, secret, expires_at, uses, mailboxes)| Invite {
             version: VERSION,
             network: NETWORK,
             genesis,
@@ -316,6 +311,7 @@ pub(crate) fn invite() -> impl Strategy<Value = Invite> {
             secret,
             expires_at,
             uses,
+            mailboxes,
         },
     )
 }
@@ -451,6 +447,11 @@ pub(crate) fn plain_invite() -> Invite {
         secret: filled(13),
         expires_at: Timestamp::from_millis(1_900_000_000_000),
         uses: Uses::Once,
+        mailboxes: vec![Host {
+            peer: PeerId::new(filled(16)),
+            addresses: vec![Address::new("/ip4/192.0.2.8/udp/4001/quic-v1").unwrap()],
+            work_bits: 20,
+        }],
     }
 }
 
@@ -564,10 +565,10 @@ pub(crate) fn plain_mailbox_bodies() -> Vec<Body> {
     let share = TokenShare { peer: plain_host().peer, tokens: vec![plain_token(); 2] };
     let key = GroupElement::new(filled(83));
     vec![
-        Body::Mailboxes(Mailboxes { hosts: vec![plain_host()], tokens: vec![share] }),
+        Body::Mailboxes(Mailboxes { hosts: vec![plain_host()], tokens: vec![share], version: 1_800_000_000_000 }),
         Body::Mailboxes(Mailboxes::default()),
-        Body::Serving(Serving { host: Some(plain_host()), epoch: 24, key }),
-        Body::Serving(Serving { host: None, epoch: 24, key }),
+        Body::Serving(Serving { host: Some(plain_host()), epoch: 24, key, version: 9 }),
+        Body::Serving(Serving { host: None, epoch: 24, key, version: 9 }),
         Body::TokensWanted(TokensWanted { epoch: 24, blinded: elements.clone() }),
         Body::TokensIssued(TokensIssued { epoch: 24, evaluated: elements, proof: filled(84) }),
     ]
@@ -594,7 +595,12 @@ fn plain_contents() -> Vec<Vec<u8>> {
             delivered: vec![MessageId::new(filled(32)), MessageId::new(filled(33))],
             read: vec![MessageId::new(filled(32))],
         }),
-        Body::Request(Request { name: name(), invite: InviteId::new(filled(34)), reach: plain_reach() }),
+        Body::Request(Request {
+            name: name(),
+            invite: InviteId::new(filled(34)),
+            reach: plain_reach(),
+            mailboxes: vec![plain_host()],
+        }),
         Body::Accept(Accept { name: name() }),
         Body::Decline,
         Body::NeedReinit(NeedReinit { digests: vec![PayloadDigest::new(filled(35))] }),

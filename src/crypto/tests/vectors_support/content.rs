@@ -4,10 +4,12 @@ use kinfolk_crypto::pad::{pad_into, padded_length};
 use kinfolk_wire::content::{Accept, Body, Content, NeedReinit, Plaintext, Reach, Receipt, Request, StickerId, Text};
 use kinfolk_wire::ids::{ConversationId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead};
 use kinfolk_wire::invite::Address;
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 use serde_json::{Value, json};
 
+use super::mailbox::host;
 use super::{BEGINNING, Transcript, hex};
 
 pub(crate) fn make() -> Value {
@@ -54,6 +56,7 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
     };
     let said_reach = json!({ "peer": hex(reach.peer.as_bytes()), "addresses": ["/ip4/192.0.2.7/udp/4001/quic-v1"] });
     let invite = InviteId::new(rng.array());
+    let (said_hosts, hosts): (Vec<Value>, Vec<Host>) = (0..2).map(|at| host(rng, at, 20)).unzip();
     let ids: Vec<MessageId> = (0..3).map(|_| MessageId::new(rng.array())).collect();
     let digests: Vec<PayloadDigest> = (0..2).map(|_| PayloadDigest::new(rng.array())).collect();
     let name = Name::new("B\u{e9}la").unwrap();
@@ -77,8 +80,14 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
             Body::Receipt(Receipt { delivered: ids, read: vec![] }),
         ),
         (
-            json!({ "kind": 32, "name": name.as_str(), "invite": hex(invite.as_bytes()), "reach": said_reach }),
-            Body::Request(Request { name: name.clone(), invite, reach: reach.clone() }),
+            json!({
+                "kind": 32,
+                "name": name.as_str(),
+                "invite": hex(invite.as_bytes()),
+                "reach": said_reach,
+                "mailboxes": said_hosts,
+            }),
+            Body::Request(Request { name: name.clone(), invite, reach: reach.clone(), mailboxes: hosts }),
         ),
         (json!({ "kind": 33, "name": name.as_str() }), Body::Accept(Accept { name })),
         (json!({ "kind": 34 }), Body::Decline),

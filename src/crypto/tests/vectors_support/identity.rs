@@ -3,10 +3,12 @@
 use kinfolk_crypto::{InviteSecret, conversation_id, open_invite, safety_number, sign_invite};
 use kinfolk_wire::ids::{IdentityId, PeerId};
 use kinfolk_wire::invite::{Address, Invite, NETWORK, Uses, VERSION};
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 use serde_json::{Value, json};
 
+use super::mailbox::host;
 use super::{BEGINNING, Person, Transcript, hex};
 
 pub(crate) fn make() -> Value {
@@ -53,6 +55,7 @@ fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Va
     peer[..6].copy_from_slice(&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
     peer[6..].copy_from_slice(&rng.array::<32>());
     let wire = by.chain.to_wire();
+    let (said_hosts, hosts): (Vec<Value>, Vec<Host>) = (0..addresses).map(|_| host(rng, 1, 20)).unzip();
     let invite = Invite {
         version: VERSION,
         network: NETWORK,
@@ -67,6 +70,7 @@ fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Va
         secret: *secret.as_bytes(),
         expires_at: BEGINNING.after(Span::from_days(7)),
         uses,
+        mailboxes: hosts,
     };
     let link = sign_invite(&invite, &by.keys);
     assert_eq!(open_invite(&link).unwrap().identity, by.chain.identity());
@@ -78,6 +82,9 @@ fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Va
         "secret": hex(secret.as_bytes()),
         "expires_at": invite.expires_at.as_millis(),
         "uses": match uses { Uses::Once => 1, Uses::Many => 2 },
+        "mailboxes": said_hosts,
+        "prekeys_key": hex(secret.prekeys_key().to_bytes().as_slice()),
+        "requests_key": hex(secret.requests_key().to_bytes().as_slice()),
         "id": hex(secret.id().as_bytes()),
         "link": link.to_string(),
     })

@@ -352,7 +352,7 @@ const ADDRESSES: [&str; 8] = [
     "/ip4/192.0.2.12/tcp/55555",
 ];
 
-fn host(rng: &mut Transcript, addresses: usize, work_bits: u8) -> (Value, Host) {
+pub(super) fn host(rng: &mut Transcript, addresses: usize, work_bits: u8) -> (Value, Host) {
     let addresses = &ADDRESSES[..addresses];
     let peer = PeerId::new(rng.array());
     let said = json!({ "peer": hex(peer.as_bytes()), "addresses": addresses, "work_bits": work_bits });
@@ -401,22 +401,29 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
     let elements: Vec<GroupElement> = (0..4).map(|_| GroupElement::new(rng.array())).collect();
     let said_elements: Vec<String> = elements.iter().map(|element| hex(element.as_bytes())).collect();
     let proof: [u8; 64] = rng.array();
-    let mailboxes = |hosts: &[Host], tokens: &[TokenShare]| {
-        Body::Mailboxes(Mailboxes { hosts: hosts.to_vec(), tokens: tokens.to_vec() })
+    let mailboxes = |hosts: &[Host], tokens: &[TokenShare], version| {
+        Body::Mailboxes(Mailboxes { hosts: hosts.to_vec(), tokens: tokens.to_vec(), version })
     };
-    let serving = |host: Option<&Host>, epoch| Body::Serving(Serving { host: host.cloned(), epoch, key });
+    let serving =
+        |host: Option<&Host>, epoch, version| Body::Serving(Serving { host: host.cloned(), epoch, key, version });
     vec![
-        (json!({ "kind": 37, "hosts": [], "tokens": [] }), mailboxes(&[], &[])),
+        (json!({ "kind": 37, "hosts": [], "tokens": [], "version": 0 }), mailboxes(&[], &[], 0)),
         (
-            json!({ "kind": 37, "hosts": said_hosts[..1], "tokens": said_shares[..1] }),
-            mailboxes(&hosts[..1], &shares[..1]),
+            json!({ "kind": 37, "hosts": said_hosts[..1], "tokens": said_shares[..1], "version": 1_800_000_000_000_u64 }),
+            mailboxes(&hosts[..1], &shares[..1], 1_800_000_000_000),
         ),
-        (json!({ "kind": 37, "hosts": said_hosts, "tokens": said_shares }), mailboxes(&hosts, &shares)),
         (
-            json!({ "kind": 38, "host": said_hosts[1], "epoch": 1, "key": hex(key.as_bytes()) }),
-            serving(Some(&hosts[1]), 1),
+            json!({ "kind": 37, "hosts": said_hosts, "tokens": said_shares, "version": u64::MAX }),
+            mailboxes(&hosts, &shares, u64::MAX),
         ),
-        (json!({ "kind": 38, "host": null, "epoch": u32::MAX, "key": hex(key.as_bytes()) }), serving(None, u32::MAX)),
+        (
+            json!({ "kind": 38, "host": said_hosts[1], "epoch": 1, "key": hex(key.as_bytes()), "version": 7 }),
+            serving(Some(&hosts[1]), 1, 7),
+        ),
+        (
+            json!({ "kind": 38, "host": null, "epoch": u32::MAX, "key": hex(key.as_bytes()), "version": 8 }),
+            serving(None, u32::MAX, 8),
+        ),
         (
             json!({ "kind": 39, "epoch": 24, "blinded": said_elements }),
             Body::TokensWanted(TokensWanted { epoch: 24, blinded: elements.clone() }),

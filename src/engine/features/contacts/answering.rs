@@ -3,12 +3,13 @@
 use kinfolk_crypto::identity::Sigchain;
 use kinfolk_crypto::invite::{InviteSecret, sign_invite};
 use kinfolk_wire::bundle::PrekeyBundle;
-use kinfolk_wire::content::{Accept, Body, Request};
+use kinfolk_wire::content::{Accept, Body, Reach, Request};
 use kinfolk_wire::direct::{Chain, FrameKind, Knock, NackCode, Prekeys};
-use kinfolk_wire::ids::{IdentityId, InviteId, PeerId};
+use kinfolk_wire::ids::{DeviceId, IdentityId, InviteId, PeerId};
 use kinfolk_wire::invite::{Invite, InviteLink, NETWORK, Uses, VERSION};
 use kinfolk_wire::time::{Span, Timestamp};
 
+use super::by_mail::maker as by_mail;
 use super::{open_conversation, reach};
 use crate::input::{Admission, Delivery};
 use crate::refusal::Refusal;
@@ -17,7 +18,7 @@ use crate::services::sessions::Opening;
 use crate::services::{directory, flow, links, outbox, prekeys, sessions};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Contact, ContactState, Device, InviteRow, Key, KeyMaterial, Knocks, Link, Profile, Row, Scan, Table,
+    Contact, ContactState, Device, InviteRow, Key, KeyMaterial, Knocks, Link, Post, Profile, Row, Scan, Table,
 };
 
 /// Knocks that are heard in a minute: with one invite, or with none that is good; and from one peer. Who floods with
@@ -45,8 +46,10 @@ pub(crate) fn create_invite(
         ask: admission == Admission::Ask,
         spent_by: None,
         made_at: step.now,
+        mailboxes: Vec::new(),
+        left: Vec::new(),
+        one_time: Vec::new(),
     };
-    step.put(Key::Invite(secret.id()), row);
     let entry = profile.sigchain.entries.first().ok_or(Refusal::Inconsistent("the profile's sigchain is empty"))?;
     let mut invite = Invite {
         version: VERSION,
@@ -59,14 +62,30 @@ pub(crate) fn create_invite(
         secret: *secret.as_bytes(),
         expires_at,
         uses,
+        mailboxes: by_mail::hosts_for_link(step)?,
     };
     let keys = prekeys::device_keys(&profile)?;
-    // A link has a limit; the addresses give way.
-    loop {
+    // A link has a limit; what is more than it holds gives way, the last first: addresses, of the node and of the hosts,
+    // then hosts.
+    let link = loop {
         let link = sign_invite(&invite, &keys);
-        if link.to_string().len() <= kinfolk_wire::limits::INVITE_LINK || invite.addresses.pop().is_none() {
-            return Ok(link);
+        if link.to_string().len() <= kinfolk_wire::limits::INVITE_LINK || !shorten(&mut invite) {
+            break link;
         }
+    };
+    step.put(Key::Invite(secret.id()), InviteRow { mailboxes: invite.mailboxes, ..row });
+    by_mail::leave_prekeys(step, secret.id())?;
+    Ok(link)
+}
+
+/// Takes from an invite what it can do without most easily. Says whether there was anything.
+fn shorten(invite: &mut Invite) -> bool {
+    let addresses =
+        std::iter::once(&mut invite.addresses).chain(invite.mailboxes.iter_mut().map(|host| &mut host.addresses));
+    let most = addresses.max_by_key(|addresses| addresses.len()).filter(|addresses| addresses.len() > 1);
+    match most {
+        Some(addresses) => addresses.pop().is_some(),
+        None => invite.mailboxes.pop().is_some() || invite.addresses.pop().is_some(),
     }
 }
 
@@ -130,9 +149,12 @@ fn check_knock(step: &Step<'_>, peer: PeerId, body: &[u8]) -> Result<Option<(Inv
 /// The asker's sigchain and first message.
 pub(crate) fn chain(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Result<(), Refusal> {
     let peer = delivery.peer;
+    let link: Option<Link> = step.find(&Key::Link(peer))?;
     let taken = match Chain::decode(body) {
-        Ok(chain) => take_chain(step, peer, chain)?,
-        Err(_) => false,
+        Ok(chain) if link.is_some_and(|link| link.knocked == Some(chain.invite)) => {
+            take_chain(step, Some(peer), chain)?
+        }
+        Ok(_) | Err(_) => false,
     };
     if taken {
         step.acknowledge(delivery);
@@ -143,11 +165,8 @@ pub(crate) fn chain(step: &mut Step<'_>, delivery: Delivery, body: &[u8]) -> Res
     Ok(())
 }
 
-fn take_chain(step: &mut Step<'_>, peer: PeerId, chain: Chain) -> Result<bool, Refusal> {
-    let Some(link) = step.find::<Link>(&Key::Link(peer))? else { return Ok(false) };
-    if link.knocked != Some(chain.invite) {
-        return Ok(false);
-    }
+/// Takes the chain of somebody who has shown that they have the invite: from this peer, or at a mailbox host.
+pub(super) fn take_chain(step: &mut Step<'_>, peer: Option<PeerId>, chain: Chain) -> Result<bool, Refusal> {
     let Some(invite) = step.find::<InviteRow>(&Key::Invite(chain.invite))? else { return Ok(false) };
     let Ok(sigchain) = Sigchain::verify(&chain.sigchain) else { return Ok(false) };
     let profile = step.profile()?;
@@ -179,9 +198,10 @@ fn take_chain(step: &mut Step<'_>, peer: PeerId, chain: Chain) -> Result<bool, R
         Opening::Content(content, _) => {
             if let Body::Request(request) = content.body
                 && request.invite == chain.invite
-                && request.reach.peer == peer
+                && peer.is_none_or(|peer| request.reach.peer == peer)
+                && may_be_at(step, chain.device, request.reach.peer)?
             {
-                let asker = Asker { identity, sigchain, chain, peer, before };
+                let asker = Asker { identity, sigchain, chain, before };
                 admit(step, &profile, invite, asker, request)?;
                 return Ok(true);
             }
@@ -194,12 +214,17 @@ fn take_chain(step: &mut Step<'_>, peer: PeerId, chain: Chain) -> Result<bool, R
     Ok(false)
 }
 
+/// Whether a device may be at a node, as it says: it is neither this one nor that of another.
+fn may_be_at(step: &Step<'_>, device: DeviceId, peer: PeerId) -> Result<bool, Refusal> {
+    let known: Option<DeviceId> = step.find(&Key::Peer(peer))?;
+    Ok(peer != step.profile()?.peer && known.is_none_or(|known| known == device))
+}
+
 /// Who came, after everything about them was checked.
 struct Asker {
     identity: IdentityId,
     sigchain: Sigchain,
     chain: Chain,
-    peer: PeerId,
     before: Option<Contact>,
 }
 
@@ -210,10 +235,16 @@ fn admit(
     asker: Asker,
     request: Request,
 ) -> Result<(), Refusal> {
-    let Asker { identity, sigchain, chain, peer, before } = asker;
+    let Asker { identity, sigchain, chain, before } = asker;
+    let Reach { peer, addresses } = request.reach;
     let device = directory::device(step, chain.device)?;
-    step.put(Key::Device(chain.device), Device { peer: Some(peer), addresses: request.reach.addresses, ..device });
+    step.put(Key::Device(chain.device), Device { peer: Some(peer), addresses, ..device });
     step.put(Key::Peer(peer), chain.device);
+    // What was said since counts more than what a request says that lay somewhere.
+    let post: Post = step.find(&Key::Post(chain.device))?.unwrap_or_default();
+    if post.hosts.is_empty() {
+        step.put(Key::Post(chain.device), Post { hosts: request.mailboxes, ..post });
+    }
     if invite.uses == Uses::Once {
         step.put(Key::Invite(chain.invite), InviteRow { spent_by: Some((identity, peer)), ..invite.clone() });
     }

@@ -10,6 +10,7 @@ use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
+use super::by_mail::asker as by_mail;
 use super::{asking_row, open_conversation, reach};
 use crate::effect::Effect;
 use crate::input::Delivery;
@@ -17,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::services::outgoing::Outgoing;
 use crate::services::{directory, links, outbox, sessions};
 use crate::step::{Rejection, Step};
-use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, KeyMaterial, Link};
+use crate::store::{Alarm, Asking, Contact, ContactState, Device, Key, KeyMaterial, Link, Post};
 
 /// Asks the maker of a link to become a contact.
 pub(crate) fn ask(
@@ -64,6 +65,10 @@ pub(crate) fn ask(
         head: before.map_or(kinfolk_wire::ids::SigchainHead::new([0; 32]), |before| before.head),
     };
     give_up(step, opened.identity)?;
+    let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
+    if post.hosts.is_empty() {
+        step.put(Key::Post(device), Post { hosts: opened.invite.mailboxes.clone(), ..post });
+    }
     let mut asking = Asking {
         identity: opened.identity,
         device,
@@ -77,6 +82,10 @@ pub(crate) fn ask(
         chain_taken: false,
         name,
         attempt: u32::from_be_bytes(step.random()),
+        mailboxes: opened.invite.mailboxes,
+        uses: opened.invite.uses,
+        visited_at: None,
+        left_at: Vec::new(),
     };
     try_after(step, &mut asking, Span::ZERO);
     step.put(Key::Asking(opened.identity), asking);
@@ -152,6 +161,7 @@ pub(crate) fn dial_failed(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refus
     asking.failed_dials = asking.failed_dials.saturating_add(1);
     let wait = links::backoff(step, asking.failed_dials);
     try_after(step, &mut asking, wait);
+    by_mail::visit(step, &mut asking)?;
     step.put(Key::Asking(asking.identity), asking);
     Ok(())
 }
@@ -171,7 +181,7 @@ pub(crate) fn knock(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn secret(asking: &Asking) -> Result<InviteSecret, Refusal> {
+pub(super) fn secret(asking: &Asking) -> Result<InviteSecret, Refusal> {
     <[u8; 16]>::try_from(asking.secret.as_slice())
         .map(InviteSecret::new)
         .map_err(|_| Refusal::Inconsistent("the secret of an invite"))
@@ -195,8 +205,19 @@ pub(crate) fn prekeys(step: &mut Step<'_>, asking: Asking, delivery: Delivery, b
     Ok(())
 }
 
+/// Makes the first message with the prekeys that the maker of the link offers.
 fn make_chain(step: &mut Step<'_>, asking: &Asking, body: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
-    let Ok(offered) = Prekeys::decode(body) else { return Ok(None) };
+    match Prekeys::decode(body) {
+        Ok(offered) => make_chain_with(step, asking, offered),
+        Err(_) => Ok(None),
+    }
+}
+
+pub(super) fn make_chain_with(
+    step: &mut Step<'_>,
+    asking: &Asking,
+    offered: Prekeys,
+) -> Result<Option<Vec<u8>>, Refusal> {
     let Ok(chain) = Sigchain::verify(&offered.sigchain) else { return Ok(None) };
     if chain.identity() != asking.identity
         || offered.bundle.device != asking.device
@@ -223,10 +244,13 @@ fn make_chain(step: &mut Step<'_>, asking: &Asking, body: &[u8]) -> Result<Optio
     let invite = secret(asking)?.id();
     let profile = step.profile()?;
     let reach = reach(step, &profile)?;
-    let request = Request { name: profile.name.clone(), invite, reach };
+    let mailboxes = by_mail::hosts_for_answer(step, asking)?;
+    let named: Vec<PeerId> = mailboxes.iter().map(|host| host.peer).collect();
+    let request = Request { name: profile.name.clone(), invite, reach, mailboxes };
     let content = outbox::aside(step, profile.identity, asking.identity, Body::Request(request));
     let one_time = offered.one_time.as_ref();
     let init = sessions::seal_first(step, asking.device, &chain, &offered.bundle, one_time, invite, &content)?;
+    by_mail::told(step, asking, &named)?;
     let chain = Chain { invite, sigchain: profile.sigchain, device: profile.device, init };
     Ok(Some(chain.encode()))
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod answering;
 pub(crate) mod asking;
+pub(crate) mod by_mail;
 
 use kinfolk_wire::content::{Accept, Body, Reach};
 use kinfolk_wire::ids::{DeviceId, IdentityId, PeerId};

@@ -6,7 +6,7 @@ use kinfolk_wire::time::Timestamp;
 use super::Page;
 use crate::input::Mark;
 use crate::refusal::Refusal;
-use crate::services::deposit;
+use crate::services::errands;
 use crate::step::Step;
 use crate::store::{Carriage, CarriedFor, CarriedPlace, Key, Row, Scan, Table};
 
@@ -102,11 +102,11 @@ pub(super) fn export(step: &Step<'_>, after: u64, page: &mut Page) -> Result<(),
 /// Throws away what had been kept long enough by then, and what is of a day that is long past.
 pub(crate) fn housekeeping(step: &mut Step<'_>, by: Timestamp) -> Result<(), Refusal> {
     let mut shelf = Shelf::open(step)?;
-    let (was, now) = (deposit::day(by), deposit::day(step.now));
+    let (was, now) = (errands::day(by), errands::day(step.now));
     // A clock that was ahead when it came must not keep it for ever.
     let is_old = |since: u32| was.saturating_sub(since) > DAYS || since.saturating_sub(now) > DAYS;
     while shelf.0.records > 0 {
-        let old: Vec<_> = oldest(step)?.into_iter().take_while(|(_, row)| is_old(deposit::day(row.since))).collect();
+        let old: Vec<_> = oldest(step)?.into_iter().take_while(|(_, row)| is_old(errands::day(row.since))).collect();
         if old.is_empty() {
             break;
         }
@@ -123,7 +123,7 @@ fn oldest(step: &Step<'_>) -> Result<Vec<(Key, CarriedFor)>, Refusal> {
 
 /// Whether something of this day may still be waited for, by clocks that differ.
 fn is_of_now(day: u32, now: Timestamp) -> bool {
-    day.abs_diff(deposit::day(now)) <= DAYS
+    day.abs_diff(errands::day(now)) <= DAYS
 }
 
 fn bytes_of(blob: &[u8]) -> u64 {

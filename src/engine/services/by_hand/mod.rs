@@ -15,7 +15,7 @@ use kinfolk_crypto::mailbox::{DirectionKey, Slot};
 use kinfolk_wire::carried::{BY_HAND, Carried};
 use kinfolk_wire::ids::DeviceId;
 
-use super::{deposit, directory, outbox};
+use super::{deposit, directory, errands, outbox};
 use crate::input::{Cargo, Mark};
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
@@ -164,7 +164,7 @@ fn newest_line(step: &mut Step<'_>, device: DeviceId) -> Result<Vec<(Key, Row)>,
 fn seal(step: &Step<'_>, key: &DirectionKey, post: &mut Post, item: &mut OutboxItem) -> Option<Carried> {
     let custody = item.custody.get_or_insert_default();
     let number = deposit::number(post, custody);
-    let slot = Slot { host: BY_HAND, day: deposit::day(step.now), number };
+    let slot = Slot { host: BY_HAND, day: errands::day(step.now), number };
     let blob = key.seal(&slot, &item.payload)?;
     custody.is_bundled = true;
     let tag = key.tag(&slot);

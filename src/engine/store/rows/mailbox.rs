@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kinfolk_wire::ids::{DeviceId, GroupElement, MailboxTag, PeerId};
+use kinfolk_wire::ids::{DeviceId, GroupElement, IdentityId, InviteId, MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{Host, Token};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -85,6 +85,29 @@ pub struct Hosts {
     /// When older days were last asked for too.
     #[n(2)]
     pub swept_at: Option<Timestamp>,
+    /// The last number under which something was said of mailboxes.
+    #[n(3)]
+    #[cbor(default)]
+    pub last_version: u64,
+    /// Hosts of contacts, at which those leave what is for this person.
+    #[n(4)]
+    #[cbor(default)]
+    pub borrowed: Vec<Borrowed>,
+}
+
+/// A host of a contact, who leaves there what is for this person, who had none of their own when the two met.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Borrowed {
+    /// It.
+    #[n(0)]
+    pub host: Host,
+    /// Until when it is asked, unless they are contacts then.
+    #[n(1)]
+    pub until: Timestamp,
+    /// The device that lends it.
+    #[n(2)]
+    pub by: DeviceId,
 }
 
 /// A host that this person has named.
@@ -153,6 +176,17 @@ pub struct Post {
     #[n(12)]
     #[cbor(default)]
     pub by_hand: BTreeSet<u64>,
+    /// When a host that put a deposit off wants to be asked again.
+    #[n(13)]
+    pub again_at: Option<Timestamp>,
+    /// The number under which its hosts were last told.
+    #[n(14)]
+    #[cbor(default)]
+    pub hosts_version: u64,
+    /// And whether it serves.
+    #[n(15)]
+    #[cbor(default)]
+    pub serving_version: u64,
 }
 
 /// An envelope that is carried for somebody else.
@@ -247,7 +281,7 @@ pub enum Errand {
         host: PeerId,
         /// What stands behind the first tags of the request, in their order; the others are made up.
         #[n(1)]
-        slots: Vec<AskedSlot>,
+        asked: Vec<Asked>,
         /// How much room the reply has.
         #[n(2)]
         room: u8,
@@ -259,9 +293,92 @@ pub enum Errand {
         #[n(0)]
         host: PeerId,
     },
+    /// Prekeys for whoever comes by an invite.
+    #[n(4)]
+    LeavePrekeys {
+        /// Which.
+        #[n(0)]
+        invite: InviteId,
+        /// At which host.
+        #[n(1)]
+        host: PeerId,
+        /// In which of the places of this day.
+        #[n(2)]
+        place: u64,
+        /// The id of their signed prekey.
+        #[n(3)]
+        bundle: u32,
+        /// Whether the host is asked a second time, as it wanted to be.
+        #[n(4)]
+        again: bool,
+    },
+    /// A look for the prekeys of the maker of an invite.
+    #[n(5)]
+    FindPrekeys {
+        /// Whose.
+        #[n(0)]
+        identity: IdentityId,
+        /// Of which attempt.
+        #[n(1)]
+        attempt: u32,
+        /// At which host.
+        #[n(2)]
+        host: PeerId,
+        /// What stands behind the first tags, in their order: days and places.
+        #[n(3)]
+        places: Vec<(u32, u64)>,
+    },
+    /// A request to become a contact.
+    #[n(6)]
+    LeaveRequest {
+        /// Whose.
+        #[n(0)]
+        identity: IdentityId,
+        /// Of which attempt.
+        #[n(1)]
+        attempt: u32,
+        /// At which host.
+        #[n(2)]
+        host: PeerId,
+        /// In which of the places of this day.
+        #[n(3)]
+        place: u64,
+        /// How many places were tried before it.
+        #[n(4)]
+        tried: u64,
+        /// Whether the host is asked a second time, as it wanted to be.
+        #[n(5)]
+        again: bool,
+    },
 }
 
 /// What stands behind a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Asked {
+    /// An envelope of a device.
+    #[n(1)]
+    Envelope(#[n(0)] AskedSlot),
+    /// A request by an invite.
+    #[n(2)]
+    Request(#[n(0)] MeetingPlace),
+}
+
+/// A place for requests by an invite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct MeetingPlace {
+    /// By which invite.
+    #[n(0)]
+    pub invite: InviteId,
+    /// Left on which day.
+    #[n(1)]
+    pub day: u32,
+    /// Which of that day.
+    #[n(2)]
+    pub place: u64,
+}
+
+/// A place for envelopes of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct AskedSlot {

@@ -2,6 +2,7 @@
 
 use kinfolk_wire::ids::{DeviceId, IdentityId, InviteId, PayloadDigest, PeerId, SessionId, SigchainHead};
 use kinfolk_wire::invite::{Address, Uses};
+use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::sigchain::SigchainBytes;
 use kinfolk_wire::time::Timestamp;
@@ -255,6 +256,33 @@ pub struct InviteRow {
     /// When it was made.
     #[n(5)]
     pub made_at: Timestamp,
+    /// The hosts that it names.
+    #[n(6)]
+    #[cbor(default)]
+    pub mailboxes: Vec<Host>,
+    /// What was left there for whoever comes by it.
+    #[n(7)]
+    #[cbor(default)]
+    pub left: Vec<LeftPrekeys>,
+    /// The one-time pair that is left there, where one person may use it.
+    #[n(8)]
+    #[cbor(with = "minicbor::bytes", default)]
+    pub one_time: Vec<u8>,
+}
+
+/// Prekeys that were left at a host.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LeftPrekeys {
+    /// Where.
+    #[n(0)]
+    pub host: PeerId,
+    /// When.
+    #[n(1)]
+    pub at: Timestamp,
+    /// The id of their signed prekey.
+    #[n(2)]
+    pub bundle: u32,
 }
 
 /// A request of ours to become a contact.
@@ -298,4 +326,18 @@ pub struct Asking {
     /// Which attempt this is: what is answered to an earlier one says nothing about it.
     #[n(11)]
     pub attempt: u32,
+    /// Hosts at which the two can meet.
+    #[n(12)]
+    #[cbor(default)]
+    pub mailboxes: Vec<Host>,
+    /// How often the invite may be used.
+    #[n(15)]
+    pub uses: Uses,
+    /// When those were last asked for the prekeys, or to take the request.
+    #[n(13)]
+    pub visited_at: Option<Timestamp>,
+    /// Which of them have the request.
+    #[n(14)]
+    #[cbor(default)]
+    pub left_at: Vec<PeerId>,
 }

@@ -109,6 +109,10 @@ pub struct Custody {
     /// Hosts that did not take it, in the order in which they were asked.
     #[n(3)]
     pub refused: Vec<PeerId>,
+    /// Those of them that said that something else lies under its number.
+    #[n(5)]
+    #[cbor(default)]
+    pub taken: Vec<PeerId>,
     /// Whether it went into a bundle of which it is not known yet that it was written.
     #[n(4)]
     #[cbor(default)]

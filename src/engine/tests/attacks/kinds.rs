@@ -65,7 +65,7 @@ fn bodies() -> Vec<(u16, Vec<u8>)> {
         (2, to_cbor(&StickerId::new("pack", "one").unwrap())),
         (3, to_cbor(&GeoUri::from_parts("48.2", "16.4", None).unwrap())),
         (16, to_cbor(&receipt)),
-        (32, to_cbor(&Request { name: name.clone(), invite, reach: reach.clone() })),
+        (32, to_cbor(&Request { name: name.clone(), invite, reach: reach.clone(), mailboxes: Vec::new() })),
         (33, to_cbor(&Accept { name })),
         (35, to_cbor(&NeedReinit { digests: vec![digest] })),
         (36, to_cbor(&reach)),
@@ -103,7 +103,7 @@ fn a10_words_of_first_contact_on_a_session_change_nobody() {
     let before = town.settled(1);
     let name = Name::new("Zoe").unwrap();
     let reach = Reach { peer: STRANGER, addresses: vec![address(5)] };
-    let request = Request { name: name.clone(), invite: InviteId::new([1; 16]), reach };
+    let request = Request { name: name.clone(), invite: InviteId::new([1; 16]), reach, mailboxes: Vec::new() };
     for body in [Body::Request(request), Body::Accept(Accept { name }), Body::Decline] {
         let content = town.content(0, 1, 0, body);
         let payload = town.forge(0, 1, &content);

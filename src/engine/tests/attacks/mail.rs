@@ -3,6 +3,9 @@
 use kinfolk_engine::input::{Command, MailboxChoice, MailboxOffer, Report};
 use kinfolk_engine::store::{Hosts, Key, MessageState, Post, Purse};
 use kinfolk_engine::{Effect, Input, query};
+use kinfolk_wire::content::{Body, Mailboxes, Serving};
+use kinfolk_wire::direct::FrameKind;
+use kinfolk_wire::ids::GroupElement;
 use kinfolk_wire::mailbox::{Host, Request};
 use kinfolk_wire::time::Span;
 
@@ -225,6 +228,133 @@ fn hosts_that_put_off_are_asked_again_when_they_said() {
     }
     town.pass(Span::from_secs(40));
     assert_eq!(states(&town, 0, 1), [MessageState::Sent; 3]);
+}
+
+#[test]
+fn d04_a_host_that_always_puts_off_or_disputes_every_number_holds_nothing_up() {
+    for bad in [Conduct::Defers, Conduct::Disputes] {
+        let mut town = friends_with(&[bad, Conduct::Honest, Conduct::Honest]);
+        town.sleep(1);
+        let words: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+        for word in &words {
+            town.say(0, 1, word);
+        }
+        town.pass(Span::from_secs(60));
+        assert_eq!(states(&town, 0, 1), [MessageState::Sent; 30], "{bad:?}");
+        let post: Post = town.row(0, &Key::Post(town.profile(1).device)).unwrap();
+        assert_eq!(post.last_sent, 30, "{bad:?}");
+        town.sleep(0);
+        town.wake(1);
+        town.pass(Span::from_secs(5));
+        assert_eq!(town.heard(1, 0), words, "{bad:?}");
+    }
+}
+
+#[test]
+fn d04_one_host_alone_makes_no_number_jump() {
+    let mut town = friends_with(&[Conduct::Disputes, Conduct::Full, Conduct::Full]);
+    town.sleep(1);
+    town.say(0, 1, "is there room?");
+    town.pass(Span::from_hours(3));
+    let post = |town: &Town| town.row::<Post>(0, &Key::Post(town.profile(1).device)).unwrap();
+    assert_eq!(post(&town).last_sent, 1);
+    for host in town.hosts.values_mut().filter(|host| host.conduct == Conduct::Full) {
+        host.conduct = Conduct::Honest;
+    }
+    town.pass(Span::from_hours(1));
+    assert_eq!((states(&town, 0, 1), post(&town).last_sent), (vec![MessageState::Sent], 1));
+}
+
+#[test]
+fn g04_what_an_older_copy_of_a_profile_says_is_found_behind_what_was_said_since() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    let older = town.people[0].store.clone();
+    for word in ["one", "two", "three"] {
+        town.say(0, 1, word);
+    }
+    town.pass(Span::from_secs(60));
+    town.sleep(0);
+    town.people[0].store = older;
+    town.wake(0);
+    town.say(0, 1, "after the older copy was put back");
+    town.pass(Span::from_secs(60));
+    assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
+    let post: Post = town.row(0, &Key::Post(town.profile(1).device)).unwrap();
+    assert_eq!(post.last_sent, 1_025);
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    // The copy has gone another way with its session than what was said since, so only one of the two opens at once.
+    let heard = town.heard(1, 0);
+    assert!(heard == ["one", "two", "three"] || heard == ["after the older copy was put back"], "{heard:?}");
+    let known: Post = town.row(1, &Key::Post(town.profile(0).device)).unwrap();
+    assert_eq!(known.highest_seen, 1_025);
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_hours(12));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    let after = town.heard(1, 0).into_iter().filter(|word| word == "after the older copy was put back").count();
+    assert_eq!(after, 1);
+}
+
+#[test]
+fn d04_rubbish_that_a_contact_leaves_under_tags_of_theirs_is_no_fault_of_the_host() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    let words: Vec<String> = (0..3).map(|number| number.to_string()).collect();
+    for word in &words {
+        town.say(0, 1, word);
+    }
+    town.pass(Span::from_secs(60));
+    town.sleep(0);
+    for host in town.hosts.values_mut() {
+        host.kept.values_mut().for_each(|(blob, _)| blob.fill(7));
+    }
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(1, 0), Vec::<String>::new());
+    assert_eq!(query::mailbox_hosts(&town.people[1].store).unwrap().len(), 3);
+    assert!(town.hosts.values().all(|host| host.kept.is_empty()), "rubbish is erased");
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_hours(12));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(1, 0), words, "and what should have been there is said once more");
+}
+
+#[test]
+fn a_word_about_mailboxes_that_was_overtaken_replaces_no_newer_one() {
+    let mut town = friends_with(&[Conduct::Honest; 2]);
+    let offer = MailboxOffer { capacity: 1 << 20, work_bits: 0 };
+    town.input(1, Input::Command(Command::ServeMailbox(Some(offer))));
+    town.pass(Span::from_secs(5));
+    let device = town.profile(1).device;
+    let post = |town: &Town| town.row::<Post>(0, &Key::Post(device)).unwrap();
+    let before = post(&town);
+    assert_eq!((before.hosts.len(), before.serves.is_some()), (2, true));
+    let overtaken = before.hosts_version.min(before.serving_version) - 1;
+    let say = |town: &mut Town, version| {
+        let key = GroupElement::new([1; 32]);
+        for body in [
+            Body::Mailboxes(Mailboxes { hosts: vec![card(9)], tokens: Vec::new(), version }),
+            Body::Serving(Serving { host: None, epoch: 0, key, version }),
+        ] {
+            let content = town.content(1, 0, 0, body);
+            let payload = town.forge(1, 0, &content);
+            assert!(town.receive(0, peer(1), FrameKind::Payload, payload).rejections.is_empty());
+        }
+    };
+    say(&mut town, overtaken);
+    let known = post(&town);
+    assert_eq!((known.hosts, known.serves), (before.hosts.clone(), before.serves.clone()));
+    say(&mut town, before.hosts_version.max(before.serving_version) + 1);
+    let known = post(&town);
+    assert_eq!((known.hosts, known.serves), (vec![card(9)], None));
 }
 
 #[test]

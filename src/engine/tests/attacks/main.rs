@@ -24,6 +24,7 @@ mod knocks;
 mod liars;
 mod links;
 mod mail;
+mod meeting;
 mod names;
 mod oversize;
 mod pool;

@@ -354,6 +354,7 @@ impl<S> Peers<S> {
 
     /// The stream that we asked for is not to be.
     pub(crate) fn open_failed(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<Action<S>> {
+        let we_win = self.local < peer;
         let Some(node) = self.nodes.get_mut(&peer) else { return Vec::new() };
         if node.opening != Some(connection) {
             return Vec::new();
@@ -365,7 +366,8 @@ impl<S> Peers<S> {
             (None, None) => node.open_or_connect(peer),
             (Some(_), next) => {
                 node.next = next;
-                Vec::new()
+                let straight = if we_win { node.go_straight(peer) } else { None };
+                straight.into_iter().collect()
             }
         };
         self.forget(&peer);

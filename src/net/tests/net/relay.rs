@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use kinfolk_net::{Command, Config, Event, Reachability, Role};
+use kinfolk_net::{Command, Config, DialFailure, Event, Reachability, Role};
 use kinfolk_wire::direct::FrameKind;
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::limits;
 
-use crate::support::{Node, Over, connect, greet, seed, until_free};
+use crate::raw::Raw;
+use crate::support::{Node, Over, PATIENCE, connect, greet, seed, until_free};
 
 /// As in a network of its own: loopback counts as the open internet.
 fn cut_off(config: &mut Config) {
@@ -139,4 +140,145 @@ async fn a_relay_that_starts_again_is_asked_again() {
     third.dial_at(node.peer, vec![at]);
     third.connected(node.peer).await;
     greet(&mut third, &mut node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_a_relay_listens_for_its_contacts_only() {
+    let over = Over::Quic;
+    let (mut relay, _node, _) = relay_and_node(over, |_| {}).await;
+    let mut stranger = Node::start_with(seed(3), over, cut_off).await;
+    // It believes in the relay, and asks it ten times a second; the relay knows nothing of that.
+    befriend(&stranger, relay.peer);
+    connect(&mut stranger, &mut relay).await;
+    let refused = tokio::time::timeout(Duration::from_secs(2), relayed(&mut stranger)).await;
+    assert!(refused.is_err(), "a stranger was listened for at {refused:?}");
+    befriend(&relay, stranger.peer);
+    relayed(&mut stranger).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_nobody_begins_more_circuits_than_the_relay_allows() {
+    let over = Over::Quic;
+    for each in [true, false] {
+        let (_relay, mut node, at) = relay_and_node(over, |config| {
+            let relayed = &mut config.reach.relayed;
+            if each { relayed.circuits_an_hour = 2 } else { relayed.circuits = 2 }
+        })
+        .await;
+        let mut guests = Vec::new();
+        for number in 0..3_u8 {
+            // One node that comes again and again, or one after the other.
+            let mut guest = match guests.pop() {
+                Some(guest) if each => guest,
+                other => {
+                    guests.extend(other);
+                    Node::start_with(seed(10 + number), over, cut_off).await
+                }
+            };
+            let request = guest.dial_at(node.peer, vec![at.clone()]);
+            if number < 2 {
+                guest.connected(node.peer).await;
+                greet(&mut guest, &mut node).await;
+                if each {
+                    guest.command(Command::Disconnect { peer: node.peer });
+                    guest.disconnected(node.peer).await;
+                }
+            } else {
+                let told = guest.outcome(request).await;
+                let unreachable = matches!(told, Event::DialFailed { reason: DialFailure::Unreachable, .. });
+                assert!(unreachable, "{told:?}");
+            }
+            guests.push(guest);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_that_is_cut_is_survived() {
+    let over = Over::Quic;
+    for by_bytes in [true, false] {
+        let (_relay, mut node, at) = relay_and_node(over, |config| {
+            let relayed = &mut config.reach.relayed;
+            if by_bytes { relayed.bytes = 256 << 10 } else { relayed.duration = Duration::from_secs(2) }
+        })
+        .await;
+        let mut third = Node::start_with(seed(3), over, cut_off).await;
+        for _ in 0..2 {
+            third.dial_at(node.peer, vec![at.clone()]);
+            third.connected(node.peer).await;
+            greet(&mut third, &mut node).await;
+            if by_bytes {
+                for _ in 0..5 {
+                    third.send(node.peer, FrameKind::Payload, &vec![7; 60_000]);
+                }
+            }
+            // What was under way is told to be lost, and so is the stream, at both ends.
+            third.disconnected(node.peer).await;
+            node.disconnected(third.peer).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_relay_listens_for_is_renewed_before_it_ends() {
+    let over = Over::Quic;
+    let (_relay, mut node, at) =
+        relay_and_node(over, |config| config.reach.relayed.reservation = Duration::from_secs(4)).await;
+    // Longer than the relay listens for one that does not ask again.
+    let lost = tokio::time::timeout(
+        Duration::from_secs(7),
+        node.until("to lose the relay", |event| matches!(event, Event::NotListening { .. }).then_some(())),
+    );
+    assert!(lost.await.is_err(), "the relay was lost");
+    let mut third = Node::start_with(seed(3), over, cut_off).await;
+    third.dial_at(node.peer, vec![at]);
+    third.connected(node.peer).await;
+    greet(&mut third, &mut node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_a_node_that_does_not_dial_back_makes_nobody_public() {
+    let over = Over::Quic;
+    // To the one that is asked, loopback is no place to dial on anybody's word.
+    let mut asked = Node::start(seed(1), over).await;
+    let mut node = Node::start_with(seed(2), over, cut_off).await;
+    meet(&mut asked, &mut node).await;
+    let reached = reached(&mut node, |reached| reached.could_not > 0).await;
+    assert_eq!((reached.confirmed, reached.came_through, reached.relaying), (None, 0, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_nobody_can_dial_is_visited_over_its_relay() {
+    let over = Over::Quic;
+    let (_relay, mut host, at) = relay_and_node(over, |_| {}).await;
+    let mut third = Node::start_with(seed(3), over, cut_off).await;
+    let request = third.request();
+    let body = vec![1, 2, 3];
+    third.command(Command::Ask { request, host: host.peer, addresses: vec![at], body: body.clone(), group: 1 });
+    let ask = host
+        .until("to be asked", |event| match event {
+            Event::Asked { ask, body: asked } => (asked == body).then_some(ask),
+            _ => None,
+        })
+        .await;
+    host.command(Command::Answer { ask, body: vec![9; 70_000] });
+    let answer = third
+        .until("an answer", |event| match event {
+            Event::Answered { request: of, body } if of == request => Some(body),
+            Event::Unanswered { reason, .. } => panic!("{reason}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(answer, vec![9; 70_000]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_strangers_are_not_told_who_relays_for_a_node_nor_where_it_was_found() {
+    let (relay, node, _) = relay_and_node(Over::Quic, |_| {}).await;
+    for at in [&relay, &node] {
+        let mut stranger = Raw::start(3).await;
+        assert!(stranger.dial(at).await);
+        let info = tokio::time::timeout(PATIENCE, stranger.identified.recv()).await.unwrap().unwrap();
+        assert_eq!(info.listen_addrs, []);
+    }
 }

@@ -44,6 +44,9 @@ struct Wire {
     dialer: usize,
     lives: [u32; 2],
     alive: bool,
+    /// Whether it goes over a relay, and whether a stream on it was not to be.
+    relayed: bool,
+    failed: bool,
     /// What happened on it and each side has not noticed, in order.
     notices: [VecDeque<Notice>; 2],
 }
@@ -65,6 +68,8 @@ struct World {
     outstanding: [usize; 2],
     kills: usize,
     restarts: usize,
+    /// Straight connections that neither table has dialled.
+    punches: usize,
     dropped: Rc<RefCell<Vec<(u64, usize)>>>,
 }
 
@@ -86,11 +91,13 @@ impl World {
             outstanding: [0; 2],
             kills: 0,
             restarts: 0,
+            punches: 0,
             dropped: Rc::default(),
         };
         world.redials = [[1, 0], [0, 1], [1, 1], [2, 2]][world.below(4)];
         world.kills = world.below(3);
         world.restarts = world.below(3);
+        world.punches = world.below(3);
         world
     }
 
@@ -117,6 +124,9 @@ impl World {
         if self.restarts > 0 {
             possible.extend([(4, 0, 0), (4, 1, 0)]);
         }
+        if self.punches > 0 && self.wires.iter().any(|wire| wire.relayed && wire.alive && wire.lives == self.lives) {
+            possible.push((5, 0, 0));
+        }
         if possible.is_empty() {
             return false;
         }
@@ -132,12 +142,22 @@ impl World {
                 self.kills -= 1;
                 self.kill(wire);
             }
+            (5, ..) => {
+                self.punches -= 1;
+                let established = || VecDeque::from([Notice::Established]);
+                self.wire(2, false, [established(), established()]);
+            }
             (_, side, _) => {
                 self.restarts -= 1;
                 self.restart(side);
             }
         }
         true
+    }
+
+    fn wire(&mut self, dialer: usize, relayed: bool, notices: [VecDeque<Notice>; 2]) {
+        let alive = notices.iter().all(|notices| matches!(notices.front(), Some(Notice::Established)));
+        self.wires.push(Wire { dialer, lives: self.lives, alive, relayed, failed: false, notices });
     }
 
     /// A stream whose other end is gone is noticed by its task, at some time.
@@ -173,9 +193,10 @@ impl World {
         let Some(notice) = self.wires[wire].notices[side].pop_front() else { return };
         let (peer, id) = (self.peers[1 - side], ConnectionId::new_unchecked(wire));
         self.refresh(side);
+        let at = if self.wires[wire].relayed { "/p2p-circuit" } else { "/ip4/127.0.0.1/tcp/1" };
         let table = &mut self.tables[side];
         let actions = match notice {
-            Notice::Established => table.connected(peer, id, Address::new("/ip4/127.0.0.1/tcp/1").unwrap()),
+            Notice::Established => table.connected(peer, id, Address::new(at).unwrap()),
             Notice::DialFailed => table.dial_failed(peer, id, DialFailure::Unreachable),
             Notice::Opened(role, end) => table.opened(peer, id, role, end, Instant::now()),
             Notice::OpenFailed => table.open_failed(peer, id),
@@ -221,7 +242,8 @@ impl World {
                         notices = Default::default();
                         notices[side].push_back(Notice::DialFailed);
                     }
-                    self.wires.push(Wire { dialer: side, lives: self.lives, alive: !fails, notices });
+                    let relayed = self.below(3) == 0;
+                    self.wire(side, relayed, notices);
                     self.tables[side].dialling(request, self.peers[other], ConnectionId::new_unchecked(wire), places);
                 }
                 Action::Open { connection, .. } => self.open(side, number_of(connection)),
@@ -272,6 +294,7 @@ impl World {
             return;
         }
         if self.below(16) == 0 {
+            self.wires[wire].failed = true;
             self.wires[wire].notices[side].push_back(Notice::OpenFailed);
             return;
         }
@@ -342,7 +365,7 @@ fn number_of(connection: ConnectionId) -> usize {
 
 #[tokio::test]
 async fn in_every_order_of_events_two_nodes_end_with_one_stream_that_both_name_alike() {
-    let (mut contested, mut killed, mut restarted, mut crossed) = (0, 0, 0, 0);
+    let (mut contested, mut killed, mut restarted, mut crossed, mut moved) = (0, 0, 0, 0, 0);
     for seed in 1..=WORLDS {
         let mut world = World::new(seed);
         let (kills, restarts) = (world.kills, world.restarts);
@@ -353,13 +376,19 @@ async fn in_every_order_of_events_two_nodes_end_with_one_stream_that_both_name_a
         assert_eq!(role, of_other.other(), "seed {seed}: the roles do not fit");
         assert_eq!(world.links.each_ref().map(BTreeMap::len), [1, 1], "seed {seed}");
         assert_eq!(world.outstanding, [0, 0], "seed {seed}: a dial has no outcome");
+        let carrier = world.links[0].values().map(|end| end.connection).next().unwrap();
+        let straight = |wire: &Wire| wire.alive && !wire.relayed && !wire.failed && wire.lives == world.lives;
+        let stays = world.wires[carrier].relayed && world.wires.iter().any(straight);
+        assert!(!stays, "seed {seed}: over a relay although there is a straight connection");
+        moved += usize::from(!world.wires[carrier].relayed && world.wires.iter().any(|wire| wire.relayed));
         contested += usize::from(world.streams > 1);
         killed += usize::from(kills > world.kills);
         restarted += usize::from(restarts > world.restarts);
         crossed += usize::from(world.wires.iter().any(|w| w.dialer == 0) && world.wires.iter().any(|w| w.dialer == 1));
     }
     // The worlds are worth running only if these happen.
-    for (what, often) in [("streams", contested), ("kills", killed), ("restarts", restarted), ("crossed", crossed)] {
+    let often = [contested, killed, restarted, crossed, moved];
+    for (what, often) in ["streams", "kills", "restarts", "crossed", "moved"].into_iter().zip(often) {
         assert!(often > usize::try_from(WORLDS).unwrap() / 10, "{what} in {often} of {WORLDS} worlds only");
     }
 }
