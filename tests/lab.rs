@@ -21,6 +21,9 @@ mod home;
 #[path = "lab/homes.rs"]
 mod homes;
 #[cfg(target_os = "linux")]
+#[path = "lab/pace.rs"]
+mod pace;
+#[cfg(target_os = "linux")]
 #[path = "lab/parted.rs"]
 mod parted;
 #[cfg(target_os = "linux")]

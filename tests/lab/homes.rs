@@ -9,7 +9,7 @@ use crate::world::{Nat, Site, World};
 const KINDS: [Nat; 3] = [Nat::PortRestricted, Nat::Symmetric, Nat::CarrierGrade];
 
 /// Anna and Ben meet where Eve's node serves both as a mailbox, and go home.
-pub(crate) fn meet(square: &Site) -> ([Home; 3], Running) {
+fn meet(square: &Site) -> ([Home; 3], Running) {
     let homes = ["Anna", "Ben", "Eve"].map(Home::new);
     let running = [0, 1, 2].map(|at: u16| start(&homes[usize::from(at)], square, Transport::Quic, 4_001 + at));
     let [anna, ben, eve] = &homes;

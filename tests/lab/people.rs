@@ -1,7 +1,6 @@
 //! People of the lab: nodes of the real program, each at a site of its internet.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -23,24 +22,19 @@ pub(crate) enum Transport {
     Tcp,
 }
 
-/// Starts a person's node at a site.
+/// Starts a person's node at a site. What it logs, where `KINFOLK_LOG` asks for it, goes to a file of the directory that
+/// `KINFOLK_LAB_LOGS` names, one for each address on the internet.
 pub(crate) fn start(home: &Home, site: &Site, transport: Transport, port: u16) -> Running {
-    home.start_at(&site.space.wrapper(), &[&address(site, transport, port)])
-}
-
-fn address(site: &Site, transport: Transport, port: u16) -> String {
     let ip = site.address;
-    match transport {
+    let address = match transport {
         Transport::Quic => format!("/ip4/{ip}/udp/{port}/quic-v1"),
         Transport::Tcp => format!("/ip4/{ip}/tcp/{port}"),
-    }
-}
-
-/// The same, and has it write what it does to a file.
-pub(crate) fn start_logged(home: &Home, site: &Site, transport: Transport, port: u16, log: &Path) -> Running {
-    let into = format!("exec \"$0\" \"$@\" 2>>'{}'", log.display());
-    let logged = ["env", "KINFOLK_LOG=kinfolk_net=debug", "sh", "-c", &into];
-    home.start_at(&[&site.space.wrapper()[..], &logged].concat(), &[&address(site, transport, port)])
+    };
+    let Ok(logs) = std::env::var("KINFOLK_LAB_LOGS") else {
+        return home.start_at(&site.space.wrapper(), &[&address]);
+    };
+    let into = format!("exec \"$0\" \"$@\" 2>>'{logs}/{}'", site.outside);
+    home.start_at(&[&site.space.wrapper()[..], &["sh", "-c", &into]].concat(), &[&address])
 }
 
 /// Waits until something is so, looking again whenever the node tells of an event.
