@@ -43,7 +43,7 @@ impl Ours {
     pub(crate) async fn connect_over_relay(listen: &str, body: usize) -> Self {
         let (left, _) = node(7, listen).await;
         let (mut right, _) = node(6, listen).await;
-        let (mut relay, at) = node(5, listen).await;
+        let (relay, at) = node(5, listen).await;
         let (peer, between) = (peer_id(&[6; 32]), peer_id(&[5; 32]));
         relay.commands.try_send(Command::Contact { peer, is_one: true }).unwrap();
         right.commands.try_send(Command::Contact { peer: between, is_one: true }).unwrap();
@@ -55,7 +55,11 @@ impl Ours {
                 _ => {}
             }
         };
-        tokio::spawn(async move { while relay.events.recv().await.is_some() {} });
+        tokio::spawn(async move {
+            // All of it, or it ends with its way in.
+            let Network { commands: _commands, mut events, task: _task } = relay;
+            while events.recv().await.is_some() {}
+        });
         Self::meet(left, right, peer, address, body).await
     }
 
@@ -119,6 +123,8 @@ async fn node(seed: u8, listen: &str) -> (Network, Address) {
     let mut config = Config::new([seed; 32]);
     config.listen = vec![Address::new(listen).unwrap()];
     config.reach.also_global = vec!["127.0.0.0/8".parse().unwrap()];
+    // Else the circuit is cut amid the rounds.
+    config.reach.relayed.bytes = 1 << 40;
     let mut network = spawn(config).unwrap();
     match network.events.recv().await {
         Some(Event::Listening { address }) => (network, address),

@@ -10,7 +10,6 @@ use futures::StreamExt;
 use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
-use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::request_response::{self, InboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -24,14 +23,15 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::command::{Command, CommandReceiver, Reply, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
-use crate::protocols::dialback::Found;
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
 use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::{identify, kad, ping, punch, relay, upnp};
-use crate::reach::{Do, Reach};
+use crate::protocols::{kad, ping, punch, upnp};
+use crate::reach::Reach;
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
+
+mod reaching;
 
 /// Events of the actor's own that may wait; beyond that no command is taken.
 const WAITING: usize = 1_024;
@@ -260,10 +260,7 @@ impl Actor {
             BehaviourEvent::Kad(event) => kad::on_event(&mut self.swarm.behaviour_mut().kad, event),
             BehaviourEvent::Mdns(event) => self.neighbours.on_event(event, Instant::now()),
             BehaviourEvent::Identify(event) => self.on_identified(&event),
-            BehaviourEvent::Ask(Found { by, address, reached }) => {
-                tracing::debug!(%by, %address, reached, "dialled back");
-                self.reach.found(by, address, reached, Instant::now());
-            }
+            BehaviourEvent::Ask(found) => self.on_found(found),
             BehaviourEvent::Punch(event) => punch::on_event(&event),
             BehaviourEvent::Mapper(event) => {
                 upnp::on_event(event).into_iter().for_each(|(at, there)| self.reach.mapped(at, there));
@@ -274,13 +271,6 @@ impl Actor {
             BehaviourEvent::Mailbox(event) => self.on_question(event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
-    }
-
-    fn on_identified(&mut self, event: &libp2p::identify::Event) {
-        if let libp2p::identify::Event::Received { connection_id, info, .. } = event {
-            self.reach.identified(*connection_id, &info.protocols, &info.observed_addr);
-        }
-        identify::on_event(event);
     }
 
     fn on_question(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
@@ -375,42 +365,6 @@ impl Actor {
             None => {
                 let actions = self.peers.dial_failed(peer, connection, dial_failure(error));
                 self.act(actions);
-            }
-        }
-    }
-
-    fn listener_closed(&mut self, listener: ListenerId, reason: std::io::Result<()>) {
-        match reason {
-            Err(error) if !self.reach.is_of_relay(listener) => {
-                self.upward.push(Event::ListenFailed { reason: error.to_string() });
-            }
-            reason => tracing::debug!(?reason, "a listener is closed"),
-        }
-        self.reach.listener_closed(listener, Instant::now());
-    }
-
-    /// Does what is to be done for this node to be reached.
-    fn settle_reach(&mut self) {
-        let now = Instant::now();
-        for todo in self.reach.settle(now) {
-            let behaviour = self.swarm.behaviour_mut();
-            match todo {
-                Do::Reserve { relay, at } => {
-                    tracing::debug!(%relay, "asked to relay");
-                    let listener = self.swarm.listen_on(at);
-                    let listener = listener.inspect_err(|error| tracing::debug!(%error, "cannot ask a relay")).ok();
-                    self.reach.asked_to_relay(relay, listener, now);
-                }
-                Do::Ask { node, addresses } => {
-                    if let Some(ask) = behaviour.ask.as_mut() {
-                        ask.ask(&node, &addresses);
-                    }
-                }
-                Do::Candidate(place) => behaviour.punch.as_mut().into_iter().for_each(|punch| punch.candidate(&place)),
-                Do::Serve { before, now } => {
-                    behaviour.relay.as_mut().into_iter().for_each(|relay| relay::serve(relay, &before, &now));
-                }
-                Do::Tell(event) => self.upward.push(event),
             }
         }
     }

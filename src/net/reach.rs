@@ -40,6 +40,8 @@ const TOLD_OF_RELAY: usize = 2;
 const ASKED: usize = 6;
 /// How long what a node has found holds, before it is asked again when it connects anew.
 const HOLDS: Duration = Duration::from_secs(30 * 60);
+/// What is due is looked at this often at the most.
+const BREATH: Duration = Duration::from_millis(10);
 /// How often the wait before a contact is asked again to relay may double.
 const DOUBLINGS: u32 = 6;
 /// Places for hole punching that are remembered; libp2p remembers a few more, and forgets the oldest as well.
@@ -89,6 +91,9 @@ pub(crate) struct Reach {
     /// When the first contact was there that might relay.
     could_relay: Option<Instant>,
     listens: bool,
+    /// Whether something has happened since it was last said what is to be done, and when that changes by itself.
+    stirred: bool,
+    due: Option<Instant>,
 }
 
 struct Connection {
@@ -154,11 +159,14 @@ impl Reach {
             serving: Vec::new(),
             could_relay: None,
             listens,
+            stirred: true,
+            due: None,
         }
     }
 
     /// A node is a contact's device, or is not any more.
     pub(crate) fn contact(&mut self, node: PeerId, is_one: bool) {
+        self.stirred = true;
         self.contacts.send_if_modified(|contacts| if is_one { contacts.insert(node) } else { contacts.remove(&node) });
         if !is_one {
             // What it listens for ends with its connection.
@@ -168,6 +176,7 @@ impl Reach {
     }
 
     pub(crate) fn connected(&mut self, node: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        self.stirred = true;
         if endpoint.is_relayed() {
             return;
         }
@@ -178,6 +187,7 @@ impl Reach {
     }
 
     pub(crate) fn closed(&mut self, id: ConnectionId) {
+        self.stirred = true;
         let Some(Connection { node, .. }) = self.connections.remove(&id) else { return };
         if !self.connections.values().any(|other| other.node == node) {
             self.asked.remove(&node);
@@ -191,6 +201,7 @@ impl Reach {
 
     /// A node has said what it speaks and from where it sees us.
     pub(crate) fn identified(&mut self, id: ConnectionId, speaks: &[StreamProtocol], seen: &Multiaddr) {
+        self.stirred = true;
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.relays = speaks.contains(&HOP);
         connection.dials_back = speaks.contains(&DIALS_BACK);
@@ -199,6 +210,7 @@ impl Reach {
 
     /// A place of our own, or one over a relay, is there.
     pub(crate) fn listening(&mut self, listener: ListenerId, at: &Multiaddr) {
+        self.stirred = true;
         match self.listeners.get(&listener) {
             None if address::is_relayed(at) => {}
             None => {
@@ -221,6 +233,7 @@ impl Reach {
     }
 
     pub(crate) fn not_listening(&mut self, at: &Multiaddr) {
+        self.stirred = true;
         self.listening.retain(|known| known != at);
     }
 
@@ -231,6 +244,7 @@ impl Reach {
 
     /// A listener is over: with a relay, it is asked again after a while.
     pub(crate) fn listener_closed(&mut self, listener: ListenerId, now: Instant) {
+        self.stirred = true;
         if let Some(relay) = self.listeners.remove(&listener) {
             self.relay_lost(&relay, now);
         }
@@ -238,6 +252,7 @@ impl Reach {
 
     /// The relay was asked, or could not be.
     pub(crate) fn asked_to_relay(&mut self, relay: PeerId, listener: Option<ListenerId>, now: Instant) {
+        self.stirred = true;
         match listener {
             Some(listener) => drop(self.listeners.insert(listener, relay)),
             None => self.relay_lost(&relay, now),
@@ -255,6 +270,7 @@ impl Reach {
 
     /// What the router says of the ports that it maps.
     pub(crate) fn mapped(&mut self, at: Multiaddr, there: bool) {
+        self.stirred = true;
         self.mapped.retain(|known| *known != at);
         if there {
             self.mapped.push(at);
@@ -263,6 +279,7 @@ impl Reach {
 
     /// A node that was asked has dialled us, or could not.
     pub(crate) fn found(&mut self, by: PeerId, at: Multiaddr, reached: bool, now: Instant) {
+        self.stirred = true;
         let finding = if reached { Finding::Reached(now) } else { Finding::NotReached(now) };
         self.found.entry(at).or_default().insert(by, finding);
         while self.found.len() > PLACES {
@@ -275,7 +292,11 @@ impl Reach {
 
     /// When something is to be done although nothing happens.
     pub(crate) fn due(&self) -> Option<Instant> {
-        if !self.settings.over_relays {
+        self.due
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        if self.under_way() >= self.settings.relays {
             return None;
         }
         let again = self.relays.iter().filter_map(|(node, relay)| match relay.standing {
@@ -289,6 +310,9 @@ impl Reach {
     /// What is to be done now.
     pub(crate) fn settle(&mut self, now: Instant) -> Vec<Do> {
         let mut todo = Vec::new();
+        if !std::mem::take(&mut self.stirred) && self.due.is_none_or(|due| now < due) {
+            return todo;
+        }
         self.ask_around(now, &mut todo);
         self.find_relays(now, &mut todo);
         let serving = if self.settings.relay { self.confirmed().into_keys().collect() } else { Vec::new() };
@@ -297,6 +321,7 @@ impl Reach {
             todo.push(Do::Serve { before, now: serving });
         }
         self.tell(&mut todo);
+        self.due = self.next_due().map(|due| due.max(now + BREATH));
         todo
     }
 
@@ -427,19 +452,21 @@ impl Reach {
             return;
         }
         for (relay, at) in ways {
-            let under_way =
-                self.relays.values().filter(|relay| !matches!(relay.standing, Standing::Waiting(_))).count();
             let is_due = match self.relays.get(&relay).map(|relay| &relay.standing) {
                 None => true,
                 Some(Standing::Waiting(due)) => *due <= now,
                 Some(Standing::Asked | Standing::Held(_)) => false,
             };
-            if is_due && under_way < self.settings.relays {
+            if is_due && self.under_way() < self.settings.relays {
                 let failures = self.relays.get(&relay).map_or(0, |relay| relay.failures);
                 self.relays.insert(relay, Relay { standing: Standing::Asked, failures });
                 todo.push(Do::Reserve { relay, at });
             }
         }
+    }
+
+    fn under_way(&self) -> usize {
+        self.relays.values().filter(|relay| !matches!(relay.standing, Standing::Waiting(_))).count()
     }
 
     fn way_to_relay(&self, node: &PeerId) -> Option<Multiaddr> {

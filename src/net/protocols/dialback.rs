@@ -154,10 +154,10 @@ impl NetworkBehaviour for Ask {
             Either::Right(never) => match never {},
         };
         // A dial back comes on a connection of its own, but from the node that was asked.
-        if let Some(client) = self.clients.get_mut(&peer) {
-            if self.connections.contains_key(&connection) {
-                client.inner.on_connection_handler_event(peer, connection, event);
-            }
+        if let Some(client) = self.clients.get_mut(&peer)
+            && self.connections.contains_key(&connection)
+        {
+            client.inner.on_connection_handler_event(peer, connection, event);
         }
     }
 

@@ -28,9 +28,9 @@ fn a_contact_that_left_before_it_answered_is_asked_again_when_it_is_back_and_one
     let here = at("/ip4/192.0.2.2/udp/4001/quic-v1");
     reach.listening(ListenerId::next(), &here);
     reach.contact(contact, true);
-    assert_eq!(comes(&mut reach, contact, 1, now), [here.clone()]);
+    assert_eq!(comes(&mut reach, contact, 1, now), std::slice::from_ref(&here));
     reach.closed(ConnectionId::new_unchecked(1));
-    assert_eq!(comes(&mut reach, contact, 2, now), [here.clone()], "it is asked again");
+    assert_eq!(comes(&mut reach, contact, 2, now), std::slice::from_ref(&here), "it is asked again");
     reach.found(contact, here, true, now);
     reach.closed(ConnectionId::new_unchecked(2));
     assert_eq!(comes(&mut reach, contact, 3, now), [], "what it said holds for a while");

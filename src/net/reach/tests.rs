@@ -37,6 +37,7 @@ impl Lab {
     }
 
     fn settle(&mut self) {
+        self.reach.stirred = true;
         self.done = self.reach.settle(self.now);
     }
 
@@ -211,11 +212,12 @@ async fn two_or_three_contacts_relay_and_one_that_is_lost_is_asked_ever_more_rar
     let mut waits = Vec::new();
     for _ in 0..10 {
         lab.reach.asked_to_relay(relay, None, lab.now);
-        // A fourth takes its place; only this one is looked at.
         lab.settle();
-        for other in lab.reserved() {
+        // Others take its place; only this one is looked at.
+        while let [other, ..] = lab.reserved()[..] {
             lab.reach.relays.remove(&other);
             lab.reach.connections.retain(|_, connection| connection.node != other);
+            lab.settle();
         }
         let due = lab.reach.due().unwrap();
         waits.push((due - lab.now).as_secs());
@@ -242,6 +244,19 @@ async fn two_or_three_contacts_relay_and_one_that_is_lost_is_asked_ever_more_rar
     lab.settle();
     assert_eq!(lab.reach.said.relays, 0);
     assert_eq!(lab.reach.relays[&relay].failures, 1, "what was held is asked for again soon");
+}
+
+#[tokio::test]
+async fn nothing_is_looked_at_again_before_something_happens_or_is_due() {
+    let mut lab = Lab::new();
+    lab.befriend(2, SEEN);
+    let due = lab.reach.due().unwrap();
+    assert_eq!(due, lab.now + lab.reach.settings.patience);
+    lab.reach.told.clear();
+    assert_eq!(lab.reach.settle(due - Duration::from_millis(1)), []);
+    let done = lab.reach.settle(due);
+    assert!(matches!(done[..], [Do::Reserve { .. }, Do::Tell(_)]), "{done:?}");
+    assert_eq!((lab.reach.due(), lab.reach.settle(due + HOLDS)), (None, Vec::new()));
 }
 
 #[tokio::test]

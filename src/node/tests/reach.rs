@@ -19,6 +19,7 @@ use kinfolk_wire::ids::IdentityId;
 use kinfolk_wire::invite::{Address, Uses};
 use kinfolk_wire::time::Span;
 
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
 use support::{ANYWHERE, Person, end, is_online, until};

@@ -282,3 +282,34 @@ async fn d11_strangers_are_not_told_who_relays_for_a_node_nor_where_it_was_found
         assert_eq!(info.listen_addrs, []);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_carries_thousands_of_frames_at_once_and_stays() {
+    for over in [Over::Quic, Over::Tcp] {
+        let (_relay, mut node, at) = relay_and_node(over, |_| {}).await;
+        let mut third = Node::start_with(seed(3), over, cut_off).await;
+        third.dial_at(node.peer, vec![at]);
+        third.connected(node.peer).await;
+        greet(&mut third, &mut node).await;
+        let (peer, commands) = (node.peer, node.network.commands.clone());
+        let answering = tokio::spawn(async move {
+            while let Some(event) = node.network.events.recv().await {
+                if let Event::Received { delivery, .. } = event {
+                    commands.try_send(Command::Acknowledge { delivery }).unwrap();
+                }
+            }
+        });
+        let (mut sent, mut answered) = (0, 0);
+        while answered < 5_000 {
+            while sent < 5_000 && sent - answered < 1_000 {
+                third.send(peer, FrameKind::Payload, &[7; 256]);
+                sent += 1;
+            }
+            match third.event("an answer").await {
+                Event::Sent { .. } => answered += 1,
+                other => panic!("{over:?} after {answered}: {other:?}"),
+            }
+        }
+        answering.abort();
+    }
+}

@@ -555,3 +555,38 @@ async fn a_dial_that_found_a_dying_connection_makes_a_new_one() {
     table.dial(RequestId(1), peer, places.clone());
     assert_eq!(table.connection_closed(peer, id), [Action::Connect { request: RequestId(1), peer, places }]);
 }
+
+const STRAIGHT: &str = "/ip4/127.0.0.1/tcp/1";
+const RELAYED: &str = "/p2p-circuit";
+
+/// A table that has asked for a stream on a connection that it dialled, beside another one that came.
+fn table_that_opens(local: PeerId, peer: PeerId, ours: &str, theirs: &str) -> (Peers<()>, ConnectionId, ConnectionId) {
+    let (dialled, came) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
+    let mut table = Peers::new(local);
+    let request = RequestId(1);
+    assert!(matches!(table.dial(request, peer, Vec::new())[..], [Action::Connect { .. }]));
+    table.dialling(request, peer, dialled, Vec::new());
+    let actions = table.connected(peer, dialled, Address::new(ours).unwrap());
+    assert!(matches!(actions[..], [Action::Open { connection, .. }] if connection == dialled));
+    assert_eq!(table.connected(peer, came, Address::new(theirs).unwrap()), []);
+    (table, dialled, came)
+}
+
+#[tokio::test]
+async fn of_a_straight_stream_and_one_over_a_relay_the_straight_one_stays_whoever_opened_it() {
+    let (small, large) = (PeerId::new([1; 38]), PeerId::new([2; 38]));
+    // The smaller one opens over a relay, and the other straight: the smaller takes the other's.
+    let (mut table, relayed, straight) = table_that_opens(small, large, RELAYED, STRAIGHT);
+    let actions = table.opened(large, straight, Role::Listener, (), Instant::now());
+    assert!(matches!(actions[..], [Action::Tell(_), Action::Start { role: Role::Listener, .. }]), "{actions:?}");
+    assert_eq!(table.opened(large, relayed, Role::Dialer, (), Instant::now()), [], "its own is not needed");
+    // The larger one sees the same: its own straight stream stays, before and after it is open.
+    let (mut table, straight, relayed) = table_that_opens(large, small, STRAIGHT, RELAYED);
+    assert_eq!(table.opened(small, relayed, Role::Listener, (), Instant::now()), []);
+    let actions = table.opened(small, straight, Role::Dialer, (), Instant::now());
+    assert!(matches!(actions[..], [Action::Tell(_), Action::Start { role: Role::Dialer, .. }]), "{actions:?}");
+    assert_eq!(table.opened(small, relayed, Role::Listener, (), Instant::now()), []);
+    // But not for ever: who opens again has lost it.
+    let actions = table.opened(small, relayed, Role::Listener, (), Instant::now());
+    assert!(matches!(actions[..], [Action::Close { .. }]), "{actions:?}");
+}
