@@ -12,7 +12,9 @@ const LINES: usize = 10;
 
 fn talk_from_afar(test: &str, transport: Transport) {
     let Some(mut world) = World::new(test) else { return };
-    let (here, there) = (world.public(), world.far_away(DELAY));
+    let here = world.public();
+    world.slow_down(DELAY);
+    let there = world.public();
     world.lose(LOSS);
     let (anna, ben) = (Home::new("Anna"), Home::new("Ben"));
     let _anna_runs = start(&anna, &here, transport, 4_001);

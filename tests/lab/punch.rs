@@ -34,9 +34,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Each of the two meets Eve where she is, and goes home. There Anna makes an invite, and Ben comes with it over Eve.
     pub(crate) fn set(test: &str, hers: Nat, his: Nat) -> Option<Self> {
-        let mut world = World::new(test)?;
+        World::new(test).map(|world| Self::set_in(world, hers, his))
+    }
+
+    /// Each of the two meets Eve where she is, and goes home. There Anna makes an invite, and Ben comes with it over Eve.
+    pub(crate) fn set_in(mut world: World, hers: Nat, his: Nat) -> Self {
         let square = world.public();
         let (hers, his) = (world.home(hers), world.home(his));
         let [anna, ben, eve] = ["Anna", "Ben", "Eve"].map(Home::new);
@@ -51,7 +54,7 @@ impl Scene {
         introduce(&anna, &ben);
         ben_runs.interrupt();
         wait_for_online(&anna, "Ben", false);
-        Some(Self { world, square, hers, his, anna, ben, _eve: eve, _eve_runs: eve_runs, anna_runs })
+        Self { world, square, hers, his, anna, ben, _eve: eve, _eve_runs: eve_runs, anna_runs }
     }
 
     /// Ben comes and is connected with Anna. Each time from another port: no router of theirs has let anybody in there.

@@ -79,7 +79,9 @@ fn two_port_restricted_routers_let_both_in_who_write_to_each_other() {
 fn far_lines_take_their_time_and_parted_sites_hear_nothing() {
     const DELAY: Duration = Duration::from_millis(100);
     let Some(mut world) = World::new("far_lines_take_their_time_and_parted_sites_hear_nothing") else { return };
-    let (one, other) = (world.public(), world.far_away(DELAY));
+    let one = world.public();
+    world.slow_down(DELAY);
+    let other = world.public();
     let (here, there) = (socket(&one, 4_001), socket(&other, 4_001));
     for (from, to, site) in [(&here, &there, &other), (&there, &here, &one)] {
         let begun = Instant::now();

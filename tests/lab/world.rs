@@ -46,6 +46,7 @@ pub(crate) struct Site {
 pub(crate) struct World {
     internet: Space,
     attached: u8,
+    lines_take: Option<Duration>,
 }
 
 /// The rules of the internet's router: what is lost, and who cannot reach whom.
@@ -100,17 +101,17 @@ impl World {
         let internet = Space::new()?;
         internet.forward()?;
         internet.rules(INTERNET)?;
-        Ok(Self { internet, attached: 0 })
+        Ok(Self { internet, attached: 0, lines_take: None })
     }
 
     /// A machine with a public address.
     pub(crate) fn public(&mut self) -> Site {
-        self.attach_public(None).unwrap()
+        self.attach_public().unwrap()
     }
 
-    /// The same, at the end of a line on which everything takes so long.
-    pub(crate) fn far_away(&mut self, takes: Duration) -> Site {
-        self.attach_public(Some(takes)).unwrap()
+    /// On the lines of those who are attached from now on everything takes so long, each way.
+    pub(crate) const fn slow_down(&mut self, takes: Duration) {
+        self.lines_take = Some(takes);
     }
 
     /// A machine at home.
@@ -137,18 +138,13 @@ impl World {
     }
 
     /// Attaches a namespace by its interface `wan`, under an address of a network; says which.
-    fn attach(
-        &mut self,
-        space: &Space,
-        network: [u8; 3],
-        takes: Option<Duration>,
-    ) -> Result<(Ipv4Addr, Option<SlowLine>), String> {
+    fn attach(&mut self, space: &Space, network: [u8; 3]) -> Result<(Ipv4Addr, Option<SlowLine>), String> {
         let number = self.attached;
         self.attached += 1;
         let [a, b, c] = network;
         let [gateway, address] = [1, 2].map(|last| Ipv4Addr::new(a, b, c, number * 4 + last));
         let name = format!("to{number}");
-        let line = match takes {
+        let line = match self.lines_take {
             Some(takes) => Some(SlowLine::new(number, (&self.internet, &name), (space, "wan"), takes)?),
             None => {
                 self.internet.cable(&name, space, "wan")?;
@@ -159,9 +155,9 @@ impl World {
         Ok((address, line))
     }
 
-    fn attach_public(&mut self, takes: Option<Duration>) -> Result<Site, String> {
+    fn attach_public(&mut self) -> Result<Site, String> {
         let space = Space::new()?;
-        let (address, line) = self.attach(&space, [192, 0, 2], takes)?;
+        let (address, line) = self.attach(&space, [192, 0, 2])?;
         Ok(Site { space, address, outside: address, _routers: Vec::new(), _line: line })
     }
 
@@ -173,20 +169,20 @@ impl World {
         home_router.forward()?;
         home_router.rules(&nat.rules(address))?;
         let mut routers = vec![home_router];
-        let outside = if nat == Nat::CarrierGrade {
+        let (outside, line) = if nat == Nat::CarrierGrade {
             let carrier = Space::new()?;
             let [inner, customer] = [1, 2].map(|last| Ipv4Addr::new(100, 64, 0, last));
             carrier.cable("lan", &routers[0], "wan")?;
             connect((&carrier, "lan", inner), (&routers[0], "wan", customer))?;
             carrier.forward()?;
             carrier.rules(&nat.rules(customer))?;
-            let (outside, _) = self.attach(&carrier, [198, 51, 100], None)?;
+            let attached = self.attach(&carrier, [198, 51, 100])?;
             routers.push(carrier);
-            outside
+            attached
         } else {
-            self.attach(&routers[0], [203, 0, 113], None)?.0
+            self.attach(&routers[0], [203, 0, 113])?
         };
-        Ok(Site { space, address, outside, _routers: routers, _line: None })
+        Ok(Site { space, address, outside, _routers: routers, _line: line })
     }
 }
 
@@ -208,5 +204,6 @@ fn possible() -> Result<(), String> {
     world.internet.rules("add rule ip lab lost numgen random mod 100 < 0 drop")?;
     world.attach_home(Nat::FullCone)?;
     world.attach_home(Nat::Symmetric)?;
-    world.attach_public(Some(Duration::from_millis(1))).map(drop)
+    world.slow_down(Duration::from_millis(1));
+    world.attach_public().map(drop)
 }

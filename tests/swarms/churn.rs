@@ -198,6 +198,21 @@ async fn has_come(members: &[Member], said: &Said, state: MessageState) {
     .await;
 }
 
+/// How a line stands at either end.
+async fn standing(members: &[Member], said: &Said) -> String {
+    let (place, sender, recipient) = (said.place, &members[said.from], &members[said.to]);
+    let (his, hers) = (sender.identity, recipient.identity);
+    let at = move |read: &dyn Read| query::line(read, place).unwrap().map(|line| line.state);
+    let is_online = |read: &dyn Read, who| query::contact(read, who).unwrap().map(|contact| contact.online);
+    let of_sender = sender
+        .handle()
+        .query(move |read| (at(read), query::custody(read, place).unwrap().len(), is_online(read, hers)))
+        .await
+        .unwrap();
+    let of_recipient = recipient.handle().query(move |read| (at(read), is_online(read, his))).await.unwrap();
+    format!("{} to {}: {of_sender:?}, {of_recipient:?}", said.text, said.to)
+}
+
 /// Who leaves next: a third of all, one host among them, nobody who is away already.
 fn draw_absent(count: usize, away: &BTreeSet<usize>, chance: &mut Chance) -> BTreeSet<usize> {
     let mut leaving = BTreeSet::new();
@@ -279,7 +294,8 @@ fn a_swarm_of_which_a_third_is_always_away_loses_and_doubles_nothing() {
         }
         all_of(those_in(&mut members, &absent).map(Member::start)).await;
         for line in &said {
-            has_come(&members, line, MessageState::Delivered).await;
+            let known = tokio::time::timeout(PATIENCE, has_come(&members, line, MessageState::Delivered)).await;
+            assert!(known.is_ok(), "{}", standing(&members, line).await);
         }
         println!("{} lines, {by_mailbox} of them by mailboxes, {:?}", said.len(), begun.elapsed());
         all_is_there_once(&members, &said).await;
