@@ -115,6 +115,7 @@ impl Failure {
             "id_taken" => "choose another id, or leave --id out",
             "invalid_id" => "an id has 32 hexadecimal digits, in lower case",
             "not_delivered" => "see whether they are still a contact with: kinfolk contacts",
+            "mailbox_full" => "ask them to fetch their mail, or to name another mailbox; their state is shown by: kinfolk contacts",
             "timed_out" => "the node goes on trying; see how far it has come with: kinfolk history CHAT",
             "disk_full" => "free some space and try again; nothing that was sent or received is lost",
             "store_damaged" | "store_inconsistent" => {

@@ -12,7 +12,7 @@ use kinfolk_wire::time::Timestamp;
 use crate::event::{Event, MessagePlace};
 use crate::lookalikes::{Lookalikes, NameWarning};
 use crate::store::{
-    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, OutboxItem, Profile,
+    Contact, ContactState, Conversation, Counters, Events, Key, Listening, Message, MessageState, OutboxItem, Post, Profile,
     Read, ReadError, Record, Row, Scan, Scanned, Table,
 };
 
@@ -62,6 +62,8 @@ pub struct ContactView {
     pub devices: Vec<DeviceId>,
     /// Lines of theirs not yet seen.
     pub unread: u64,
+    /// Whether a mailbox of theirs last said that it has no room, so that what is for them waits here.
+    pub mailbox_full: bool,
     /// Whose name theirs can be taken for, if anybody's.
     pub warning: Option<NameWarning>,
 }
@@ -139,9 +141,10 @@ fn view(
     warning: Option<NameWarning>,
 ) -> Result<ContactView, ReadError> {
     let conversation = kinfolk_crypto::identity::conversation_id(own, &contact.identity);
-    let mut online = false;
+    let (mut online, mut mailbox_full) = (false, false);
     for device in &contact.devices {
         online |= read.get(&Key::LinkOf(*device))?.is_some();
+        mailbox_full |= find::<Post>(read, &Key::Post(*device))?.is_some_and(|post| post.is_full);
     }
     let unread = find::<Conversation>(read, &Key::Conversation(conversation))?.map_or(0, |c| c.unread);
     Ok(ContactView {
@@ -155,6 +158,7 @@ fn view(
         last_seen: contact.last_seen,
         devices: contact.devices,
         unread,
+        mailbox_full: mailbox_full && !online,
         warning,
     })
 }

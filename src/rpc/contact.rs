@@ -28,6 +28,9 @@ pub struct Contact {
     pub devices: Vec<String>,
     /// How many lines of theirs the person has not seen.
     pub unread: u64,
+    /// Whether their mailboxes last said that they have no room, so that what is for them waits here; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mailbox_full: bool,
     /// Whose name theirs can be taken for; absent where it is nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<NameWarning>,

@@ -13,6 +13,7 @@ import json
 import pathlib
 import struct
 import sys
+import zlib
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -1108,6 +1109,100 @@ def check_xchacha():
     same("HChaCha20", hchacha20(key, nonce), h("82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"))
 
 
+# ---------------------------------------------------------------- page 8: bundles
+
+
+BY_HAND = b"kinfolk/1 carried by hand" + bytes(13)
+BUNDLE_HEAD = b"\x89kinfolk bundle\x01\xfe"
+RECORD_MARK, END_MARK = b"\xf7kfr", b"\xf7kfe"
+
+
+def record_bytes(day, tag, masked, blob):
+    record = RECORD_MARK + bytes([BLOBS.index(len(blob))]) + u32(day) + tag + masked + blob
+    return record + u32(zlib.crc32(record))
+
+
+def bundle_bytes(records):
+    bundle = BUNDLE_HEAD + b"".join(records)
+    end = END_MARK + u32(len(records)) + u32(zlib.crc32(bundle))
+    return bundle + end + u32(zlib.crc32(end))
+
+
+def good_record(bytes_, at):
+    """Where the record ends that stands there, if it is as it was written."""
+    if bytes_[at : at + 4] != RECORD_MARK or at + 5 > len(bytes_) or bytes_[at + 4] >= len(BLOBS):
+        return None
+    end = at + 33 + BLOBS[bytes_[at + 4]] + 4
+    whole = end <= len(bytes_) and u32(zlib.crc32(bytes_[at : end - 4])) == bytes_[end - 4 : end]
+    return end if whole else None
+
+
+def good_end(bytes_, at):
+    end = bytes_[at : at + 16]
+    return len(end) == 16 and end[:4] == END_MARK and u32(zlib.crc32(end[:12])) == end[12:]
+
+
+def still_good(bytes_):
+    """The records of a bundle that are as they were written, one after the other."""
+    found, at = [], 17 if bytes_.startswith(BUNDLE_HEAD) else 0
+    while at < len(bytes_):
+        end = good_record(bytes_, at)
+        if end:
+            found.append(bytes_[at:end])
+            at = end
+        else:
+            at += 16 if good_end(bytes_, at) else 1
+    return found
+
+
+def lines_of(bundle):
+    parts = [bundle[at : at + 146] for at in range(0, len(bundle), 146)]
+    name = f"{zlib.crc32(bundle):08X}"
+    for number, part in enumerate(parts, 1):
+        data = base64.b32encode(part).decode().rstrip("=")
+        line = f"KINFOLK-BUNDLE/1/{number}/{len(parts)}/{name}/{data}/"
+        yield f"{line}{zlib.crc32(line.encode()):08X}"
+
+
+def check_bundle():
+    file = load("bundle.json")
+    pair_root, (one, other) = h(file["pair_root"]), [h(device) for device in file["devices"]]
+    k_dirs = [hmac(pair_root, one + other), hmac(pair_root, other + one)]
+    records = []
+    for told in file["records"]:
+        k_dir = k_dirs[told["direction"]]
+        place = Place(k_dir, BY_HAND, told["day"], told["number"])
+        same("tag of a record", place.tag, h(told["tag"]))
+        mask = hmac(k_dir, b"kinfolk/1 carried number" + place.tag)[:8]
+        masked = bytes(a ^ b for a, b in zip(u64(told["number"]), mask, strict=True))
+        same("masked number", masked, h(told["masked"]))
+        repeats, length = h(told["payload"]["repeats"]), told["payload"]["length"]
+        blob = place.seal((repeats * (length // len(repeats) + 1))[:length])
+        same_long("blob of a record", blob, told["blob"])
+        records.append(record_bytes(told["day"], place.tag, masked, blob))
+    same("sizes of records", sorted({len(record) - 37 for record in records}), BLOBS)
+    bundles = []
+    for told in file["bundles"]:
+        bundle = bundle_bytes([records[at] for at in told["records"]])
+        same_long("bundle", bundle, told["bundle"])
+        lines = list(lines_of(bundle))
+        same("lines", lines if len(lines) <= 64 else None, told["lines"])
+        true("lines fit a QR code of version 8", all(len(line) <= 279 for line in lines))
+        bundles.append(bundle)
+    whole = bundles[2]
+    for told in file["damaged"]:
+        how = told["how"]
+        if "cut" in how:
+            altered = whole[: how["cut"]]
+        else:
+            altered = bytearray(whole)
+            altered[how["altered"]] ^= 0x20
+            altered = bytes(altered)
+        left = still_good(altered)
+        same("what is left of a bundle", [records.index(record) for record in left], told["taken"])
+        true("a bundle of which something is left can be read", told["readable"] or not left)
+
+
 CHECKED = (
     check_xchacha,
     check_identity,
@@ -1116,6 +1211,7 @@ CHECKED = (
     check_content,
     check_direct,
     check_mailbox,
+    check_bundle,
 )
 
 

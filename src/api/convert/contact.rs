@@ -22,6 +22,7 @@ pub(crate) fn contact(view: &ContactView) -> rpc::Contact {
         last_seen: view.last_seen.map(kinfolk_wire::time::Timestamp::as_millis),
         devices: view.devices.iter().map(ToString::to_string).collect(),
         unread: view.unread,
+        mailbox_full: view.mailbox_full,
         warning: view.warning.as_ref().map(warning),
     }
 }

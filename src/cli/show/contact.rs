@@ -25,6 +25,9 @@ fn line(contact: &Contact) -> String {
     if contact.unread > 0 {
         line.push_str(&format!("  ({} new)", contact.unread));
     }
+    if contact.mailbox_full {
+        line.push_str("  (their mailboxes are full)");
+    }
     line.push_str(&warning(contact.warning.as_ref()));
     line
 }

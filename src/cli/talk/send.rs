@@ -1,6 +1,7 @@
 use std::io::Read;
 
 use kinfolk_client::{Client, Events};
+use kinfolk_rpc::contact::Contact;
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::message::{MessageState, SendMessage, Sent};
 
@@ -23,19 +24,26 @@ pub(super) async fn send(send: &Send, client: &Client, screen: &mut Screen) -> R
     let Some(goal) = send.wait else {
         let sent = client.send(&send.place.chat, &wish).await?;
         // Only people are told, so that only they wait for the answer; without one it is not known.
-        let online =
-            screen.form() == Form::People && client.contact(&send.place.chat).await.is_ok_and(|one| one.online);
-        return tell(&sent, online, screen);
+        let contact = match screen.form() {
+            Form::People => client.contact(&send.place.chat).await.ok(),
+            Form::Json => None,
+        };
+        return tell(&sent, contact.as_ref(), screen);
     };
     // Before it is sent: from here on nothing that happens to it is missed.
     let mut events = client.events(None).await?;
     let mut sent = client.send(&send.place.chat, &wish).await?;
     let reached = tokio::time::timeout(send.timeout, until(goal, &mut sent, &mut events, client)).await;
-    tell(&sent, false, screen)?;
+    tell(&sent, None, screen)?;
     match reached {
         Ok(Ok(())) if goal.is_reached(sent.state) => Ok(()),
         Ok(Ok(())) => Err(Failure::new(Exit::Refused, "not_delivered", "the message was given up")),
         Ok(Err(failure)) => Err(failure),
+        Err(_) if client.contact(&send.place.chat).await.is_ok_and(|one| one.mailbox_full) => Err(Failure::new(
+            Exit::TimedOut,
+            "mailbox_full",
+            "their mailboxes are full: the message stays here, and goes when there is room or when they are online",
+        )),
         Err(_) => Err(Failure::new(
             Exit::TimedOut,
             "timed_out",
@@ -71,9 +79,12 @@ async fn until(goal: Goal, sent: &mut Sent, events: &mut Events, client: &Client
     Ok(())
 }
 
-fn tell(sent: &Sent, online: bool, screen: &mut Screen) -> Result<(), Failure> {
+fn tell(sent: &Sent, to: Option<&Contact>, screen: &mut Screen) -> Result<(), Failure> {
     screen.tell(sent, || match sent.state {
-        MessageState::Queued if online => "On its way: kinfolk history shows when it has arrived.".to_owned(),
+        MessageState::Queued if to.is_some_and(|contact| contact.mailbox_full) => {
+            "Queued: their mailboxes are full. It goes when there is room, or when they are online.".to_owned()
+        }
+        MessageState::Queued if to.is_some_and(|contact| contact.online) => "On its way: kinfolk history shows when it has arrived.".to_owned(),
         MessageState::Queued => "Queued: it is sent as soon as they can be reached.".to_owned(),
         MessageState::Sent => format!("Sent{}.", show::mailbox::custody(" (", &sent.custody, ")")),
         MessageState::Delivered => "Delivered.".to_owned(),

@@ -72,6 +72,11 @@ fn the_mailbox_vectors_are_what_this_program_makes() {
     freeze("mailbox.json", &support::mailbox::make());
 }
 
+#[test]
+fn the_bundle_vectors_are_what_this_program_makes() {
+    freeze("bundle.json", &support::bundle::make());
+}
+
 /// Where a Python with the packages `cryptography`, `kyber-py` and `mnemonic` may be: named by the environment, in the
 /// project's own virtual environment, or the system's.
 fn pythons() -> Vec<PathBuf> {

@@ -49,17 +49,11 @@ pub(super) fn answered(step: &mut Step<'_>, request: RequestId, body: Option<&[u
             if dropped { mailboxes::dropped(step, host) } else { Ok(()) }
         }
         Errand::Erase { .. } => Ok(()),
-        Errand::LeavePrekeys { invite, host, place, bundle, again } => {
-            let left = maker::Left { invite, host, place, bundle, again };
-            maker::answered(step, &left, reply.as_ref())
-        }
+        Errand::LeavePrekeys(left) => maker::answered(step, &left, reply.as_ref()),
         Errand::FindPrekeys { identity, attempt, host, places } => {
             asker::prekeys_found(step, identity, attempt, host, &places, reply.as_ref())
         }
-        Errand::LeaveRequest { identity, attempt, host, place, tried, again } => {
-            let left = asker::Left { identity, attempt, host, place, tried, again };
-            asker::answered(step, &left, reply.as_ref())
-        }
+        Errand::LeaveRequest(left) => asker::answered(step, &left, reply.as_ref()),
     }
 }
 

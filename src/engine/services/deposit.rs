@@ -14,6 +14,7 @@ use kinfolk_wire::time::Span;
 use super::errands::{Group, Parcel, Payment};
 use super::{directory, errands, outbox, tokens};
 use crate::effect::Work;
+use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::outbox::Departure;
 use crate::step::Step;
@@ -308,12 +309,13 @@ pub(crate) fn answered(
     let mut custody = row.custody.take().unwrap_or_default();
     custody.asked.retain(|asked| *asked != host);
     let Some(mut post) = step.find::<Post>(&Key::Post(device))? else { return Ok(None) };
+    let was_full = post.is_full;
     match reply {
         Some(Reply::Done) => {
             if !custody.hosts.contains(&host) {
                 custody.hosts.push(host);
             }
-            (post.failures, post.is_full) = (0, false);
+            post.failures = 0;
         }
         Some(Reply::Refused(Refused::Taken)) => {
             if !custody.taken.contains(&host) {
@@ -357,6 +359,11 @@ pub(crate) fn answered(
         // One host may lie; so many have had this number: the profile was put back to an older state since.
         post.last_sent = after_a_jump(post.last_sent);
         custody = Custody::default();
+    }
+    post.is_full &= custody.hosts.len() < enough;
+    if post.is_full != was_full {
+        let whose = directory::device(step, device)?.identity;
+        step.emit(Event::ContactChanged(whose))?;
     }
     step.put(Key::Post(device), post);
     if custody.hosts.len() >= enough {

@@ -84,6 +84,7 @@ fn contact() -> Contact {
         last_seen: None,
         devices: vec!["d0".into()],
         unread: 2,
+        mailbox_full: false,
         warning: None,
     }
 }
@@ -91,6 +92,12 @@ fn contact() -> Contact {
 const CONTACT: &str = "\"contact\":\"b0\",\"name\":\"Bo\",\"display_name\":\"\u{2068}Bo\u{2069}\",\"chat\":\"c0\",\
                        \"state\":\"accepted\",\"verified\":false,\"blocked\":false,\"online\":true,\"last_seen\":null,\
                        \"devices\":[\"d0\"],\"unread\":2";
+
+#[test]
+fn a_contact_whose_mailboxes_are_full() {
+    let full = Contact { mailbox_full: true, ..contact() };
+    reads_and_writes(&full, &format!("{{{CONTACT},\"mailbox_full\":true}}"));
+}
 
 #[test]
 fn messages() {

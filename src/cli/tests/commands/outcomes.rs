@@ -51,6 +51,28 @@ async fn people_are_told_whether_what_they_said_is_on_its_way_or_waits() {
 }
 
 #[tokio::test]
+async fn people_are_told_that_the_mailboxes_of_a_contact_are_full() {
+    let full = kinfolk_rpc::contact::Contact { online: false, mailbox_full: true, ..sample::bo() };
+    let page = kinfolk_rpc::contact::ContactPage { contacts: vec![full.clone()], next: None, seq: 1 };
+    let door = sending(MessageState::Queued, &[], After::Silence)
+        .says("GET /v1/contacts/Bo", Says::ok(&full))
+        .says("GET /v1/contacts", Says::ok(&page));
+    let said = carry_out("send Bo hello", &door, None).await.out;
+    assert_eq!(said, "Queued: their mailboxes are full. It goes when there is room, or when they are online.\n");
+    assert!(carry_out("contacts", &door, None).await.out.contains("(their mailboxes are full)"));
+    let door = sending(MessageState::Queued, &[], After::Silence).says("GET /v1/contacts/Bo", Says::ok(&full));
+    let pause = async {
+        while door.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::pause();
+    };
+    let (outcome, ()) = tokio::join!(carry_out("--json send Bo hello --wait sent --timeout 2s", &door, None), pause);
+    assert_eq!(outcome.exit, Exit::TimedOut);
+    assert!(outcome.err.starts_with("{\"error\":{\"code\":\"mailbox_full\",\"message\":\"their mailboxes are full"));
+}
+
+#[tokio::test]
 async fn send_listens_before_it_sends_and_waits_for_its_own_message() {
     let other =
         What::MessageChanged { message: "0".repeat(32), chat: CHAT.into(), state: MessageState::Read, custody: vec![] };

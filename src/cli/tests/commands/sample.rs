@@ -41,6 +41,7 @@ pub(crate) fn bo() -> Contact {
         last_seen: Some(NOON),
         devices: vec!["d4a17c903be25f68d4a17c903be25f68".into()],
         unread: 1,
+        mailbox_full: false,
         warning: None,
     }
 }

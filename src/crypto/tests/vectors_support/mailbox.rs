@@ -68,7 +68,7 @@ pub(crate) fn make() -> Value {
 }
 
 /// Bytes as they are, or of long ones the length, both ends and SHA-256.
-fn long(bytes: &[u8]) -> Value {
+pub(super) fn long(bytes: &[u8]) -> Value {
     if bytes.len() <= 2_048 {
         return json!(hex(bytes));
     }

@@ -1,5 +1,6 @@
 //! What the vectors are made of.
 
+pub(crate) mod bundle;
 pub(crate) mod content;
 pub(crate) mod conversation;
 pub(crate) mod direct;

@@ -26,6 +26,8 @@ use crate::store::{
 const KNOCKS: usize = 10;
 const KNOCKS_OF_ONE: usize = 3;
 const KNOCK_WINDOW: Span = Span::from_secs(60);
+/// Requests by one invite that wait for the person's answer.
+const REQUESTS: usize = 64;
 /// How long an expired invite is remembered, so that who came by it late can be told nothing.
 const FORGET_AFTER: Span = Span::from_days(1);
 
@@ -190,6 +192,9 @@ pub(super) fn take_chain(step: &mut Step<'_>, peer: Option<PeerId>, chain: Chain
     if before.is_none() && directory::is_full(step)? {
         return Ok(false);
     }
+    if invite.ask && before.is_none() && has_full_box(step, chain.invite)? {
+        return Ok(false);
+    }
     let untouched = step.checkpoint();
     if !directory::take_device(step, chain.device, identity)? {
         return Ok(false);
@@ -212,6 +217,16 @@ pub(super) fn take_chain(step: &mut Step<'_>, peer: Option<PeerId>, chain: Chain
     }
     step.roll_back(untouched);
     Ok(false)
+}
+
+/// Whether as many have asked by an invite, and wait for an answer, as may.
+fn has_full_box(step: &Step<'_>, invite: InviteId) -> Result<bool, Refusal> {
+    let contacts = step.scan(&Scan::all(Table::Contact, crate::query::CONTACTS))?.rows;
+    let waits = |row: &Row| match row {
+        Row::Contact(contact) => contact.state == ContactState::Asking && contact.invite == Some(invite),
+        _ => false,
+    };
+    Ok(contacts.iter().filter(|(_, row)| waits(row)).count() >= REQUESTS)
 }
 
 /// Whether a device may be at a node, as it says: it is neither this one nor that of another.

@@ -156,7 +156,7 @@ pub struct Post {
     /// Rounds of deposits that failed since one succeeded.
     #[n(6)]
     pub failures: u32,
-    /// Whether a host of theirs last said that it has no room.
+    /// Whether a host of theirs has said that it has no room, and nothing was left for it since.
     #[n(7)]
     pub is_full: bool,
     /// The device's own node as a mailbox, where it serves us.
@@ -295,23 +295,7 @@ pub enum Errand {
     },
     /// Prekeys for whoever comes by an invite.
     #[n(4)]
-    LeavePrekeys {
-        /// Which.
-        #[n(0)]
-        invite: InviteId,
-        /// At which host.
-        #[n(1)]
-        host: PeerId,
-        /// In which of the places of this day.
-        #[n(2)]
-        place: u64,
-        /// The id of their signed prekey.
-        #[n(3)]
-        bundle: u32,
-        /// Whether the host is asked a second time, as it wanted to be.
-        #[n(4)]
-        again: bool,
-    },
+    LeavePrekeys(#[n(0)] PrekeysUnderWay),
     /// A look for the prekeys of the maker of an invite.
     #[n(5)]
     FindPrekeys {
@@ -330,26 +314,52 @@ pub enum Errand {
     },
     /// A request to become a contact.
     #[n(6)]
-    LeaveRequest {
-        /// Whose.
-        #[n(0)]
-        identity: IdentityId,
-        /// Of which attempt.
-        #[n(1)]
-        attempt: u32,
-        /// At which host.
-        #[n(2)]
-        host: PeerId,
-        /// In which of the places of this day.
-        #[n(3)]
-        place: u64,
-        /// How many places were tried before it.
-        #[n(4)]
-        tried: u64,
-        /// Whether the host is asked a second time, as it wanted to be.
-        #[n(5)]
-        again: bool,
-    },
+    LeaveRequest(#[n(0)] RequestUnderWay),
+}
+
+/// Prekeys on their way to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PrekeysUnderWay {
+    /// For whoever comes by this invite.
+    #[n(0)]
+    pub invite: InviteId,
+    /// To which host.
+    #[n(1)]
+    pub host: PeerId,
+    /// For which of the places of the day.
+    #[n(2)]
+    pub place: u64,
+    /// The id of their signed prekey.
+    #[n(3)]
+    pub bundle: u32,
+    /// Whether the host is asked a second time, as it wanted to be.
+    #[n(4)]
+    pub again: bool,
+}
+
+/// A request to become a contact, on its way to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RequestUnderWay {
+    /// Whose contact.
+    #[n(0)]
+    pub identity: IdentityId,
+    /// Which attempt it is of.
+    #[n(1)]
+    pub attempt: u32,
+    /// To which host.
+    #[n(2)]
+    pub host: PeerId,
+    /// For which of the places of the day.
+    #[n(3)]
+    pub place: u64,
+    /// How many were tried before.
+    #[n(4)]
+    pub tried: u64,
+    /// Whether the host is asked a second time, as it wanted to be.
+    #[n(5)]
+    pub again: bool,
 }
 
 /// What stands behind a tag.

@@ -2,11 +2,12 @@
 
 use kinfolk_engine::store::{ContactState, Key, MessageState, Opened, PrekeyKind, Row, Table};
 use kinfolk_wire::bundle::PrekeyBundle;
+use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::FrameKind;
 use kinfolk_wire::invite::Uses;
 use kinfolk_wire::time::{Span, Timestamp};
 
-use crate::town::{STRANGER, Town, peer, secret};
+use crate::town::{STRANGER, Town, peer, secret, text};
 
 const YEARS: Span = Span::from_days(3_650);
 
@@ -215,4 +216,36 @@ fn g07_what_opened_while_the_clock_was_ahead_is_known_again_and_then_forgotten()
         .collect();
     let today = town.now.as_millis() / Span::from_days(1).as_millis();
     assert!(days.iter().all(|day| *day <= today + 31), "{days:?} on day {today}");
+}
+
+#[test]
+fn d12_lines_that_are_dated_years_off_stand_where_they_were_said() {
+    let mut town = Town::of_friends(2);
+    let dates = [
+        Timestamp::from_millis(0),
+        town.now.after(Span::from_days(2)),
+        Timestamp::from_millis(4_291_747_200_000),
+        Timestamp::from_millis(u64::MAX),
+    ];
+    let mut said = Vec::new();
+    for (number, date) in dates.into_iter().enumerate() {
+        said.push(format!("{number} of Anna"));
+        let lamport = 2 * number as u64 + 1;
+        let mut content = town.content(0, 1, lamport, text(&said[2 * number]));
+        content.sent_at = date;
+        let payload = town.forge(0, 1, &content);
+        assert!(town.receive(1, peer(0), FrameKind::Payload, payload).rejections.is_empty());
+        said.push(format!("{number} of Bea"));
+        town.say(1, 0, &said[2 * number + 1]);
+    }
+    let lines = town.lines(1, 0);
+    let words: Vec<Body> = lines.iter().map(|line| line.body.clone()).collect();
+    assert_eq!(words, said.iter().map(|word| text(word)).collect::<Vec<_>>());
+    // What they are dated lets nothing of theirs, nor of hers, end before its time or stay for ever.
+    town.sleep(0);
+    town.say(1, 0, "while Anna is away");
+    town.pass(Span::from_days(29));
+    assert_eq!(town.lines(1, 0).last().map(|line| line.state), Some(MessageState::Queued));
+    town.pass(Span::from_days(2));
+    assert_eq!(town.lines(1, 0).last().map(|line| line.state), Some(MessageState::NotDelivered));
 }

@@ -1,5 +1,6 @@
 //! Mail that waits at hosts while its reader is away, and hosts that do not do what they should.
 
+use kinfolk_engine::event::Event;
 use kinfolk_engine::input::{Command, MailboxChoice, MailboxOffer, Report};
 use kinfolk_engine::store::{Hosts, Key, MessageState, Post, Purse};
 use kinfolk_engine::{Effect, Input, query};
@@ -50,6 +51,16 @@ fn never_together(town: &mut Town, words: &[&str]) {
     town.sleep(1);
     town.wake(0);
     town.pass(Span::from_secs(3_600));
+}
+
+/// B goes, A is there for half a day, and B comes to fetch what was said again.
+fn a_says_again_what_is_not_receipted(town: &mut Town) {
+    town.sleep(1);
+    town.wake(0);
+    town.pass(Span::from_hours(12));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
 }
 
 #[test]
@@ -290,12 +301,7 @@ fn g04_what_an_older_copy_of_a_profile_says_is_found_behind_what_was_said_since(
     assert!(heard == ["one", "two", "three"] || heard == ["after the older copy was put back"], "{heard:?}");
     let known: Post = town.row(1, &Key::Post(town.profile(0).device)).unwrap();
     assert_eq!(known.highest_seen, 1_025);
-    town.sleep(1);
-    town.wake(0);
-    town.pass(Span::from_hours(12));
-    town.sleep(0);
-    town.wake(1);
-    town.pass(Span::from_secs(60));
+    a_says_again_what_is_not_receipted(&mut town);
     let after = town.heard(1, 0).into_iter().filter(|word| word == "after the older copy was put back").count();
     assert_eq!(after, 1);
 }
@@ -318,12 +324,7 @@ fn d04_rubbish_that_a_contact_leaves_under_tags_of_theirs_is_no_fault_of_the_hos
     assert_eq!(town.heard(1, 0), Vec::<String>::new());
     assert_eq!(query::mailbox_hosts(&town.people[1].store).unwrap().len(), 3);
     assert!(town.hosts.values().all(|host| host.kept.is_empty()), "rubbish is erased");
-    town.sleep(1);
-    town.wake(0);
-    town.pass(Span::from_hours(12));
-    town.sleep(0);
-    town.wake(1);
-    town.pass(Span::from_secs(60));
+    a_says_again_what_is_not_receipted(&mut town);
     assert_eq!(town.heard(1, 0), words, "and what should have been there is said once more");
 }
 
@@ -364,13 +365,19 @@ fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
     town.say(0, 1, "is there room?");
     town.pass(Span::from_secs(600));
     assert_eq!(states(&town, 0, 1), [MessageState::Queued]);
-    let post: Post = town.row(0, &Key::Post(town.profile(1).device)).unwrap();
-    assert!(post.is_full);
+    assert!(town.contact(0, 1).unwrap().mailbox_full);
+    let told = |town: &Town| {
+        let events = query::events_after(&town.people[0].store, 0, 1_000).unwrap().events;
+        events.iter().filter(|(_, event)| matches!(event, Event::ContactChanged(_))).count()
+    };
+    let before = told(&town);
     for host in town.hosts.values_mut() {
         host.conduct = Conduct::Honest;
     }
     town.pass(Span::from_secs(3_600));
     assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
+    assert!(!town.contact(0, 1).unwrap().mailbox_full);
+    assert_eq!(told(&town), before + 1);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Two who become contacts by an invite and are never there together.
 
 use kinfolk_engine::input::{Admission, Command, MailboxChoice};
-use kinfolk_engine::store::{ContactState, Hosts, InviteRow, Key, MessageState, Post, PrekeyKind, Table};
+use kinfolk_engine::store::{Contact, ContactState, Hosts, InviteRow, Key, MessageState, Post, PrekeyKind, Table};
 use kinfolk_engine::{Answer, Input};
 use kinfolk_wire::invite::{InviteLink, Uses};
 use kinfolk_wire::mailbox::Host;
+use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
 use crate::town::mailbox_host::{Conduct, MailboxHost};
@@ -265,4 +266,50 @@ fn d15_rubbish_in_the_places_of_requests_hurts_nobody_and_is_erased() {
     assert_eq!(hosts.hosts.len(), 3, "no host is to blame");
     // What is left: prekeys, and what the two have left for each other.
     assert!(town.hosts.values().all(|host| host.kept.len() <= 3), "rubbish is erased");
+}
+
+#[test]
+fn d15_one_invite_fills_its_request_box_and_no_other() {
+    let mut town = strangers_with(2, &[Conduct::Honest]);
+    let command = |admission| Command::CreateInvite { uses: Uses::Many, lifetime: Span::from_days(9), admission };
+    let link = |town: &mut Town| {
+        let made = town.input(0, Input::Command(command(Admission::Ask))).answer;
+        let Answer::Invite(link) = made else { panic!("no link") };
+        link
+    };
+    let (leaked, other) = (link(&mut town), link(&mut town));
+    // As many as one invite may hold have asked by the first.
+    let invite = secret(&leaked).id();
+    let mut changes = kinfolk_engine::store::Changes::default();
+    let asking = |number: u8| {
+        let identity = kinfolk_wire::ids::IdentityId::new([number; 32]);
+        let (name, head) = (Name::new("Eve").unwrap(), kinfolk_wire::ids::SigchainHead::new([0; 32]));
+        let contact = Contact {
+            identity,
+            name: name.clone(),
+            own_name: Some(name),
+            state: ContactState::Asking,
+            blocked: false,
+            verified: false,
+            sigchain: None,
+            devices: Vec::new(),
+            added_at: town.now,
+            last_seen: None,
+            invite: Some(invite),
+            head,
+        };
+        (Key::Contact(identity), contact)
+    };
+    for number in 0..64 {
+        let (key, contact) = asking(number);
+        changes.put(key, contact.into());
+    }
+    town.people[0].store.commit(&changes);
+    town.ask(1, &leaked);
+    town.pass(Span::from_secs(60));
+    assert_eq!(state(&town, 0, 1), None);
+    assert_eq!(state(&town, 1, 0), Some(ContactState::Declined));
+    town.ask(1, &other);
+    town.pass(Span::from_secs(60));
+    assert_eq!(state(&town, 0, 1), Some(ContactState::Asking));
 }

@@ -337,3 +337,46 @@ async fn d10_an_address_that_a_stranger_names_is_not_dialled_where_it_is_private
     let comes = trap.count.wait_for(|count| count.visitors.contains(&node));
     assert!(tokio::time::timeout(Duration::from_secs(2), comes).await.is_err(), "we asked, were told, and went there");
 }
+
+/// Whoever writes somebody else's address on what they send must not have us flood them (RFC 9000, section 8.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn d13_an_address_that_was_not_proved_gets_three_times_what_came_from_it_at_most() {
+    let victim = Node::start(seed(1), Over::Quic).await;
+    let port = |node: &Node| node.address.as_str().split('/').nth(4).unwrap().parse::<u16>().unwrap();
+    // Between the two: the dialler's datagrams go on, and no answer comes back, as if its address were another's.
+    let way_in = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let way_on = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    way_on.connect(("127.0.0.1", port(&victim))).await.unwrap();
+    let mut dialler = Node::start(seed(2), Over::Quic).await;
+    dialler.dial_at(victim.peer, vec![Over::Quic.port(way_in.local_addr().unwrap().port())]);
+    let (mut sent, mut datagrams, mut answered) = (0, 0, 0);
+    let (mut coming, mut going) = ([0; 2_048], [0; 2_048]);
+    let exchange = async {
+        while datagrams < 4 || answered == 0 {
+            tokio::select! {
+                length = way_in.recv(&mut coming) => {
+                    let length = length.unwrap();
+                    (sent, datagrams) = (sent + length, datagrams + 1);
+                    way_on.send(&coming[..length]).await.unwrap();
+                }
+                length = way_on.recv(&mut going) => answered += length.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.unwrap();
+    // What is still on its way within one more of the dialler's datagrams.
+    let rest = async {
+        let datagrams_before = datagrams;
+        while datagrams == datagrams_before {
+            tokio::select! {
+                length = way_in.recv(&mut coming) => {
+                    length.unwrap();
+                    datagrams += 1;
+                }
+                length = way_on.recv(&mut going) => answered += length.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, rest).await.unwrap();
+    assert!(answered <= 3 * sent, "{answered} bytes for {sent}");
+}

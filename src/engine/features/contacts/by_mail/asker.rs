@@ -14,7 +14,7 @@ use crate::services::collect::{self, request_places};
 use crate::services::deposit::MOST_WORK;
 use crate::services::errands::{self, Group, Parcel, Payment};
 use crate::step::Step;
-use crate::store::{Asking, Errand, Hosts, Key, Post};
+use crate::store::{Asking, Errand, Hosts, Key, Post, RequestUnderWay};
 
 /// How often the hosts are asked while the prekeys are not found, or too few have the request.
 const VISIT: Span = Span::from_secs(15 * 60);
@@ -126,44 +126,26 @@ pub(crate) fn prekeys_found(
     Ok(())
 }
 
-/// A request on its way to a host.
-pub(crate) struct Left {
-    /// To become a contact of whom.
-    pub(crate) identity: IdentityId,
-    /// Which attempt it is of.
-    pub(crate) attempt: u32,
-    /// At which host.
-    pub(crate) host: PeerId,
-    /// In which place of the day.
-    pub(crate) place: u64,
-    /// How many were tried before.
-    pub(crate) tried: u64,
-    /// Whether the host is asked a second time, as it wanted to be.
-    pub(crate) again: bool,
-}
-
 fn leave_everywhere(step: &mut Step<'_>, asking: &Asking) -> Result<(), Refusal> {
     let place = u64::from(asking.attempt) % request_places(asking.uses);
     for host in &asking.mailboxes {
         let Asking { identity, attempt, .. } = *asking;
-        let left = Left { identity, attempt, host: host.peer, place, tried: 0, again: false };
+        let left = RequestUnderWay { identity, attempt, host: host.peer, place, tried: 0, again: false };
         leave(step, asking, &left, Payment::work(step.now, host.work_bits))?;
     }
     Ok(())
 }
 
-fn leave(step: &mut Step<'_>, asking: &Asking, left: &Left, payment: Payment) -> Result<(), Refusal> {
+fn leave(step: &mut Step<'_>, asking: &Asking, left: &RequestUnderWay, payment: Payment) -> Result<(), Refusal> {
     let Some(host) = asking.mailboxes.iter().find(|host| host.peer == left.host) else { return Ok(()) };
     let slot = Slot { host: host.peer, day: errands::day(step.now), number: left.place };
     let key = asking::secret(asking)?.requests_key();
     let Some(parcel) = Parcel::seal(&key, &slot, &asking.chain) else { return Ok(()) };
-    let &Left { identity, attempt, host: peer, place, tried, again } = left;
-    let errand = Errand::LeaveRequest { identity, attempt, host: peer, place, tried, again };
-    parcel.leave(step, host, group(asking), errand, payment)
+    parcel.leave(step, host, group(asking), Errand::LeaveRequest(*left), payment)
 }
 
 /// A host has answered to a request that was left there, or has not.
-pub(crate) fn answered(step: &mut Step<'_>, left: &Left, reply: Option<&Reply>) -> Result<(), Refusal> {
+pub(crate) fn answered(step: &mut Step<'_>, left: &RequestUnderWay, reply: Option<&Reply>) -> Result<(), Refusal> {
     let Some(mut asking) = under_way(step, left.identity, left.attempt)? else { return Ok(()) };
     match reply {
         Some(Reply::Done) => {
@@ -175,14 +157,14 @@ pub(crate) fn answered(step: &mut Step<'_>, left: &Left, reply: Option<&Reply>) 
         }
         Some(Reply::Refused(Refused::Work { bits, hour })) if !left.again && *bits <= MOST_WORK => {
             let work = Payment::Work(Work { hour: *hour, bits: *bits });
-            leave(step, &asking, &Left { again: true, ..*left }, work)
+            leave(step, &asking, &RequestUnderWay { again: true, ..*left }, work)
         }
         // Somebody else who has the link was there before.
         Some(Reply::Refused(Refused::Taken)) if left.tried + 1 < request_places(asking.uses) => {
             let bits = asking.mailboxes.iter().find(|host| host.peer == left.host).map_or(0, |host| host.work_bits);
             let place = (left.place + 1) % request_places(asking.uses);
             let work = Payment::work(step.now, bits);
-            leave(step, &asking, &Left { place, tried: left.tried + 1, again: false, ..*left }, work)
+            leave(step, &asking, &RequestUnderWay { place, tried: left.tried + 1, again: false, ..*left }, work)
         }
         // It is tried again when the maker of the link is.
         _ => Ok(()),

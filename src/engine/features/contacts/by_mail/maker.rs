@@ -4,7 +4,7 @@ use kinfolk_crypto::invite::InviteSecret;
 use kinfolk_crypto::mailbox::Slot;
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::direct::{Chain, Prekeys};
-use kinfolk_wire::ids::{InviteId, PeerId};
+use kinfolk_wire::ids::InviteId;
 use kinfolk_wire::invite::Uses;
 use kinfolk_wire::limits;
 use kinfolk_wire::mailbox::{Host, Refused, Reply};
@@ -18,7 +18,9 @@ use crate::services::deposit::MOST_WORK;
 use crate::services::errands::{self, Group, Parcel, Payment};
 use crate::services::prekeys;
 use crate::step::{Rejection, Step};
-use crate::store::{Errand, Hosts, InviteRow, Key, LeftPrekeys, PrekeyKind, Profile, Row, Scan, Table};
+use crate::store::{
+    Errand, Hosts, InviteRow, Key, LeftPrekeys, PrekeyKind, PrekeysUnderWay, Profile, Row, Scan, Table,
+};
 
 /// After so long prekeys are left once more: hosts keep nothing for longer than 30 days.
 const LEAVE_AGAIN: Span = Span::from_days(20);
@@ -53,7 +55,8 @@ pub(crate) fn leave_prekeys(step: &mut Step<'_>, id: InviteId) -> Result<(), Ref
             left.host == host.peer && left.bundle == profile.bundle_id && step.now.since(left.at) < LEAVE_AGAIN
         };
         if !invite.left.iter().any(is_there) {
-            let left = Left { invite: id, host: host.peer, place: 0, bundle: profile.bundle_id, again: false };
+            let left =
+                PrekeysUnderWay { invite: id, host: host.peer, place: 0, bundle: profile.bundle_id, again: false };
             let work = Payment::work(step.now, host.work_bits);
             leave(step, &profile, &left, work)?;
         }
@@ -61,21 +64,7 @@ pub(crate) fn leave_prekeys(step: &mut Step<'_>, id: InviteId) -> Result<(), Ref
     Ok(())
 }
 
-/// Prekeys on their way to a host.
-pub(crate) struct Left {
-    /// For whoever comes by this invite.
-    pub(crate) invite: InviteId,
-    /// At which host.
-    pub(crate) host: PeerId,
-    /// In which place of the day.
-    pub(crate) place: u64,
-    /// The id of their signed prekey.
-    pub(crate) bundle: u32,
-    /// Whether the host is asked a second time, as it wanted to be.
-    pub(crate) again: bool,
-}
-
-fn leave(step: &mut Step<'_>, profile: &Profile, left: &Left, payment: Payment) -> Result<(), Refusal> {
+fn leave(step: &mut Step<'_>, profile: &Profile, left: &PrekeysUnderWay, payment: Payment) -> Result<(), Refusal> {
     let Some(mut row) = step.find::<InviteRow>(&Key::Invite(left.invite))? else { return Ok(()) };
     let Some(host) = row.mailboxes.iter().find(|host| host.peer == left.host).cloned() else { return Ok(()) };
     let secret = <[u8; 16]>::try_from(row.secret.as_slice()).map(InviteSecret::new);
@@ -86,9 +75,7 @@ fn leave(step: &mut Step<'_>, profile: &Profile, left: &Left, payment: Payment) 
     let prekeys = Prekeys { sigchain: profile.sigchain.clone(), bundle, one_time };
     let slot = Slot { host: host.peer, day: errands::day(step.now), number: left.place };
     let Some(parcel) = Parcel::seal(&secret.prekeys_key(), &slot, &prekeys.encode()) else { return Ok(()) };
-    let &Left { invite, host: peer, place, bundle, again } = left;
-    let errand = Errand::LeavePrekeys { invite, host: peer, place, bundle, again };
-    parcel.leave(step, &host, Group::of(invite.as_bytes()), errand, payment)
+    parcel.leave(step, &host, Group::of(left.invite.as_bytes()), Errand::LeavePrekeys(*left), payment)
 }
 
 /// The one-time pair that lies with the prekeys: one, where one person may come.
@@ -107,7 +94,7 @@ fn one_time(step: &mut Step<'_>, profile: &Profile, row: &mut InviteRow) -> Resu
 }
 
 /// A host has answered to prekeys that were left there, or has not.
-pub(crate) fn answered(step: &mut Step<'_>, left: &Left, reply: Option<&Reply>) -> Result<(), Refusal> {
+pub(crate) fn answered(step: &mut Step<'_>, left: &PrekeysUnderWay, reply: Option<&Reply>) -> Result<(), Refusal> {
     let profile = step.profile()?;
     match reply {
         Some(Reply::Done) => {
@@ -119,13 +106,13 @@ pub(crate) fn answered(step: &mut Step<'_>, left: &Left, reply: Option<&Reply>) 
         }
         Some(Reply::Refused(Refused::Work { bits, hour })) if !left.again && *bits <= MOST_WORK => {
             let work = Payment::Work(Work { hour: *hour, bits: *bits });
-            leave(step, &profile, &Left { again: true, ..*left }, work)
+            leave(step, &profile, &PrekeysUnderWay { again: true, ..*left }, work)
         }
         Some(Reply::Refused(Refused::Taken)) if left.place + 1 < PREKEY_PLACES => {
             let Some(row) = step.find::<InviteRow>(&Key::Invite(left.invite))? else { return Ok(()) };
             let bits = row.mailboxes.iter().find(|host| host.peer == left.host).map_or(0, |host| host.work_bits);
             let work = Payment::work(step.now, bits);
-            leave(step, &profile, &Left { place: left.place + 1, again: false, ..*left }, work)
+            leave(step, &profile, &PrekeysUnderWay { place: left.place + 1, again: false, ..*left }, work)
         }
         // It is tried again within the hour.
         _ => Ok(()),
