@@ -298,7 +298,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 contacts::linked(step, device)?;
                 mailboxes::tell(step, device)?;
                 tokens::want(step, device)?;
-                outbox::repeat_to_linked(step, device)?;
+                outbox::repeat_custody(step, device, outbox::REPEATED_AT_ONCE)?;
                 flow::flow(step, device)?;
             }
             Ok(())

@@ -198,27 +198,6 @@ fn a_line_that_is_never_receipted_is_repeated_ever_more_seldom_and_shown_once() 
 }
 
 #[test]
-fn a_line_whose_receipt_went_with_a_link_is_known_to_be_delivered_on_the_next_one() {
-    let mut duo = Duo::friends();
-    duo.receipts_are_lost = true;
-    duo.say(0, "taken, and not receipted");
-    duo.pass(Span::from_secs(1));
-    duo.receipts_are_lost = false;
-    duo.pass(Span::from_secs(60));
-    assert_eq!(duo.lines(0)[0].state, MessageState::Sent);
-    for who in [0, 1] {
-        duo.input(who, Input::Network(Report::Disconnected(peer(1 - who))));
-    }
-    for (who, role) in [(1, kinfolk_wire::direct::Role::Listener), (0, kinfolk_wire::direct::Role::Dialer)] {
-        let address = kinfolk_wire::invite::Address::new("/ip4/192.0.2.9/udp/4001/quic-v1").unwrap();
-        duo.input(who, Input::Network(Report::Connected { peer: peer(1 - who), role, address }));
-    }
-    duo.pass(Span::from_secs(5));
-    assert_eq!(duo.lines(0)[0].state, MessageState::Delivered);
-    assert_eq!(duo.lines(1).len(), 1);
-}
-
-#[test]
 fn a17_a_restored_copy_heals() {
     let mut duo = Duo::friends();
     duo.say(0, "before the copy");
