@@ -3,7 +3,8 @@
 # Cargo, or says what they will skip:
 #   - a Python environment in target/venv, for the second implementation that re-derives the protocol's vectors;
 #   - another in target/venv-interop, for the second client that meets the program;
-#   - strace, for the replay of power losses.
+#   - strace, for the replay of power losses;
+#   - iproute2 and nftables, for the lab of network namespaces.
 # Arguments go to cargo: `scripts/test.sh -p kinfolk-engine`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +52,16 @@ if ! command -v strace >/dev/null; then
             >"$target/apt.log" 2>&1 || true
     fi
     command -v strace >/dev/null || note "no strace: the replay of power losses will be skipped (install the package strace)"
+fi
+
+if ! { command -v ip && command -v nft; } >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        note "installing iproute2 and nftables"
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends iproute2 nftables; } \
+            >"$target/apt-lab.log" 2>&1 || true
+    fi
+    { command -v ip && command -v nft; } >/dev/null \
+        || note "no ip or no nft: the lab will be skipped (install the packages iproute2 and nftables)"
 fi
 
 status=0

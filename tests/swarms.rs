@@ -28,6 +28,9 @@ use kinfolk::wire::time::Span;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+#[path = "swarms/churn.rs"]
+mod churn;
+
 struct Person {
     home: tempfile::TempDir,
     identity: IdentityId,
@@ -35,12 +38,20 @@ struct Person {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    block_on_within(PATIENCE, future)
+}
+
+fn block_on_within<T>(patience: Duration, future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await.expect("it took too long") })
+    runtime.block_on(async { tokio::time::timeout(patience, future).await.expect("it took too long") })
 }
 
 fn network() -> NodeConfig {
-    let listen = vec![Address::new("/ip4/127.0.0.1/udp/0/quic-v1").unwrap()];
+    network_at("/ip4/127.0.0.1/udp/0/quic-v1")
+}
+
+fn network_at(listen: &str) -> NodeConfig {
+    let listen = vec![Address::new(listen).unwrap()];
     NodeConfig { network: Some(NetworkConfig { listen, ..NetworkConfig::default() }) }
 }
 

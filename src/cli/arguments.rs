@@ -91,8 +91,8 @@ pub struct Init {
 /// Sets up the profile first where there is none yet. Prints where it can be reached, then what happens.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Run {
-    /// Listen here [repeatable; default: all interfaces, QUIC and TCP, on a port that
-    /// follows from the node's id, or any free one where that is taken]
+    /// Listen here (repeatable; default: all interfaces, QUIC and TCP, on a port that
+    /// follows from the node's id, or any free one where that is taken)
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
     /// Know this node from the start (repeatable)
@@ -107,7 +107,7 @@ pub struct Run {
     /// Do not ask the router to map ports to this node (UPnP)
     #[arg(long)]
     pub no_upnp: bool,
-    /// Treat these addresses, as in 127.0.0.0/8, as parts of the open internet: for networks cut off from it [repeatable]
+    /// Treat these addresses, as in 127.0.0.0/8, as parts of the open internet: for networks cut off from it (repeatable)
     #[arg(long, value_name = "RANGE", hide = true)]
     pub also_global: Vec<String>,
     /// Answer questions to the hash table, in which contacts leave for each other where they are: for a node that

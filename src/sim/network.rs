@@ -38,6 +38,10 @@ pub enum Happening {
     Restart(usize),
     /// Two nodes can reach each other again.
     Heal(usize, usize),
+    /// The network falls into two parts.
+    Part,
+    /// It is one again.
+    Reunite,
     /// A person does the next thing they planned.
     Act(usize),
 }

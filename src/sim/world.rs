@@ -42,6 +42,8 @@ pub struct Plan {
     pub trouble: bool,
     /// How many mailbox hosts everybody names, of which a third misbehaves.
     pub mailboxes: usize,
+    /// For how long, from the storm's first minute on, the network is in two parts, between which nothing passes.
+    pub parted: Span,
     /// A fault planted in every engine.
     pub mutant: Option<Mutant>,
     /// Whether to keep a diary.
@@ -55,6 +57,8 @@ pub struct Verdict {
     pub injected: BTreeMap<Fault, u64>,
     /// How many messages people were told are on their way.
     pub messages: usize,
+    /// How many lines waited for the other part of a network that was in two, when it became one again.
+    pub waited: usize,
     /// How many turns ran.
     pub turns: u64,
     /// What is wrong, if anything is.
@@ -72,6 +76,10 @@ const STORM: Span = Span::from_secs(600);
 const PATIENCE: Span = Span::from_hours(26);
 /// How many things may happen before a world is taken for one that never rests.
 const HAPPENINGS: u64 = 60_000;
+/// How many more for each second that the network is in two parts.
+const HAPPENINGS_PARTED: u64 = 100;
+/// When the network falls apart, in milliseconds: at some moment of the first half minute, in which people meet.
+const PARTS_WITHIN: u64 = 30_000;
 /// The longest sleep of a driver, in milliseconds.
 const NAP: u64 = 60_000;
 /// How long a driver waits after the disk refused a batch, in milliseconds.
@@ -94,6 +102,8 @@ pub struct World {
     /// When each node was last told that a stream with another came or went: reports of one pair keep their order.
     told_of_stream: BTreeMap<(usize, usize), Timestamp>,
     apart: BTreeSet<(usize, usize)>,
+    is_parted: bool,
+    waited: usize,
     alarms: BTreeMap<usize, Timestamp>,
     hosts: Mailboxes,
     people: People,
@@ -129,6 +139,8 @@ impl World {
             frames: BTreeMap::new(),
             told_of_stream: BTreeMap::new(),
             apart: BTreeSet::new(),
+            is_parted: false,
+            waited: 0,
             alarms: BTreeMap::new(),
             hosts,
             people: People::new(plan.people),
@@ -141,6 +153,7 @@ impl World {
         Verdict {
             injected: world.weather.injected,
             messages: world.model.len(),
+            waited: world.waited,
             turns: world.turns,
             outcome,
             diary: world.diary,
@@ -156,7 +169,13 @@ impl World {
         if self.plan.storm {
             self.weather.rage();
         }
-        let storm_ends = DAWN.after(STORM);
+        let storm_ends = self.now.after(STORM.max(self.plan.parted));
+        if self.plan.parted > Span::ZERO {
+            let wait = self.chance(PARTS_WITHIN);
+            self.later(wait, Happening::Part);
+            self.at(storm_ends, Happening::Reunite);
+        }
+        let most = HAPPENINGS + HAPPENINGS_PARTED * self.plan.parted.as_millis() / 1_000;
         let end = storm_ends.after(PATIENCE);
         let (mut raging, mut happened, mut looked_at) = (true, 0, self.now);
         while let Some(((at, number), happening)) = self.happenings.pop_first() {
@@ -171,7 +190,7 @@ impl World {
             }
             self.now = self.now.max(at);
             happened += 1;
-            if happened > HAPPENINGS {
+            if happened > most {
                 return Err(Contradiction("the world does not come to rest".to_owned()));
             }
             self.happen(happening);
@@ -289,6 +308,8 @@ impl World {
             Happening::Heal(a, b) => {
                 self.apart.remove(&wires::pair(a, b));
             }
+            Happening::Part => self.part(),
+            Happening::Reunite => self.reunite(),
             Happening::Act(node) => self.act(node),
         }
     }

@@ -102,8 +102,13 @@ impl Home {
 
     /// The same, with another program to start it.
     pub(crate) fn start_under(&self, wrapper: &[&str], port: u16) -> Running {
-        let listen = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
-        start_under(wrapper, &self.dir, &["--listen", &listen])
+        self.start_at(wrapper, &[&format!("/ip4/127.0.0.1/udp/{port}/quic-v1")])
+    }
+
+    /// The same, at addresses of the test's choice.
+    pub(crate) fn start_at(&self, wrapper: &[&str], addresses: &[&str]) -> Running {
+        let listen: Vec<&str> = addresses.iter().flat_map(|address| ["--listen", address]).collect();
+        start_under(wrapper, &self.dir, &listen)
     }
 }
 

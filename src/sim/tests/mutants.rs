@@ -4,6 +4,7 @@
 
 use kinfolk_sim::mutant::Mutant;
 use kinfolk_sim::world::{Plan, World};
+use kinfolk_wire::time::Span;
 
 /// Worlds that are tried until one of them catches a fault.
 const WORLDS: u64 = 200;
@@ -15,6 +16,7 @@ fn plan(seed: u64, mutant: Option<Mutant>) -> Plan {
         messages: 5,
         storm: true,
         trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
+        parted: Span::ZERO,
         mutant,
         mailboxes: 0,
         diary: false,

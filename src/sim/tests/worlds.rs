@@ -6,9 +6,18 @@ use std::collections::BTreeMap;
 
 use kinfolk_sim::faults::Fault;
 use kinfolk_sim::world::{Plan, World};
+use kinfolk_wire::time::Span;
 
-const CALM: Plan =
-    Plan { people: 2, messages: 6, storm: false, trouble: false, mailboxes: 0, mutant: None, diary: false };
+const CALM: Plan = Plan {
+    people: 2,
+    messages: 6,
+    storm: false,
+    trouble: false,
+    mailboxes: 0,
+    parted: Span::ZERO,
+    mutant: None,
+    diary: false,
+};
 
 /// The plan of a stormy world: two to four people, and in every third world some who do not get along.
 fn stormy(seed: u64, diary: bool) -> Plan {
@@ -19,6 +28,7 @@ fn stormy(seed: u64, diary: bool) -> Plan {
         storm: true,
         trouble: !seed.is_multiple_of(3) && seed.is_multiple_of(2),
         mailboxes: if seed.is_multiple_of(5) { 0 } else { 3 },
+        parted: Span::ZERO,
         mutant: None,
         diary,
     }
@@ -79,4 +89,17 @@ fn in_five_hundred_stormy_worlds_every_screen_is_right() {
         assert!(worlds < 100 || in_worlds * 10 >= worlds, "{fault:?} struck in too few worlds to mean anything");
     }
     assert!(failed.is_empty(), "worlds {failed:?}; KINFOLK_SIM_SEED=N KINFOLK_SIM_WORLDS=1 runs one again");
+}
+
+#[test]
+fn what_is_said_while_the_network_is_in_two_parts_for_an_hour_comes_when_it_is_one_again() {
+    let (mut waited, mut worlds) = (0, 0);
+    for seed in 0..12 {
+        let verdict = World::run(seed, Plan { parted: Span::from_hours(1), ..stormy(seed, false) });
+        assert_eq!(verdict.outcome, Ok(()), "seed {seed}");
+        waited += verdict.waited;
+        worlds += u32::from(verdict.waited > 0);
+    }
+    println!("{waited} lines waited for the other part in {worlds} of 12 worlds");
+    assert!(worlds >= 6, "in {worlds} worlds only did anything wait for the other part");
 }

@@ -63,8 +63,10 @@ impl World {
     /// A node asks a host.
     pub(super) fn ask_host(&mut self, index: usize, request: RequestId, host: PeerId, body: &[u8]) {
         let lost = self.weather.strikes(Fault::Loss, &mut self.rng);
-        let known = self.hosts.0.iter_mut().find(|(card, _)| card.peer == host);
-        let reply = known.filter(|_| !lost).and_then(|(_, host)| host.answer(body));
+        let number = self.hosts.0.iter().position(|(card, _)| card.peer == host);
+        let reached = number.filter(|number| !lost && self.reaches(index, *number));
+        let known = reached.and_then(|number| self.hosts.0.get_mut(number));
+        let reply = known.and_then(|(_, host)| host.answer(body));
         self.note_custody(index, request, host, reply.as_deref());
         let answer_lost = self.weather.strikes(Fault::Loss, &mut self.rng);
         let report = match reply.filter(|_| !answer_lost) {

@@ -22,6 +22,11 @@ pub(super) fn pair(a: usize, b: usize) -> (usize, usize) {
     (a.min(b), a.max(b))
 }
 
+/// In which part of a network that is in two.
+const fn part_of(index: usize) -> usize {
+    index % 2
+}
+
 /// A frame on its way.
 struct Frame {
     to: usize,
@@ -100,7 +105,7 @@ impl World {
         }
         let is_there = self.nodes.get(other).is_some_and(|node| node.alive && addresses.contains(&node.address()));
         let connected = self.streams.contains_key(&pair(from, other));
-        if !is_there || connected || self.apart.contains(&pair(from, other)) {
+        if !is_there || connected || self.are_apart(from, other) {
             let wait = 100 + self.chance(2_000);
             let at = self.now.after(Span::from_millis(wait));
             self.tell(from, at, None, Report::DialFailed(to));
@@ -116,6 +121,42 @@ impl World {
             let wait = 1 + self.chance(5);
             self.tell_of_stream(index, peer, wait, report);
         }
+    }
+
+    fn are_apart(&self, a: usize, b: usize) -> bool {
+        self.apart.contains(&pair(a, b)) || (self.is_parted && part_of(a) != part_of(b))
+    }
+
+    /// Whether a node reaches a host.
+    pub(super) fn reaches(&self, index: usize, host: usize) -> bool {
+        !self.is_parted || part_of(index) == part_of(host)
+    }
+
+    /// The network falls into two parts.
+    pub(super) fn part(&mut self) {
+        self.is_parted = true;
+        for (a, b) in self.across() {
+            self.cut(a, b);
+        }
+    }
+
+    /// The network is one again; what waits for the other part is counted.
+    pub(super) fn reunite(&mut self) {
+        self.is_parted = false;
+        self.waited = self.across().into_iter().map(|(a, b)| self.pending(a, b) + self.pending(b, a)).sum();
+    }
+
+    /// How many of a node's lines to another are not known to have come.
+    fn pending(&self, index: usize, other: usize) -> usize {
+        let (Some(node), Some(other)) = (self.nodes.get(index), self.nodes.get(other)) else { return 0 };
+        let is_own = |line: &&kinfolk_engine::query::Line| line.place.sender == node.identity;
+        node.screen(other.identity).iter().filter(is_own).filter(|line| self.model.is_pending(line)).count()
+    }
+
+    fn across(&self) -> Vec<(usize, usize)> {
+        let people = self.plan.people;
+        let pairs = (0..people).flat_map(|a| (0..a).map(move |b| (a, b)));
+        pairs.filter(|(a, b)| part_of(*a) != part_of(*b)).collect()
     }
 
     /// Perhaps two nodes cannot reach each other for a while.
