@@ -106,5 +106,6 @@ fn a_second_client_becomes_a_contact_leaves_a_message_and_fetches_the_answer() {
     std::io::Read::read_to_string(&mut out, &mut said).unwrap();
     assert!(pia.wait().unwrap().success(), "it is not content; its words are above");
     assert!(count(&said).unwrap() >= 50, "{said}");
-    assert_eq!(eve.json(&["mailbox", "status"])[0]["stored_messages"], 0, "both erased what they took");
+    // The prekeys of the invite lie there until their time has come.
+    assert_eq!(eve.json(&["mailbox", "status"])[0]["stored_messages"], 1, "both erased what they took");
 }

@@ -151,6 +151,7 @@ async def meet(invite, own, name):
             if kind == ACCEPT:
                 accepted = True
             elif kind == MAILBOXES:
+                check("the version of that word is a time", 0 < said[2] <= now() + 60_000, True)
                 hosts = said[0]
         return conversation, hosts
 
@@ -166,7 +167,7 @@ async def correspond(invite_link, mailbox_link):
     pair = conversation.keys.pair
     there = Direction(pair, own.device, conversation.theirs.device)
     back = Direction(pair, conversation.theirs.device, own.device)
-    _, where = conversation.seal(MAILBOXES, {0: [{0: host, 1: addresses, 2: bits}], 1: []})
+    _, where = conversation.seal(MAILBOXES, {0: [{0: host, 1: addresses, 2: bits}], 1: [], 2: now()})
     line, said = conversation.seal(TEXT, {0: "Hello from another program"}, 1)
     day, hour = now() // 86_400_000, now() // 3_600_000
     async with Visit(host, addresses) as visit:
