@@ -171,7 +171,7 @@ async def correspond(invite_link, mailbox_link):
     line, said = conversation.seal(TEXT, {0: "Hello from another program"}, 1)
     day, hour = now() // 86_400_000, now() // 3_600_000
     async with Visit(host, addresses) as visit:
-        for number, message in ((1, where), (2, said)):
+        for number, message in ((day * 4096 + 1, where), (day * 4096 + 2, said)):
             place = (host, day, number)
             blob, tag = there.seal(message, *place), there.tag(*place)
             work = stamp(host, tag, blob, hour, work_of(bits, blob))
@@ -181,7 +181,7 @@ async def correspond(invite_link, mailbox_link):
 
     # They were there in the meantime, and are gone.
     day = now() // 86_400_000
-    places = [(host, at, number) for at in (day - 1, day, day + 1) for number in range(1, 13)]
+    places = [(host, at, number) for at in (day - 1, day, day + 1) for number in range(at * 4096 + 1, at * 4096 + 13)]
     async with Visit(host, addresses) as visit:
         tags, order = among_others([back.tag(*place) for place in places])
         _, blobs = found(await visit.ask(collect(128, tags)), 128)

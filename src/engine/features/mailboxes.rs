@@ -135,7 +135,7 @@ fn shares(step: &mut Step<'_>, device: DeviceId, peers: &[PeerId], post: &Post) 
     let mut shares = Vec::new();
     for peer in peers {
         // Who is the host needs no leave to use it.
-        if Some(*peer) == own_node || given_of(post, *peer) >= post.highest_seen.saturating_add(TOKENS_LEFT) {
+        if Some(*peer) == own_node || given_of(post, *peer) >= post.fetched.saturating_add(TOKENS_LEFT) {
             continue;
         }
         let tokens = tokens::share(step, *peer, TOKENS_GIVEN)?;
@@ -154,7 +154,7 @@ fn given_of(post: &Post, peer: PeerId) -> u64 {
 fn given(peers: &[PeerId], post: &Post, shares: &[TokenShare]) -> Vec<(PeerId, u64)> {
     let now = |peer: &PeerId| match shares.iter().find(|share| share.peer == *peer) {
         Some(share) => {
-            let before = given_of(post, *peer).max(post.highest_seen);
+            let before = given_of(post, *peer).max(post.fetched);
             (*peer, before.saturating_add(u64::try_from(share.tokens.len()).unwrap_or(u64::MAX)))
         }
         None => (*peer, given_of(post, *peer)),

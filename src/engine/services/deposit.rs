@@ -40,6 +40,19 @@ pub(crate) const MOST_WORK: u8 = 24;
 /// Where it shows that an older copy of this profile was put back, numbers go on after the next multiple of this, which
 /// recipients look for.
 pub(crate) const JUMP: u64 = 1_024;
+/// The numbers of a day go on after this many times the day, so that its first is known to whoever knows none before.
+const DAY_NUMBERS: u64 = 4_096;
+
+/// The number after which those of a day go on, at the least.
+pub(crate) fn before_day(day: u32) -> u64 {
+    u64::from(day).saturating_mul(DAY_NUMBERS)
+}
+
+/// The same, of the day that a number belongs to.
+pub(crate) const fn before_day_of(number: u64) -> u64 {
+    let before = number.saturating_sub(1);
+    before.saturating_sub(before % DAY_NUMBERS)
+}
 
 /// Something waits for a device: where it is not linked and has hosts, a round of deposits is planned.
 pub(crate) fn plan(step: &mut Step<'_>, device_id: DeviceId) -> Result<(), Refusal> {
@@ -221,10 +234,12 @@ fn look_at(
     Ok(Some(under_way))
 }
 
-/// The number of an item among what goes to its device by way of others, which it is given the first time.
-pub(crate) fn number(post: &mut Post, custody: &mut Custody) -> u64 {
-    if custody.number == 0 {
-        post.last_sent = post.last_sent.saturating_add(1);
+/// The number of an item among what goes to its device by way of others, which it is given the first time, and anew on
+/// another day when nobody has it.
+pub(crate) fn number(post: &mut Post, custody: &mut Custody, day: u32) -> u64 {
+    let is_held = custody.is_bundled || !custody.hosts.is_empty() || !custody.asked.is_empty();
+    if custody.number == 0 || (!is_held && custody.number <= before_day(day)) {
+        post.last_sent = post.last_sent.max(before_day(day)).saturating_add(1);
         custody.number = post.last_sent;
     }
     custody.number
@@ -240,7 +255,7 @@ pub(crate) fn has_arrived(step: &Step<'_>, item: &OutboxItem) -> Result<bool, Re
 /// Asks as many hosts as an item still needs. Says whether any is to answer.
 fn ask_next(step: &mut Step<'_>, route: &mut Route, item: u64, row: &mut OutboxItem) -> Result<bool, Refusal> {
     let mut custody = row.custody.take().unwrap_or_default();
-    number(&mut route.post, &mut custody);
+    number(&mut route.post, &mut custody, route.day);
     let missing = route.wanted().saturating_sub(custody.hosts.len() + custody.asked.len());
     let tried = |host: &Host| {
         [&custody.hosts, &custody.asked, &custody.refused].into_iter().any(|known| known.contains(&host.peer))

@@ -3,6 +3,7 @@
 mod finding;
 mod links;
 mod mailbox;
+mod numbers;
 mod people;
 mod talk;
 
@@ -18,6 +19,7 @@ use crate::event::MessagePlace;
 pub use finding::*;
 pub use links::*;
 pub use mailbox::*;
+pub use numbers::Numbers;
 pub use people::*;
 pub use talk::*;
 

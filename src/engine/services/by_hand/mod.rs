@@ -163,8 +163,9 @@ fn newest_line(step: &mut Step<'_>, device: DeviceId) -> Result<Vec<(Key, Row)>,
 /// Seals an item for the day; nothing where it fits no blob.
 fn seal(step: &Step<'_>, key: &DirectionKey, post: &mut Post, item: &mut OutboxItem) -> Option<Carried> {
     let custody = item.custody.get_or_insert_default();
-    let number = deposit::number(post, custody);
-    let slot = Slot { host: BY_HAND, day: errands::day(step.now), number };
+    let day = errands::day(step.now);
+    let number = deposit::number(post, custody, day);
+    let slot = Slot { host: BY_HAND, day, number };
     let blob = key.seal(&slot, &item.payload)?;
     custody.is_bundled = true;
     let tag = key.tag(&slot);

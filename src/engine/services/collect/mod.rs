@@ -1,15 +1,16 @@
 //! Mail is fetched from the hosts that this person has named (docs/protocol/07-mailbox.md).
 //!
 //! Each host is asked at even intervals for the next numbers of every contact, under the days around today, and once a
-//! day for those of the month before. What is found is opened, and the host is asked on at once for what follows it.
+//! day for those of the month before. What is found is opened, and the host is asked on at once for what lies around it.
 //! A number that has come is not asked for again; what a host has of it is erased. The same requests ask for what those
 //! have left who come by an invite.
 
 mod numbers;
 mod places;
+mod runs;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_crypto::secret::SecretBytes;
 use kinfolk_wire::ids::{DeviceId, MailboxTag, PeerId};
@@ -17,6 +18,7 @@ use kinfolk_wire::mailbox::{Collect, ERASURES, Erasure, Host, ROOM, Reply, Reque
 use kinfolk_wire::time::{Span, Timestamp};
 
 use self::places::Keys;
+use self::runs::Far;
 use super::errands::Group;
 use super::{deposit, directory, errands};
 use crate::refusal::Refusal;
@@ -34,6 +36,8 @@ const POLL: Span = Span::from_secs(12 * 60);
 const JITTER: Span = Span::from_secs(120);
 /// The longest wait before the hosts are asked again.
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(14 * 60);
+/// And when much was found: at the hosts that had it not, and where it ended, there may be more.
+const SOON: Span = Span::from_secs(10);
 /// How often older days are asked for too.
 const SWEEP: Span = Span::from_days(1);
 /// How many days back, and how many ahead: for as long as a host keeps mail, and for clocks that differ.
@@ -41,12 +45,8 @@ const SWEEP_BACK: u32 = 30;
 const SWEEP_AHEAD: u32 = 7;
 /// Numbers of one contact that are asked for while nothing is there.
 const WINDOW: u64 = 4;
-/// And where something was found.
-const WIDE_WINDOW: u64 = 192;
-/// Numbers that were passed over and are asked for with the others.
-const MISSING: usize = 8;
-/// How far ahead a sweep looks, in doubling steps from the end of a window that may be lost as a whole.
-const PROBES: std::ops::Range<u32> = 3..14;
+/// How far ahead a sweep looks, in doubling steps from the end of a stretch of a day that may be lost as a whole.
+const PROBES: std::ops::Range<u32> = 3..12;
 /// How many jumps of numbers it looks ahead.
 const JUMPS: u64 = 4;
 /// The room of a reply where nothing is likely to be there: one line.
@@ -81,6 +81,10 @@ pub(crate) struct Look {
     pub(crate) requests: Vec<(MeetingPlace, SecretBytes)>,
     /// What was there and is of no use: it had come before, or is rubbish.
     known: Vec<Asked>,
+    /// Where nothing lay, if it is certain.
+    in_vain: BTreeSet<AskedSlot>,
+    /// What lies so far ahead that what lies before it is wanted first.
+    far: BTreeMap<DeviceId, Far>,
     /// Whether there was more than room for it.
     more: bool,
 }
@@ -89,6 +93,22 @@ pub(crate) struct Look {
 pub(crate) fn poll_now(step: &mut Step<'_>) -> Result<(), Refusal> {
     let Some(hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
     plan(step, Hosts { swept_at: None, ..hosts }, Span::ZERO);
+    Ok(())
+}
+
+/// Much was found: the hosts are asked again soon.
+fn poll_soon(step: &mut Step<'_>, sweeps: bool) -> Result<(), Refusal> {
+    let Some(mut hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
+    if sweeps {
+        hosts.swept_at = None;
+    }
+    let due = step.now.after(SOON);
+    let is_near = hosts.poll_at.is_some_and(|at| at <= due);
+    if is_near {
+        step.put(Key::Hosts, hosts)
+    } else {
+        plan(step, hosts, SOON)
+    }
     Ok(())
 }
 
@@ -195,24 +215,30 @@ fn usual_places(step: &Step<'_>, sweeps: bool) -> Result<Vec<Asked>, Refusal> {
                 continue;
             }
             let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
-            let mut numbers = numbers::next(&post, WINDOW);
-            numbers.extend(post.missing.iter().rev().take(MISSING));
             let days = if sweeps { (SWEEP_BACK, SWEEP_AHEAD) } else { (1, 1) };
-            add(&mut slots, device, today.saturating_sub(days.0)..=today.saturating_add(days.1), &numbers);
+            for day in today.saturating_sub(days.0)..=today.saturating_add(days.1) {
+                let mut numbers = numbers::next(&post, WINDOW);
+                numbers.extend(numbers::of_day(&post, day));
+                add(&mut slots, device, day..=day, &numbers);
+            }
             if sweeps {
-                let steps = PROBES.map(|power| post.highest_seen.saturating_add(1 << power));
-                // Where numbers go on that jumped.
-                let block = post.highest_seen / deposit::JUMP;
-                let jumps = (1..=JUMPS).flat_map(|ahead| {
-                    let last = block.saturating_add(ahead).saturating_mul(deposit::JUMP);
-                    [last.saturating_add(1), last.saturating_add(2)]
-                });
-                let far: Vec<u64> = steps.chain(jumps).collect();
-                add(&mut slots, device, today.saturating_sub(1)..=today.saturating_add(1), &far);
+                for day in today.saturating_sub(1)..=today.saturating_add(1) {
+                    add(&mut slots, device, day..=day, &far_ahead(post.highest_seen.max(deposit::before_day(day))));
+                }
             }
         }
     }
     Ok(slots)
+}
+
+/// Numbers far behind one, by which something shows where those before it are lost, or numbers have jumped.
+fn far_ahead(after: u64) -> Vec<u64> {
+    let steps = PROBES.map(|power| after.saturating_add(1 << power));
+    let jumps = (1..=JUMPS).flat_map(|ahead| {
+        let last = (after / deposit::JUMP).saturating_add(ahead).saturating_mul(deposit::JUMP);
+        [last.saturating_add(1), last.saturating_add(2)]
+    });
+    steps.chain(jumps).collect()
 }
 
 fn add(slots: &mut Vec<Asked>, device: DeviceId, days: std::ops::RangeInclusive<u32>, numbers: &[u64]) {
@@ -281,19 +307,18 @@ pub(crate) fn answered(
         (own.answered_at, own.failures) = (Some(now), 0);
         own.lies = own.lies.saturating_add(lies);
     })?;
-    if found.more && room < ROOM {
+    if !found.more {
+        look.in_vain = asked.iter().filter_map(Asked::slot).collect();
+        for envelope in &envelopes {
+            look.in_vain.remove(&envelope.slot);
+        }
+    } else if room < ROOM {
         // Some of what is there is larger than the room that it was given.
         ask_again(step, host, asked)?;
     }
-    envelopes.sort_by_key(|envelope| (envelope.slot.device, envelope.slot.number));
-    for envelope in envelopes {
-        let post: Post = step.find(&Key::Post(envelope.slot.device))?.unwrap_or_default();
-        if numbers::has_come(&post, envelope.slot.number) {
-            look.known.push(Asked::Envelope(envelope.slot));
-        } else {
-            look.envelopes.push(envelope);
-        }
-    }
+    // Of what does not fit even so, there is no telling what lies before it.
+    let reach = if found.more && room >= ROOM { u64::MAX } else { runs::REACH };
+    runs::sort(step, &mut look, envelopes, reach)?;
     Ok(look)
 }
 
@@ -312,7 +337,9 @@ pub(crate) fn dealt_with(
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(step.find(&Key::Post(slot.device))?.unwrap_or_default()),
         };
-        numbers::mark(post, slot.number);
+        if numbers::mark(post, slot.number) {
+            post.fetched = post.fetched.saturating_add(1);
+        }
     }
     for (device, post) in posts {
         step.put(Key::Post(device), post);
@@ -320,9 +347,7 @@ pub(crate) fn dealt_with(
     let taken_places: Vec<Asked> = taken.iter().copied().map(Asked::Envelope).collect();
     let heard = heard.iter().copied().map(Asked::Request);
     erase(step, host, &taken_places, &look.known.iter().copied().chain(heard).collect::<Vec<_>>())?;
-    if !taken.is_empty() {
-        go_on(step, host, taken, look.more)?;
-    }
+    runs::go_on(step, host, look, taken)?;
     drop_liar(step, host)
 }
 
@@ -379,29 +404,4 @@ fn ask_again(step: &mut Step<'_>, host: PeerId, asked: &[Asked]) -> Result<(), R
         Some(host) => ask(step, &host, asked.to_vec(), ROOM),
         None => Ok(()),
     }
-}
-
-/// Where something lay, more may lie behind it.
-fn go_on(step: &mut Step<'_>, host: PeerId, new: &[AskedSlot], more: bool) -> Result<(), Refusal> {
-    let Some(host) = asked_host(step, host)? else { return Ok(()) };
-    let mut last: BTreeMap<DeviceId, u32> = BTreeMap::new();
-    for slot in new {
-        let day = last.entry(slot.device).or_insert(slot.day);
-        *day = (*day).max(slot.day);
-    }
-    let several = u64::try_from(last.len().max(1)).unwrap_or(u64::MAX);
-    let window = if more || new.len() > 1 { (WIDE_WINDOW / several).max(WINDOW) } else { 2 * WINDOW };
-    let mut slots = Vec::new();
-    for (device, day) in last {
-        let post: Post = step.find(&Key::Post(device))?.unwrap_or_default();
-        let ahead = |count: u64| (1..=count).map(|n| post.highest_seen.saturating_add(n)).collect::<Vec<u64>>();
-        // What did not fit is asked for first.
-        let passed = post.missing.iter().rev().take(usize::try_from(window).unwrap_or(MISSING)).copied();
-        let passed: Vec<u64> = passed.collect();
-        let rest = window.saturating_sub(u64::try_from(passed.len()).unwrap_or(window)).max(WINDOW);
-        add(&mut slots, device, day..=day, &passed);
-        add(&mut slots, device, day..=day, &ahead(rest));
-        add(&mut slots, device, day.saturating_add(1)..=day.saturating_add(1), &ahead(2 * WINDOW));
-    }
-    ask(step, &host, slots, if window > 2 * WINDOW { ROOM } else { SOME_ROOM })
 }

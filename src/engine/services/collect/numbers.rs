@@ -1,43 +1,59 @@
 //! Which numbers have come from a device, whatever way, and which are asked for next.
 
+use crate::services::deposit;
 use crate::store::Post;
 
-/// Numbers passed over that are still asked for; of older ones only what is said again will come.
-const MOST_MISSING: usize = 1_024;
-/// Numbers that came by hand, ahead of what hosts were asked for, which are kept in mind.
-const MOST_BY_HAND: usize = 4_096;
+/// Runs of numbers passed over that are still asked for; of older ones only what is said again will come.
+const MOST_RUNS: usize = 1_024;
+/// The same of those that came by hand, ahead of what hosts were asked for.
+const MOST_BY_HAND: usize = 1_024;
+/// First numbers of a day that are asked for.
+const STARTS: usize = 4;
+/// Runs of numbers passed over that are asked for of a day, and of each of them so many.
+const RUNS_OF_DAY: usize = 4;
+const OF_RUN: usize = 2;
 
 /// Whether a number has come, whatever way.
 pub(super) fn has_come(post: &Post, number: u64) -> bool {
-    if number > post.highest_seen { post.by_hand.contains(&number) } else { !post.missing.contains(&number) }
+    if number > post.highest_seen { post.by_hand.contains(number) } else { !post.missing.contains(number) }
 }
 
 /// The numbers that may come next: those after the highest that was found at a host, and after the highest that came by
 /// hand.
 pub(super) fn next(post: &Post, count: u64) -> Vec<u64> {
     let after = |last: u64| (1..=count).map(move |ahead| last.saturating_add(ahead));
-    let by_hand = post.by_hand.last().into_iter().flat_map(|last| after(*last));
+    let by_hand = post.by_hand.highest().into_iter().flat_map(after);
     let mut numbers: Vec<u64> = after(post.highest_seen).chain(by_hand).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    numbers.retain(|number| !post.by_hand.contains(number));
+    numbers.retain(|number| !post.by_hand.contains(*number));
+    numbers
+}
+
+/// Numbers of a day that may be there though nothing tells of them: its first ones, and those that were passed over.
+pub(super) fn of_day(post: &Post, day: u32) -> Vec<u64> {
+    let first = deposit::before_day(day).saturating_add(1);
+    let last = deposit::before_day(day.saturating_add(1));
+    let starts = (first..=last).take(STARTS).filter(|number| !has_come(post, *number));
+    let passed = post.missing.within(first..=last).take(RUNS_OF_DAY).flat_map(|run| run.take(OF_RUN));
+    let mut numbers: Vec<u64> = starts.chain(passed).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
     numbers
 }
 
 /// Notes that a number has come. Says whether it had not before.
 pub(super) fn mark(post: &mut Post, number: u64) -> bool {
     if number <= post.highest_seen {
-        return post.missing.remove(&number);
+        return post.missing.remove(number);
     }
-    let is_new = !post.by_hand.contains(&number);
-    let oldest = number.saturating_sub(u64::try_from(MOST_MISSING).unwrap_or(u64::MAX));
-    let passed = post.highest_seen.saturating_add(1).max(oldest)..number;
-    post.missing.extend(passed.filter(|number| !post.by_hand.contains(number)));
+    let ahead = post.by_hand.split_off(number.saturating_add(1));
+    let mut before = std::mem::replace(&mut post.by_hand, ahead);
+    let is_new = !before.remove(number);
+    post.missing.insert(post.highest_seen.saturating_add(1)..=number.saturating_sub(1));
+    post.missing.remove_all(&before);
+    post.missing.forget_lowest(MOST_RUNS);
     post.highest_seen = number;
-    while post.missing.len() > MOST_MISSING {
-        post.missing.pop_first();
-    }
-    post.by_hand = post.by_hand.split_off(&number.saturating_add(1));
     catch_up(post);
     is_new
 }
@@ -48,22 +64,22 @@ pub(super) fn mark(post: &mut Post, number: u64) -> bool {
 /// there, and must not have that passed over: it is kept apart until what is before it has come.
 pub(crate) fn mark_by_hand(post: &mut Post, number: u64) -> bool {
     if number <= post.highest_seen {
-        return post.missing.remove(&number);
+        return post.missing.remove(number);
     }
-    let is_new = post.by_hand.insert(number);
+    let is_new = !post.by_hand.contains(number);
+    post.by_hand.insert(number..=number);
     catch_up(post);
-    while post.by_hand.len() > MOST_BY_HAND
-        && let Some(first) = post.by_hand.first().copied()
+    while post.by_hand.runs() > MOST_BY_HAND
+        && let Some(lowest) = post.by_hand.lowest()
     {
-        post.by_hand.remove(&first);
-        mark(post, first);
+        mark(post, lowest);
     }
     is_new
 }
 
 /// Goes on where what came by hand follows at once.
 fn catch_up(post: &mut Post) {
-    while post.by_hand.remove(&post.highest_seen.saturating_add(1)) {
+    while post.by_hand.remove(post.highest_seen.saturating_add(1)) {
         post.highest_seen = post.highest_seen.saturating_add(1);
     }
 }
@@ -77,7 +93,7 @@ mod tests {
         let mut post = Post::default();
         assert!(mark_by_hand(&mut post, 5_000));
         assert!(!mark_by_hand(&mut post, 5_000));
-        assert_eq!((post.highest_seen, post.missing.len()), (0, 0));
+        assert!(post.highest_seen == 0 && post.missing.is_empty());
         assert_eq!(next(&post, 2), [1, 2, 5_001, 5_002]);
         assert!(!mark(&mut post, 5_000));
     }
@@ -104,7 +120,7 @@ mod tests {
         for number in 1..20_000 {
             assert!(mark_by_hand(&mut post, 3 * number));
         }
-        assert!(post.by_hand.len() <= MOST_BY_HAND && post.missing.len() <= MOST_MISSING);
+        assert!(post.by_hand.runs() <= MOST_BY_HAND && post.missing.runs() <= MOST_RUNS, "{post:?}");
         assert!(!mark_by_hand(&mut post, 3 * 19_999));
     }
 }

@@ -1,13 +1,11 @@
 //! Mailboxes: what this node keeps for others, where others keep what is for this person, and what goes through them.
 
-use std::collections::BTreeSet;
-
 use kinfolk_wire::ids::{DeviceId, GroupElement, IdentityId, InviteId, MailboxTag, PeerId};
 use kinfolk_wire::mailbox::{Host, Token};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::KeyMaterial;
+use super::{KeyMaterial, Numbers};
 use crate::event::MessagePlace;
 
 /// This node serves as a mailbox: one row, there while it does.
@@ -146,7 +144,7 @@ pub struct Post {
     pub highest_seen: u64,
     /// Lower numbers that are still asked for.
     #[n(3)]
-    pub missing: BTreeSet<u64>,
+    pub missing: Numbers,
     /// Our hosts, as it was last told of them.
     #[n(4)]
     pub knows_hosts: Vec<PeerId>,
@@ -175,7 +173,7 @@ pub struct Post {
     /// Numbers above the highest that came by hand, while those before them have not come.
     #[n(12)]
     #[cbor(default)]
-    pub by_hand: BTreeSet<u64>,
+    pub by_hand: Numbers,
     /// When a host that put a deposit off wants to be asked again.
     #[n(13)]
     pub again_at: Option<Timestamp>,
@@ -187,6 +185,10 @@ pub struct Post {
     #[n(15)]
     #[cbor(default)]
     pub serving_version: u64,
+    /// How many envelopes of it were fetched at hosts.
+    #[n(16)]
+    #[cbor(default)]
+    pub fetched: u64,
 }
 
 /// An envelope that is carried for somebody else.
@@ -373,6 +375,17 @@ pub enum Asked {
     Request(#[n(0)] MeetingPlace),
 }
 
+impl Asked {
+    /// Where an envelope is asked for.
+    #[must_use]
+    pub const fn slot(&self) -> Option<AskedSlot> {
+        match self {
+            Self::Envelope(slot) => Some(*slot),
+            Self::Request(_) => None,
+        }
+    }
+}
+
 /// A place for requests by an invite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -389,7 +402,7 @@ pub struct MeetingPlace {
 }
 
 /// A place for envelopes of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(map)]
 pub struct AskedSlot {
     /// From which device.

@@ -303,7 +303,7 @@ fn one_line_by_hand_strands_nothing_that_lies_at_mailboxes() {
     assert_eq!(import(&mut town, 1, &one).taken, 1);
     assert_eq!(town.heard(1, 0), ["the last"]);
     let post: Post = town.row(1, &Key::Post(town.profile(0).device)).unwrap();
-    assert!(post.missing.is_empty() && post.by_hand.len() == 1, "{post:?}");
+    assert!(post.missing.is_empty() && post.by_hand.runs() == 1, "{post:?}");
     town.wake(1);
     town.pass(MINUTE);
     let lines = query::history(&town.people[1].store, town.conversation(1, 0), None, 2_000).unwrap().lines;

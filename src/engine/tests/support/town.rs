@@ -241,7 +241,7 @@ impl Town {
 
     /// What a person sees of the conversation with another.
     pub(crate) fn lines(&self, who: usize, other: usize) -> Vec<query::Line> {
-        query::history(&self.people[who].store, self.conversation(who, other), None, 1_000).unwrap().lines
+        query::history(&self.people[who].store, self.conversation(who, other), None, 2_000).unwrap().lines
     }
 
     /// The words of the lines that another said.
