@@ -385,14 +385,15 @@ pub fn peers(read: &dyn Read) -> Result<Vec<PeerId>, ReadError> {
         .collect())
 }
 
-/// How many payloads wait to be taken by somebody, their device or a host.
+/// How many payloads wait to be taken by somebody, their device or a host; receipts that still gather are one.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn outbox_len(read: &dyn Read) -> Result<usize, ReadError> {
     let mut waiting = 0;
-    for (_, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
-        let Row::Contact(contact) = row else { continue };
+    for (key, row) in read.scan(&Scan::all(Table::Contact, CONTACTS))?.rows {
+        let (Key::Contact(contact_id), Row::Contact(contact)) = (key, row) else { continue };
+        waiting += usize::from(read.get(&Key::PendingReceipts(contact_id))?.is_some());
         for device in contact.devices {
             let mut after = Some(0);
             while let Some(number) = after {
