@@ -226,6 +226,11 @@ pub struct Line {
     pub body: Body,
     /// How far it has come.
     pub state: MessageState,
+    /// Lines that were said before it and have not come, at the least.
+    ///
+    /// A line's order is one more than the highest that its sender had seen, so each lower one is that of a line
+    /// (docs/protocol/05-content.md, 5.3). Where none has it here, one is missing.
+    pub missing_before: u64,
 }
 
 /// One line.
@@ -234,13 +239,27 @@ pub struct Line {
 /// [`ReadError`], also where what was kept is not a content.
 pub fn line(read: &dyn Read, place: MessagePlace) -> Result<Option<Line>, ReadError> {
     let key = Key::Message(place.conversation, place.lamport, place.sender, place.id);
-    find::<Message>(read, &key)?.map(|message| read_line(place, &message)).transpose()
+    let Some(message) = find::<Message>(read, &key)? else { return Ok(None) };
+    let mut line = read_line(place, &message)?;
+    let before = read.scan(&Scan::messages_back_from(place.conversation, place.lamport.saturating_sub(1), 1))?.rows;
+    line.missing_before = missing(before.first().map_or(0, |(key, _)| order(key)), place.lamport);
+    Ok(Some(line))
+}
+
+/// How many orders lie between two.
+const fn missing(before: u64, order: u64) -> u64 {
+    order.saturating_sub(before).saturating_sub(1)
+}
+
+const fn order(key: &Key) -> u64 {
+    if let Key::Message(_, lamport, ..) = key { *lamport } else { 0 }
 }
 
 fn read_line(place: MessagePlace, message: &Message) -> Result<Line, ReadError> {
     let content = Content::decode(&message.content)
         .map_err(|error| ReadError::Damaged { table: Table::Message, reason: error.to_string() })?;
-    Ok(Line { place, sent_at: content.sent_at, at: message.at, body: content.body, state: message.state })
+    let Content { sent_at, body, .. } = content;
+    Ok(Line { place, sent_at, at: message.at, body, state: message.state, missing_before: 0 })
 }
 
 /// A page of a conversation.
@@ -282,8 +301,14 @@ pub fn history(
             }
         }
         lines.sort_by_key(|line| (line.place.lamport, line.place.sender, line.place.id));
+        let mut known = 0;
         if !whole && let Some(first) = lines.first().map(|line| line.place.lamport) {
             lines.retain(|line| line.place.lamport != first);
+            known = first;
+        }
+        for line in &mut lines {
+            line.missing_before = missing(known, line.place.lamport);
+            known = line.place.lamport;
         }
         if let Some(before) = before {
             lines.retain(|line| {

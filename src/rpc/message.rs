@@ -34,6 +34,15 @@ pub struct Message {
     /// Who keeps it until its recipient comes for it; absent where nobody does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custody: Vec<Custodian>,
+    /// How many lines at the least were said between the one before it here and this one, and have not come; absent where
+    /// all have.
+    #[serde(default, skip_serializing_if = "is_none_missing")]
+    pub missing_before: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_none_missing(missing: &u64) -> bool {
+    *missing == 0
 }
 
 /// Who said something.

@@ -126,6 +126,11 @@ impl Model {
             check_told(node, screen).map_err(fail)?;
             if !rolled_back && self.rolled_back.is_empty() {
                 check_causality(screen).map_err(fail)?;
+                if !self.is_strained(a, b)
+                    && let Some(line) = screen.iter().find(|line| line.missing_before > 0)
+                {
+                    return Err(fail(format!("lines are missing before {} though all have come", line.place.id)));
+                }
             }
         }
         Ok(())

@@ -76,6 +76,7 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
         reactions: Vec::new(),
         state: state(line.state),
         custody: names.custody(line.place, line.state)?,
+        missing_before: line.missing_before,
     };
     match &line.body {
         Body::Text(text) => {

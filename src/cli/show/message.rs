@@ -16,6 +16,16 @@ pub(crate) fn line(message: &Message) -> String {
     }
 }
 
+/// The same in its conversation, behind a word on lines that are missing before it.
+pub(crate) fn line_of_chat(message: &Message) -> String {
+    let missing = match message.missing_before {
+        0 => return line(message),
+        1 => "a line was said here that has not come; it is said again until it does".to_owned(),
+        several => format!("{several} lines were said here that have not come; they are said again until they do"),
+    };
+    format!("[{missing}]\n{}", line(message))
+}
+
 /// The same among the lines of other conversations.
 pub(crate) fn line_in_chat(message: &Message) -> String {
     match message.state {

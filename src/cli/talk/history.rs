@@ -33,7 +33,7 @@ pub(super) async fn history(
     }
     let lines: Vec<Message> = pages.into_iter().rev().flatten().collect();
     for message in &lines {
-        screen.tell(message, || show::message::line(message))?;
+        screen.tell(message, || show::message::line_of_chat(message))?;
     }
     if damaged > 0 {
         let lines = if damaged == 1 { "1 line" } else { &format!("{damaged} lines") };

@@ -51,6 +51,7 @@ fn text() -> Message {
         reactions: vec![],
         state: MessageState::Received,
         custody: vec![],
+        missing_before: 0,
     }
 }
 
@@ -141,6 +142,7 @@ fn messages() {
         &Sent { message: "m".into(), chat: "c".into(), state: MessageState::Sent, custody: custody() },
         &format!("{{\"message\":\"m\",\"chat\":\"c\",\"state\":\"sent\",\"custody\":{CUSTODY}}}"),
     );
+    reads_and_writes(&Message { missing_before: 3, ..text() }, &format!("{{{},\"missing_before\":3}}", text_json()));
     reads_and_writes(
         &Message { message: "m".into(), chat: "c".into(), state: MessageState::Sent, custody: custody(), ..text() },
         &format!(

@@ -4,7 +4,7 @@ use kinfolk_cli::{Exit, Screen, execute};
 use kinfolk_client::Client;
 use kinfolk_rpc::event::{Event, What};
 use kinfolk_rpc::mailbox::Custodian;
-use kinfolk_rpc::message::{MessagePage, MessageState};
+use kinfolk_rpc::message::{Message, MessagePage, MessageState};
 use kinfolk_rpc::{Done, contact::ContactPage, invite::Invite};
 
 use crate::door::{After, Door, Says};
@@ -231,6 +231,25 @@ async fn history_is_gathered_page_by_page_and_printed_oldest_first() {
         "{}",
         outcome.err
     );
+}
+
+#[tokio::test]
+async fn history_says_where_lines_are_missing() {
+    let after = |missing_before| Message { missing_before, ..sample::text("hi", MessageState::Received) };
+    let door = Door::open().says(
+        "GET /v1/chats/Bo/messages?last=20",
+        Says::ok(&sample::page(vec![after(0), after(1), after(7), after(0)])),
+    );
+    let lines: Vec<String> = carry_out("history Bo", &door, None).await.out.lines().map(str::to_owned).collect();
+    assert_eq!(lines[1], "[a line was said here that has not come; it is said again until it does]");
+    assert_eq!(lines[3], "[7 lines were said here that have not come; they are said again until they do]");
+    assert_eq!([&lines[0], &lines[2], &lines[4], &lines[5]], [&lines[0]; 4]);
+    let machine = carry_out("--json history Bo", &door, None).await.out;
+    let gaps: Vec<Option<u64>> = machine
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["missing_before"].as_u64())
+        .collect();
+    assert_eq!(gaps, [None, Some(1), Some(7), None]);
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ pub(crate) fn text(text: &str, state: MessageState) -> Message {
         reactions: vec![],
         state,
         custody: vec![],
+        missing_before: 0,
     }
 }
 

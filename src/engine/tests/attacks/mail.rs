@@ -152,6 +152,41 @@ fn d04_hosts_that_lie_are_survived_while_one_in_three_is_honest() {
 }
 
 #[test]
+fn d04_a_line_that_all_hosts_lost_is_shown_as_a_gap_until_it_is_said_again() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.say(0, 1, "one");
+    town.pass(Span::from_secs(5));
+    town.sleep(1);
+    for (word, is_lost) in [("two", true), ("three", true), ("four", false), ("five", false)] {
+        let before: Vec<_> = town.hosts.values().map(|host| host.kept.clone()).collect();
+        town.say(0, 1, word);
+        town.pass(Span::from_secs(10));
+        if is_lost {
+            town.hosts.values_mut().zip(before).for_each(|(host, kept)| host.kept = kept);
+        }
+    }
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    let gaps = |town: &Town| -> Vec<(String, u64)> {
+        town.heard(1, 0).into_iter().zip(town.lines(1, 0).iter().map(|line| line.missing_before)).collect()
+    };
+    let seen = [("one", 0), ("four", 2), ("five", 0)].map(|(word, gap)| (word.to_owned(), gap));
+    assert_eq!(gaps(&town), seen);
+    let of = town.conversation(1, 0);
+    let read = &town.people[1].store;
+    for line in town.lines(1, 0) {
+        let alone = query::line(read, line.place).unwrap().unwrap();
+        assert_eq!(alone, line, "a line alone tells the same");
+    }
+    let last = query::history(read, of, None, 2).unwrap().lines;
+    assert_eq!(last.iter().map(|line| line.missing_before).collect::<Vec<_>>(), [2, 0], "at the end of a page");
+    a_says_again_what_is_not_receipted(&mut town);
+    let whole = ["one", "two", "three", "four", "five"].map(|word| (word.to_owned(), 0));
+    assert_eq!(gaps(&town), whole);
+}
+
+#[test]
 fn d04_a_host_that_gives_rubbish_is_dropped_and_contacts_are_told() {
     let mut town = friends_with(&[Conduct::Invents, Conduct::Honest]);
     town.pass(Span::from_secs(3_600));
