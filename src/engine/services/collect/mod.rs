@@ -97,17 +97,10 @@ pub(crate) fn poll_now(step: &mut Step<'_>) -> Result<(), Refusal> {
 }
 
 /// Much was found: the hosts are asked again soon.
-fn poll_soon(step: &mut Step<'_>, sweeps: bool) -> Result<(), Refusal> {
-    let Some(mut hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
-    if sweeps {
-        hosts.swept_at = None;
-    }
-    let due = step.now.after(SOON);
-    let is_near = hosts.poll_at.is_some_and(|at| at <= due);
-    if is_near {
-        step.put(Key::Hosts, hosts)
-    } else {
-        plan(step, hosts, SOON)
+fn poll_soon(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let Some(hosts) = step.find::<Hosts>(&Key::Hosts)? else { return Ok(()) };
+    if hosts.poll_at.is_none_or(|at| at > step.now.after(SOON)) {
+        plan(step, hosts, SOON);
     }
     Ok(())
 }

@@ -47,11 +47,7 @@ pub(super) fn sort(step: &Step<'_>, look: &mut Look, mut envelopes: Vec<Envelope
         }
         let reached = reached.entry(device).or_insert(post.highest_seen);
         let tried = look.in_vain.iter().filter(|slot| slot.device == device && slot.number < number);
-        let mut after = tried.clone().map(|slot| slot.number).max().unwrap_or_default().max(*reached);
-        if tried.clone().any(|slot| slot.number == reached.saturating_add(1)) {
-            // Where the numbers end, those of another day are next.
-            after = after.max(deposit::before_day_of(number));
-        }
+        let after = tried.map(|slot| slot.number).max().unwrap_or_default().max(*reached);
         if number.saturating_sub(after) > reach {
             look.far.insert(device, Far { after, find: envelope.slot });
         } else {
@@ -78,11 +74,8 @@ pub(super) fn go_on(step: &mut Step<'_>, host: PeerId, look: &Look, taken: &[Ask
     let is_wide = look.more || taken.len() > 1;
     let window = if is_wide { (WIDE_WINDOW / several).max(WINDOW) } else { 2 * WINDOW };
     let mut slots = Vec::new();
-    let mut sweeps = false;
     for (device, (first, last)) in &finds {
         let post: Post = step.find(&Key::Post(*device))?.unwrap_or_default();
-        let passed = deposit::before_day_of(last.number).saturating_add(1)..=last.number;
-        sweeps |= first.day.saturating_add(1) < errands::day(step.now) || post.missing.within(passed).next().is_some();
         slots.extend(around(step, &post, *first, *last, window, look));
     }
     let mut is_refined = false;
@@ -103,7 +96,7 @@ pub(super) fn go_on(step: &mut Step<'_>, host: PeerId, look: &Look, taken: &[Ask
         return Ok(());
     }
     if taken.len() >= MANY || look.more {
-        poll_soon(step, sweeps)?;
+        poll_soon(step)?;
     }
     let Some(host) = asked_host(step, host)? else { return Ok(()) };
     ask(step, &host, slots, if is_wide || is_refined { ROOM } else { SOME_ROOM })

@@ -152,6 +152,28 @@ fn d04_hosts_that_lie_are_survived_while_one_in_three_is_honest() {
 }
 
 #[test]
+fn d04_what_each_host_withholds_the_others_give_at_once() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    let given = |number: usize| [40, 48, usize::MAX].iter().position(|end| number < *end).unwrap();
+    let words: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    for (number, word) in words.iter().enumerate() {
+        let before: Vec<_> = town.hosts.values().map(|host| host.kept.clone()).collect();
+        town.say(0, 1, word);
+        town.pass(Span::from_secs(10));
+        for (at, (host, kept)) in town.hosts.values_mut().zip(before).enumerate() {
+            if at != given(number) {
+                host.kept = kept;
+            }
+        }
+    }
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(1, 0), words);
+}
+
+#[test]
 fn d04_a_line_that_all_hosts_lost_is_shown_as_a_gap_until_it_is_said_again() {
     let mut town = friends_with(&[Conduct::Honest; 3]);
     town.say(0, 1, "one");
@@ -459,6 +481,27 @@ fn full_mailboxes_keep_the_line_here_and_it_goes_when_there_is_room() {
     assert_eq!(states(&town, 0, 1), [MessageState::Sent]);
     assert!(!town.contact(0, 1).unwrap().mailbox_full);
     assert_eq!(told(&town), before + 1);
+}
+
+#[test]
+fn a_line_that_no_host_took_is_numbered_anew_on_another_day() {
+    let mut town = friends_with(&[Conduct::Full, Conduct::Full]);
+    town.sleep(1);
+    town.say(0, 1, "of the first day");
+    let post = |town: &Town| town.row::<Post>(0, &Key::Post(town.profile(1).device)).unwrap();
+    let day_of = |town: &Town| post(town).last_sent / DAY_NUMBERS - town.now.as_millis() / 86_400_000;
+    town.pass(Span::from_secs(60));
+    assert_eq!(day_of(&town), 0);
+    town.pass(Span::from_days(3));
+    for host in town.hosts.values_mut() {
+        host.conduct = Conduct::Honest;
+    }
+    town.pass(Span::from_secs(3_600));
+    assert_eq!((states(&town, 0, 1), day_of(&town)), (vec![MessageState::Sent], 0));
+    town.sleep(0);
+    town.wake(1);
+    town.pass(Span::from_secs(60));
+    assert_eq!(town.heard(1, 0), ["of the first day"]);
 }
 
 #[test]
