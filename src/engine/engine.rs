@@ -304,7 +304,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 contacts::linked(step, device)?;
                 mailboxes::tell(step, device)?;
                 tokens::want(step, device)?;
-                outbox::repeat_custody(step, device, outbox::REPEATED_AT_ONCE)?;
+                outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;
             }
             Ok(())

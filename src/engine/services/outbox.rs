@@ -28,7 +28,7 @@ const TRY_AGAIN: Span = Span::from_secs(2);
 const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
 /// Lines that one device took and did not receipt which are sent again at once.
-pub(crate) const REPEATED_AT_ONCE: usize = 256;
+const REPEATED_AT_ONCE: usize = 256;
 
 /// The first wait for a receipt before a line is said again; each next one is twice as long.
 const REPEAT: Span = Span::from_hours(1);
@@ -285,13 +285,31 @@ pub(crate) fn each_item(
     Ok(())
 }
 
-/// A device is linked, or somebody goes to it: what hosts have in custody for it is said to it this way as well, at most
-/// so many lines, the newest. It knows what it has.
+/// A device is linked: what it took on an earlier link, or hosts have in custody for it, and what it has not receipted is
+/// said to it again, at most so many lines, the newest. It knows what it has, and a receipt that was on its way when the
+/// earlier link went, or lies with a host that was asked a moment too early, is there at once.
+pub(crate) fn repeat_to_linked(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal> {
+    repeat(step, device, REPEATED_AT_ONCE, |_| true)
+}
+
+/// Somebody goes to a device: what hosts have in custody for it is said to it this way as well, at most so many lines,
+/// the newest. It knows what it has.
 pub(crate) fn repeat_custody(step: &mut Step<'_>, device: DeviceId, limit: usize) -> Result<(), Refusal> {
+    repeat(step, device, limit, |row| row.custody.is_some())
+}
+
+fn repeat(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    limit: usize,
+    which: impl Fn(&Unreceipted) -> bool,
+) -> Result<(), Refusal> {
     let mut held = Vec::new();
     for (_, row) in step.scan(&Scan::unreceipted(device, usize::MAX))?.rows {
-        if let Row::Unreceipted(Unreceipted { line, custody: Some(_), .. }) = row {
-            held.push(line);
+        if let Row::Unreceipted(row) = row
+            && which(&row)
+        {
+            held.push(row.line);
         }
     }
     if held.is_empty() {

@@ -158,6 +158,21 @@ fn a_conversation_is_not_marked_as_less_read_and_read_is_told_only_where_it_is_a
 }
 
 #[test]
+fn a_receipt_that_gathers_is_something_that_waits() {
+    let mut duo = Duo::friends();
+    duo.pass(Span::from_secs(1));
+    let waits = |duo: &Duo| query::outbox_len(&duo.stores[1]).unwrap();
+    assert_eq!(waits(&duo), 0);
+    duo.say(0, "read this");
+    while duo.lines(1).is_empty() {
+        duo.pass(Span::from_millis(1));
+    }
+    assert_eq!(waits(&duo), 1);
+    duo.pass(Span::from_secs(1));
+    assert_eq!(waits(&duo), 0);
+}
+
+#[test]
 fn a17_a_line_whose_receipt_came_to_a_state_that_was_rolled_back_is_receipted_again() {
     let mut duo = Duo::friends();
     duo.say(0, "receipted once");
@@ -195,6 +210,27 @@ fn a_line_that_is_never_receipted_is_repeated_ever_more_seldom_and_shown_once() 
     assert!((500..1_100).contains(&last), "the last time after {last} hours");
     assert_eq!(duo.lines(1).len(), 1);
     assert!(duo.stores[0].iter().all(|(key, _)| !matches!(key, Key::Unreceipted(..))), "and in the end forgotten");
+}
+
+#[test]
+fn a_line_whose_receipt_went_with_a_link_is_known_to_be_delivered_on_the_next_one() {
+    let mut duo = Duo::friends();
+    duo.receipts_are_lost = true;
+    duo.say(0, "taken, and not receipted");
+    duo.pass(Span::from_secs(1));
+    duo.receipts_are_lost = false;
+    duo.pass(Span::from_secs(60));
+    assert_eq!(duo.lines(0)[0].state, MessageState::Sent);
+    for who in [0, 1] {
+        duo.input(who, Input::Network(Report::Disconnected(peer(1 - who))));
+    }
+    for (who, role) in [(1, kinfolk_wire::direct::Role::Listener), (0, kinfolk_wire::direct::Role::Dialer)] {
+        let address = kinfolk_wire::invite::Address::new("/ip4/192.0.2.9/udp/4001/quic-v1").unwrap();
+        duo.input(who, Input::Network(Report::Connected { peer: peer(1 - who), role, address }));
+    }
+    duo.pass(Span::from_secs(5));
+    assert_eq!(duo.lines(0)[0].state, MessageState::Delivered);
+    assert_eq!(duo.lines(1).len(), 1);
 }
 
 #[test]
