@@ -70,8 +70,9 @@ async fn twenty_nodes_talk_all_to_all_when_everybody_dials_everybody() {
 const INSIDE: &str = "KINFOLK_INSIDE_NAMESPACE";
 
 /// A network of our own with one interface that carries multicast, so that nothing leaves this machine.
-const NAMESPACE: &str = "ip link add lan0 type dummy && ip addr add 10.77.0.1/24 dev lan0 && \
-    ip link set lan0 up multicast on && ip link set lo up && ip route add 224.0.0.0/4 dev lan0 && exec \"$0\" \"$@\"";
+const NAMESPACE: &str = "ip link add lan0 type veth peer name end0 && ip addr add 10.77.0.1/24 dev lan0 && \
+    ip link set end0 up && ip link set lan0 up multicast on && ip link set lo up && \
+    ip route add 224.0.0.0/4 dev lan0 && exec \"$0\" \"$@\"";
 
 #[test]
 fn nodes_on_one_network_find_each_other() {
