@@ -7,6 +7,9 @@ use crate::store::Post;
 const MOST_RUNS: usize = 1_024;
 /// The same of those that came by hand, ahead of what hosts were asked for.
 const MOST_BY_HAND: usize = 1_024;
+/// Days' worth of numbers behind the newest one of which nothing comes any more: an item waits for 30 days to be sent, and
+/// for 30 more where it was left.
+const DAYS_BEHIND: u32 = 64;
 /// First numbers of a day that are asked for.
 const STARTS: usize = 4;
 /// Runs of numbers passed over that are asked for of a day, and of each of them so many.
@@ -52,6 +55,10 @@ pub(super) fn mark(post: &mut Post, number: u64) -> bool {
     let is_new = !before.remove(number);
     post.missing.insert(post.highest_seen.saturating_add(1)..=number.saturating_sub(1));
     post.missing.remove_all(&before);
+    let oldest = deposit::before_day_of(number).saturating_sub(deposit::before_day(DAYS_BEHIND));
+    if post.missing.lowest().is_some_and(|lowest| lowest <= oldest) {
+        post.missing = post.missing.split_off(oldest.saturating_add(1));
+    }
     post.missing.forget_lowest(MOST_RUNS);
     post.highest_seen = number;
     catch_up(post);
@@ -112,6 +119,19 @@ mod tests {
                 assert!((1..=200).all(|number| has_come(&post, number) == known.contains(&number)), "{post:?}");
             }
         }
+    }
+
+    #[test]
+    fn numbers_of_long_ago_are_not_waited_for() {
+        let mut post = Post::default();
+        for day in 1..300 {
+            let first = deposit::before_day(day).saturating_add(1);
+            assert!(mark(&mut post, first));
+            assert!(!has_come(&post, first + 1) && !has_come(&post, first - 1) || day == 1);
+        }
+        let oldest = deposit::before_day(299 - DAYS_BEHIND);
+        assert_eq!((post.missing.lowest(), post.missing.runs()), (Some(oldest + 2), 64));
+        assert!(has_come(&post, oldest) && !has_come(&post, oldest + 2));
     }
 
     #[test]
