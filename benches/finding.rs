@@ -41,6 +41,8 @@ impl Node {
         let mut config = Config::new(seed);
         let listen = format!("/ip4/127.{kind}.{low}.{}/udp/0/quic-v1", 10 + high);
         config.listen = vec![Address::new(&listen).unwrap()];
+        // That of the process, in which all nodes are.
+        config.limits.memory = usize::MAX;
         (config.bootstrap, config.dht_server, config.dht_private) = (bootstrap, serves, true);
         let mut network = spawn(config).unwrap();
         let at = loop {
@@ -65,6 +67,16 @@ impl Node {
 
     async fn joined(&mut self) {
         self.until(|event| matches!(event, Event::Joined).then_some(())).await;
+    }
+
+    /// Leaves the node to itself. Says where it is.
+    fn serve(self) -> Address {
+        let Self { mut network, named, .. } = self;
+        tokio::spawn(async move {
+            while network.events.recv().await.is_some() {}
+            drop(network);
+        });
+        named
     }
 
     async fn publish(&mut self, key: RecordKey, value: Vec<u8>) -> u32 {
@@ -124,16 +136,16 @@ async fn run() {
     one.network.events.close();
 
     let count: u16 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(NODES);
-    let mut nodes = vec![Node::start(40, 0, true, Vec::new()).await];
+    let mut nodes = vec![Node::start(40, 0, true, Vec::new()).await.serve()];
     for number in 1..count {
         // Each begins at another of the first ten.
-        let named = nodes[usize::from(number % 10).min(nodes.len() - 1)].named.clone();
+        let named = nodes[usize::from(number % 10).min(nodes.len() - 1)].clone();
         let mut node = Node::start(40, number, true, vec![named]).await;
         node.joined().await;
-        nodes.push(node);
+        nodes.push(node.serve());
     }
     println!("{count} nodes are there after {:.1} s", began.elapsed().as_secs_f64());
-    let mut anna = Node::start(41, 0, false, vec![nodes[3].named.clone()]).await;
+    let mut anna = Node::start(41, 0, false, vec![nodes[3].clone()]).await;
     anna.joined().await;
     let mut put = Vec::new();
     let mut copies = 0;
@@ -148,7 +160,7 @@ async fn run() {
     // Everybody who looks has just started: no connection is there but to one node.
     let (mut cold, mut warm, mut missed) = (Vec::new(), Vec::new(), 0);
     for number in 0..RECORDS / 2 {
-        let begin = nodes[usize::try_from(number * 7 % u64::from(count)).unwrap()].named.clone();
+        let begin = nodes[usize::try_from(number * 7 % u64::from(count)).unwrap()].clone();
         let mut bea = Node::start(42, u16::try_from(number).unwrap(), false, vec![begin]).await;
         bea.joined().await;
         let asked = Instant::now();
