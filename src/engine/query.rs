@@ -226,7 +226,7 @@ pub struct Line {
     pub body: Body,
     /// How far it has come.
     pub state: MessageState,
-    /// Lines that were said before it and have not come, at the least.
+    /// Lines that were said after the one before it and have not come, at the least.
     ///
     /// A line's order is one more than the highest that its sender had seen, so each lower one is that of a line
     /// (docs/protocol/05-content.md, 5.3). Where none has it here, one is missing.
@@ -246,9 +246,9 @@ pub fn line(read: &dyn Read, place: MessagePlace) -> Result<Option<Line>, ReadEr
     Ok(Some(line))
 }
 
-/// How many orders lie between two.
+/// How many orders lie between two; none before the first line, where others may have been taken away with a contact.
 const fn missing(before: u64, order: u64) -> u64 {
-    order.saturating_sub(before).saturating_sub(1)
+    if before == 0 { 0 } else { order.saturating_sub(before).saturating_sub(1) }
 }
 
 const fn order(key: &Key) -> u64 {

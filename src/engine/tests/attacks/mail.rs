@@ -173,39 +173,53 @@ fn d04_what_each_host_withholds_the_others_give_at_once() {
     assert_eq!(town.heard(1, 0), words);
 }
 
-#[test]
-fn d04_a_line_that_all_hosts_lost_is_shown_as_a_gap_until_it_is_said_again() {
-    let mut town = friends_with(&[Conduct::Honest; 3]);
-    town.say(0, 1, "one");
-    town.pass(Span::from_secs(5));
-    town.sleep(1);
-    for (word, is_lost) in [("two", true), ("three", true), ("four", false), ("five", false)] {
+/// Says words to somebody who is away; of some of them every host loses what it has.
+fn say_and_lose(town: &mut Town, words: &[(&str, bool)]) {
+    for (word, is_lost) in words {
         let before: Vec<_> = town.hosts.values().map(|host| host.kept.clone()).collect();
         town.say(0, 1, word);
         town.pass(Span::from_secs(10));
-        if is_lost {
+        if *is_lost {
             town.hosts.values_mut().zip(before).for_each(|(host, kept)| host.kept = kept);
         }
     }
     town.sleep(0);
     town.wake(1);
     town.pass(Span::from_secs(60));
-    let gaps = |town: &Town| -> Vec<(String, u64)> {
-        town.heard(1, 0).into_iter().zip(town.lines(1, 0).iter().map(|line| line.missing_before)).collect()
-    };
+}
+
+/// The lines that Bea has of Anna, and how many are missing before each.
+fn gaps(town: &Town) -> Vec<(String, u64)> {
+    town.heard(1, 0).into_iter().zip(town.lines(1, 0).iter().map(|line| line.missing_before)).collect()
+}
+
+#[test]
+fn d04_a_line_that_all_hosts_lost_is_shown_as_a_gap_until_it_is_said_again() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.say(0, 1, "one");
+    town.pass(Span::from_secs(5));
+    town.sleep(1);
+    say_and_lose(&mut town, &[("two", true), ("three", true), ("four", false), ("five", false)]);
     let seen = [("one", 0), ("four", 2), ("five", 0)].map(|(word, gap)| (word.to_owned(), gap));
     assert_eq!(gaps(&town), seen);
-    let of = town.conversation(1, 0);
     let read = &town.people[1].store;
     for line in town.lines(1, 0) {
         let alone = query::line(read, line.place).unwrap().unwrap();
         assert_eq!(alone, line, "a line alone tells the same");
     }
-    let last = query::history(read, of, None, 2).unwrap().lines;
+    let last = query::history(read, town.conversation(1, 0), None, 2).unwrap().lines;
     assert_eq!(last.iter().map(|line| line.missing_before).collect::<Vec<_>>(), [2, 0], "at the end of a page");
     a_says_again_what_is_not_receipted(&mut town);
     let whole = ["one", "two", "three", "four", "five"].map(|word| (word.to_owned(), 0));
     assert_eq!(gaps(&town), whole);
+}
+
+#[test]
+fn before_the_first_line_that_somebody_has_no_gap_is_shown() {
+    let mut town = friends_with(&[Conduct::Honest; 3]);
+    town.sleep(1);
+    say_and_lose(&mut town, &[("one", true), ("two", false)]);
+    assert_eq!(gaps(&town), [("two".to_owned(), 0)]);
 }
 
 #[test]
