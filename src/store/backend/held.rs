@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
+use super::space;
+
 #[derive(Debug)]
 enum Deed {
     Write { offset: u64, bytes: Vec<u8> },
@@ -44,7 +46,7 @@ impl HeldFile {
             for deed in deeds {
                 match deed {
                     Deed::Write { offset, bytes } => self.file.write_all_at(bytes, *offset)?,
-                    Deed::SetLength(length) => self.file.set_len(*length)?,
+                    Deed::SetLength(length) => space::set_length(&self.file, *length)?,
                     Deed::Sync => self.file.sync_data()?,
                 }
             }
@@ -110,7 +112,7 @@ impl StorageBackend for Shared {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.hold_or(Deed::SetLength(length), || self.0.file.set_len(length))
+        self.0.hold_or(Deed::SetLength(length), || space::set_length(&self.0.file, length))
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! A database that meets a full disk in the middle of a write is spoiled until it is opened again. So blocks are
 //! reserved behind the end of its file before each batch: a full disk is then met here, where nothing has begun.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -32,6 +32,31 @@ pub(super) fn forget_cached(path: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Cuts a file or lets it grow. What is held behind its end is held behind the new one: the system gives it up with what
+/// is cut off, and on a full disk another program would have it at once.
+pub(super) fn set_length(file: &File, length: u64) -> io::Result<()> {
+    let before = file.metadata()?;
+    file.set_len(length)?;
+    let behind = held(&before).saturating_sub(before.len());
+    if length < before.len() && behind > 0 {
+        match hold(file, length.saturating_add(behind)) {
+            // What is not held will be asked for before the next batch.
+            Ok(()) | Err(Errno::NOSPC | Errno::DQUOT | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+fn held(metadata: &Metadata) -> u64 {
+    metadata.blocks().saturating_mul(BLOCK)
+}
+
+/// Takes the blocks of a file up to here, beyond its end too.
+fn hold(file: &File, until: u64) -> Result<(), Errno> {
+    fallocate(file, FallocateFlags::KEEP_SIZE, 0, until)
+}
+
 /// Makes sure that the file can grow for a batch, and that something is left behind it.
 pub(super) fn reserve(file: &File, batch: &Batch) -> Result<(), Fault> {
     let metadata = file.metadata()?;
@@ -41,12 +66,13 @@ pub(super) fn reserve(file: &File, batch: &Batch) -> Result<(), Fault> {
         Room::Reserve => HEADROOM / 8,
     };
     let needed = batch.bytes().saturating_mul(AMPLIFICATION).saturating_add(behind);
-    let held = metadata.blocks().saturating_mul(BLOCK);
+    let held = held(&metadata);
     if held >= metadata.len().saturating_add(needed) {
         return Ok(());
     }
-    let length = metadata.len().saturating_add(needed).saturating_add(HEADROOM / 2);
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
+    let least = metadata.len().saturating_add(needed);
+    let some_more = least.saturating_add(HEADROOM / 2);
+    match hold(file, some_more).or_else(|_| hold(file, least)) {
         Ok(()) => Ok(()),
         // A file system that cannot reserve: the free space it reports is the next best thing to know.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
@@ -55,5 +81,32 @@ pub(super) fn reserve(file: &File, batch: &Batch) -> Result<(), Fault> {
             if free < needed.saturating_add(HEADROOM) { Err(Fault::Full) } else { Ok(()) }
         }
         Err(errno) => Err(io::Error::from(errno).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_behind_the_end_of_a_file_is_held_behind_it_when_it_is_cut() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 << 20).unwrap();
+        reserve(&file, &Batch::default()).unwrap();
+        let behind = || held(&file.metadata().unwrap()).saturating_sub(file.metadata().unwrap().len());
+        let before = behind();
+        if before == 0 {
+            // This file system cannot hold blocks for later.
+            return;
+        }
+        assert!(before >= HEADROOM, "{before}");
+        for length in [1 << 20, 0, 2 << 20] {
+            set_length(&file, length).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), length);
+            assert!(behind() >= before.saturating_sub(length), "{length}: {}", behind());
+        }
+        set_length(&file, 1 << 20).unwrap();
+        assert!(behind() >= before.saturating_sub(2 << 20), "{}", behind());
+        assert!(held(&file.metadata().unwrap()) < 9 << 20, "what was cut off is given back");
     }
 }
