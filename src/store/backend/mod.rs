@@ -19,6 +19,7 @@ mod sled;
 mod space;
 mod tail;
 mod walk;
+mod worker;
 
 pub(crate) use ballast::open as open_with_ballast;
 
@@ -199,12 +200,15 @@ thread_local! {
 /// For the panic hook of a program, which has nothing to tell its user then.
 #[must_use]
 pub fn contains_panics() -> bool {
-    let of_sled = |name: &str| name.starts_with("sled-io-") || name == "log flusher" || name == CLOSING_THREAD;
+    let of_sled =
+        |name: &str| name.starts_with("sled-io-") || ["log flusher", CLOSING_THREAD, WRITING_THREAD].contains(&name);
     GUARDED.get() || std::thread::current().name().is_some_and(of_sled)
 }
 
 /// The name of the thread in which a spoiled database is dropped.
 const CLOSING_THREAD: &str = "store-closing";
+/// The name of the threads in which a database writes.
+const WRITING_THREAD: &str = "store-writing";
 
 /// Runs what a database does, and turns a panic of it into a fault.
 fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {

@@ -13,6 +13,9 @@
 //!   once more where anything was written: the next start is quick, and a damaged entry is then a row that cannot be
 //!   read, where a log that is read from its start would show the row as it was before.
 //! - Its lock may outlive its handle for a moment.
+//! - Now and then a flush waits for ever for a write that failed. So what writes does so in a thread of its own, for which
+//!   the caller waits for a while only: a flush of somebody else's wakes it, if the failure was noted. Where none helps,
+//!   the database lets go of nothing any more, and every call is refused at once until the program is started again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -23,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::worker::Worker;
 use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail, walk};
 use crate::profile::layout;
 
@@ -32,12 +36,19 @@ const FLUSH_EVERY_MS: u64 = 500;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const DROP_LIMIT: Duration = Duration::from_secs(10);
+/// After how long a write is looked after.
+const WAKE_AFTER: Duration = Duration::from_secs(5);
+/// How long it may take then: far longer than a slow disk needs.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 pub(super) struct SledDisk {
     dir: PathBuf,
     handle: Mutex<Option<Arc<Handle>>>,
     /// Whether anything was written since the last snapshot.
     written: AtomicBool,
+    writer: Worker,
+    /// Whether a write was begun that never ends.
+    stuck: AtomicBool,
 }
 
 struct Handle {
@@ -61,15 +72,21 @@ impl From<sled::Error> for Fault {
 
 impl SledDisk {
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        Ok(Self::of(dir, Handle::open(dir)?))
+        Self::of(dir, Handle::open(dir)?)
     }
 
     pub(super) fn make(dir: &Path) -> Result<Self, Fault> {
-        Ok(Self::of(dir, Handle::make(dir)?))
+        Self::of(dir, Handle::make(dir)?)
     }
 
-    fn of(dir: &Path, handle: Handle) -> Self {
-        Self { dir: dir.to_path_buf(), handle: Mutex::new(Some(Arc::new(handle))), written: AtomicBool::new(false) }
+    fn of(dir: &Path, handle: Handle) -> Result<Self, Fault> {
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            handle: Mutex::new(Some(Arc::new(handle))),
+            written: AtomicBool::new(false),
+            writer: Worker::start(super::WRITING_THREAD)?,
+            stuck: AtomicBool::new(false),
+        })
     }
 
     fn with<T>(&self, what: &str, run: impl FnOnce(&Handle) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -77,7 +94,34 @@ impl SledDisk {
         guarded(what, || run(&handle))
     }
 
+    /// The same in the thread that writes, for as long as may be waited for it.
+    fn in_time(
+        &self,
+        what: &'static str,
+        run: impl FnOnce(&Handle) -> Result<(), Fault> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let (handle, wakes) = (self.handle()?, self.handle()?);
+        let awaited = self.writer.run(move || {
+            let outcome = guarded(what, || run(&handle));
+            drop(handle);
+            outcome
+        })?;
+        let outcome = awaited.within(WAKE_AFTER).or_else(|| {
+            // Nobody waits for it, since it may wait for ever itself.
+            let waking = thread::Builder::new().name(super::WRITING_THREAD.to_owned());
+            drop(waking.spawn(move || drop(wakes.db.flush())));
+            awaited.within(STUCK_AFTER)
+        });
+        outcome.unwrap_or_else(|| {
+            self.stuck.store(true, Ordering::Relaxed);
+            Err(stuck())
+        })
+    }
+
     fn handle(&self) -> Result<Arc<Handle>, Fault> {
+        if self.stuck.load(Ordering::Relaxed) {
+            return Err(stuck());
+        }
         let mut held = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = &*held {
             return Ok(Arc::clone(handle));
@@ -103,6 +147,10 @@ impl SledDisk {
             .recv_timeout(DROP_LIMIT)
             .unwrap_or_else(|_| Err(Fault::Disk("the database does not let go of its files".to_owned())))
     }
+}
+
+fn stuck() -> Fault {
+    Fault::Disk("the database has not answered since the disk failed; stop this program and start it again".to_owned())
 }
 
 impl Handle {
@@ -197,14 +245,14 @@ impl Disk for SledDisk {
 
     fn apply(&self, batch: &Batch) -> Result<(), Fault> {
         self.with("reserving", |handle| space::reserve(&handle.log, batch))?;
-        let applied = self.with("writing", |handle| {
-            let mut writes = sled::Batch::default();
-            for (key, value) in &batch.writes {
-                match value {
-                    Some(value) => writes.insert(key.as_slice(), value.as_slice()),
-                    None => writes.remove(key.as_slice()),
-                }
+        let mut writes = sled::Batch::default();
+        for (key, value) in &batch.writes {
+            match value {
+                Some(value) => writes.insert(key.as_slice(), value.as_slice()),
+                None => writes.remove(key.as_slice()),
             }
+        }
+        let applied = self.in_time("writing", move |handle| {
             handle.db.apply_batch(writes)?;
             handle.db.flush()?;
             sync(&handle.log)?;
@@ -228,7 +276,7 @@ impl Disk for SledDisk {
     }
 
     fn confirm(&self) -> Result<(), Fault> {
-        self.with("syncing", |handle| {
+        self.in_time("syncing", |handle| {
             handle.db.flush()?;
             Ok(sync(&handle.log)?)
         })
