@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use libp2p::identity::PublicKey;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{PeerId, connection_limits, memory_connection_limits, ping, relay};
+use libp2p::{PeerId, connection_limits, memory_connection_limits, ping};
 use tokio::sync::watch;
 
 use crate::address::Global;
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
-use crate::quiet::Quiet;
 
 /// Connections to one node: its own and ours, when both dial at the same moment; one over a relay beside them, until it
 /// has gone; and one on which one of the two is dialled back.
@@ -29,7 +28,7 @@ pub(crate) struct Behaviour {
     pub(crate) direct: protocols::direct::Behaviour,
     pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
     pub(crate) relay: Toggle<protocols::relay::Relay>,
-    circuits: protocols::relay::Circuits,
+    circuits: protocols::circuits::Circuits,
     pub(crate) punch: Toggle<protocols::punch::Punch>,
     pub(crate) ask: Toggle<protocols::dialback::Ask>,
     answer: Toggle<protocols::dialback::Answer>,
@@ -41,7 +40,7 @@ impl Behaviour {
         config: &Config,
         bootstrap: &[protocols::kad::Named],
         key: PublicKey,
-        circuits: relay::client::Behaviour,
+        circuits: protocols::circuits::Circuits,
         contacts: &watch::Receiver<BTreeSet<PeerId>>,
     ) -> Self {
         let local = key.to_peer_id();
@@ -59,7 +58,7 @@ impl Behaviour {
             direct: protocols::direct::Behaviour::default(),
             mailbox: protocols::mailbox::answering(&config.deadlines),
             relay: reach.relay.then(relay).into(),
-            circuits: Quiet(circuits),
+            circuits,
             punch: reach.punch.then(punch).into(),
             ask: reach.ask.then(protocols::dialback::Ask::new).into(),
             answer: reach.ask.then(answer).into(),

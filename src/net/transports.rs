@@ -11,12 +11,13 @@ use libp2p::core::Transport as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
-use libp2p::{SwarmBuilder, noise, quic, relay, tcp, yamux};
+use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
 
 use crate::address::{self, Place, Transport};
 use crate::behaviour::Behaviour;
 use crate::config::Deadlines;
 use crate::outgoing::OwnPort;
+use crate::protocols::circuits::{Circuits, circuits};
 
 /// Streams of one connection: one of ours, and those of ping, identify and the hash table.
 const STREAMS: usize = 32;
@@ -86,21 +87,26 @@ pub enum StartError {
 pub(crate) fn swarm<B: NetworkBehaviour>(
     key: Keypair,
     deadlines: &Deadlines,
-    behaviour: impl FnOnce(&Keypair, relay::client::Behaviour) -> B,
+    behaviour: impl FnOnce(&Keypair, Circuits) -> B,
 ) -> Result<Swarm<B>, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
+    let (over_relays, circuits) = circuits(key.public().to_peer_id());
     Ok(SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_quic_config(|config| quic_config(config, deadlines))
+        // Before TCP, whose dials do not look at what follows the port.
+        .with_other_transport(|key| {
+            let noise = noise::Config::new(key)?;
+            Ok(over_relays.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux_config()))
+        })
+        .map_err(|error| failed(&error))?
         .with_other_transport(|key| {
             let tcp = OwnPort(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)));
             let noise = noise::Config::new(key)?;
             Ok(tcp.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux_config()))
         })
         .map_err(|error| failed(&error))?
-        .with_relay_client(noise::Config::new, yamux_config)
-        .map_err(|error| failed(&error))?
-        .with_behaviour(behaviour)
+        .with_behaviour(|key| behaviour(key, circuits))
         .map_err(|error| failed(&error))?
         .with_swarm_config(|config| {
             config

@@ -1,5 +1,6 @@
 //! One file for each protocol: how it is set up, and what its events mean to this node.
 
+pub(crate) mod circuits;
 pub(crate) mod dialback;
 pub(crate) mod direct;
 pub(crate) mod identify;

@@ -1,4 +1,4 @@
-//! Relaying: circuits of others over this node, and this node's own over contacts (libp2p circuit relay v2).
+//! Relaying: circuits of others over this node (libp2p circuit relay v2).
 //!
 //! A node that can be reached from outside relays for its contacts: only they may have it listen for them, and only
 //! so many. Whoever wants to reach one of them may begin a circuit, contact or not, because the contact's contacts are
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::multiaddr::Multiaddr;
-use libp2p::relay::{Behaviour, Config, HOP_PROTOCOL_NAME, Status, client};
+use libp2p::relay::{Behaviour, Config, HOP_PROTOCOL_NAME, Status};
 use libp2p::swarm::behaviour::{ExternalAddrConfirmed, ExternalAddrExpired};
 use libp2p::swarm::{FromSwarm, NetworkBehaviour, StreamProtocol};
 use tokio::sync::watch;
@@ -29,8 +29,6 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The relay in the node's swarm; it relays nothing until it is told to.
 pub(crate) type Relay = Quiet<Behaviour>;
-/// Circuits of our own.
-pub(crate) type Circuits = Quiet<client::Behaviour>;
 
 /// What a node says of itself that relays.
 pub(crate) const HOP: StreamProtocol = HOP_PROTOCOL_NAME;

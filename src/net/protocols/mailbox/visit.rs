@@ -17,8 +17,7 @@ use super::{Questions, asking};
 use crate::address::Route;
 use crate::config::Deadlines;
 use crate::event::{AskFailure, Event};
-use crate::protocols::relay::Circuits;
-use crate::quiet::Quiet;
+use crate::protocols::circuits::Circuits;
 use crate::transports;
 
 /// Performs what comes by the lane, and closes it when nothing more has come for a while.
@@ -100,7 +99,7 @@ impl Connection {
     async fn open(host: libp2p::PeerId, mut places: Vec<Multiaddr>, deadlines: &Deadlines) -> Result<Self, AskFailure> {
         let swarm = transports::swarm(Keypair::generate_ed25519(), deadlines, |_, circuits| Visit {
             questions: asking(deadlines),
-            circuits: Quiet(circuits),
+            circuits,
         });
         let mut swarm = swarm.map_err(|error| {
             tracing::warn!(%error, "no socket to ask a mailbox from");

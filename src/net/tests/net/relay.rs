@@ -1,5 +1,6 @@
 //! Nodes that nobody can dial: over a relay, straight after that, and what a relay does not do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kinfolk_net::{Command, Config, DialFailure, Event, Reachability, Role};
@@ -85,6 +86,41 @@ async fn two_nodes_talk_over_a_relay_that_a_contact_found_to_be_reachable() {
         assert_eq!(body, long);
         node.acknowledge(delivery);
         assert!(matches!(third.outcome(request).await, Event::Sent { .. }));
+    }
+}
+
+/// Connects a new node to all these places at once, none of which may fail.
+async fn dial_all(over: Over, places: &[(PeerId, Address)]) {
+    let mut third = Node::start_with(seed(4), over, cut_off).await;
+    for (peer, place) in places {
+        third.dial_at(*peer, vec![place.clone()]);
+    }
+    let mut missing: BTreeSet<PeerId> = places.iter().map(|(peer, _)| *peer).collect();
+    while !missing.is_empty() {
+        let peer = third
+            .until("to connect", |event| match event {
+                Event::Connected { peer, .. } => Some(peer),
+                Event::DialFailed { reason, peer, .. } => panic!("{reason}: {:?} {peer:?} {over:?}", places),
+                _ => None,
+            })
+            .await;
+        missing.remove(&peer);
+    }
+    third.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_and_all_who_are_behind_it_are_dialled_at_once() {
+    for over in [Over::Quic, Over::Tcp] {
+        let (mut relay, node, at) = relay_and_node(over, |_| {}).await;
+        let mut second = Node::start_with(seed(3), over, cut_off).await;
+        meet(&mut relay, &mut second).await;
+        let second_at = relayed(&mut second).await;
+        let places = [(relay.peer, relay.address.clone()), (node.peer, at), (second.peer, second_at)];
+        for order in [[0, 1, 2], [1, 2, 0], [2, 0, 1]] {
+            dial_all(over, &order.map(|at| places[at].clone())).await;
+        }
+        dial_all(over, &places[1..]).await;
     }
 }
 
