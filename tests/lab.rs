@@ -1,6 +1,6 @@
 //! Real nodes on a small internet of our own: network namespaces with routers between them, which translate addresses,
-//! lose packets, delay them, and fall apart. Needs root, Linux, and the programs `ip` and `nft`; is skipped elsewhere,
-//! and says so.
+//! lose packets, delay them, and fall apart. Needs root, Linux, and the programs `ip` and `nft` (and `miniupnpd` for one
+//! kind of router); is skipped elsewhere, and says so.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,12 @@ mod home;
 #[cfg(target_os = "linux")]
 #[path = "lab/homes.rs"]
 mod homes;
+#[cfg(target_os = "linux")]
+#[path = "lab/mapped.rs"]
+mod mapped;
+#[cfg(target_os = "linux")]
+#[path = "lab/mapper.rs"]
+mod mapper;
 #[cfg(target_os = "linux")]
 #[path = "lab/pace.rs"]
 mod pace;

@@ -107,9 +107,17 @@ impl Home {
 
     /// The same, at addresses of the test's choice.
     pub(crate) fn start_at(&self, wrapper: &[&str], addresses: &[&str]) -> Running {
-        let listen: Vec<&str> = addresses.iter().flat_map(|address| ["--listen", address]).collect();
-        start_under(wrapper, &self.dir, &listen)
+        start_under(wrapper, &self.dir, &[&["--no-upnp"], &listen(addresses)[..]].concat())
     }
+
+    /// The same, and the node asks the router to let others in.
+    pub(crate) fn start_behind_router(&self, wrapper: &[&str], addresses: &[&str]) -> Running {
+        start_under(wrapper, &self.dir, &listen(addresses))
+    }
+}
+
+fn listen<'a>(addresses: &[&'a str]) -> Vec<&'a str> {
+    addresses.iter().flat_map(|address| ["--listen", address]).collect()
 }
 
 pub(crate) fn lines(bytes: &[u8]) -> Vec<Value> {
@@ -123,12 +131,12 @@ pub(crate) fn lines(bytes: &[u8]) -> Vec<Value> {
 }
 
 pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Running {
-    start_under(&[], dir, arguments)
+    start_under(&[], dir, &[&["--no-upnp"], arguments].concat())
 }
 
 fn start_under(wrapper: &[&str], dir: &Path, arguments: &[&str]) -> Running {
     let mut command = binary_under(wrapper);
-    command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns", "--no-upnp"]).args(arguments);
+    command.arg("--data").arg(dir).args(["--json", "run", "--no-mdns"]).args(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();

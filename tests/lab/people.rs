@@ -30,11 +30,16 @@ pub(crate) fn start(home: &Home, site: &Site, transport: Transport, port: u16) -
         Transport::Quic => format!("/ip4/{ip}/udp/{port}/quic-v1"),
         Transport::Tcp => format!("/ip4/{ip}/tcp/{port}"),
     };
-    let Ok(logs) = std::env::var("KINFOLK_LAB_LOGS") else {
-        return home.start_at(&site.space.wrapper(), &[&address]);
-    };
-    let into = format!("exec \"$0\" \"$@\" 2>>'{logs}/{}'", site.outside);
-    home.start_at(&[&site.space.wrapper()[..], &["sh", "-c", &into]].concat(), &[&address])
+    let mut wrapper = site.space.wrapper().to_vec();
+    let into = std::env::var("KINFOLK_LAB_LOGS").map(|logs| format!("exec \"$0\" \"$@\" 2>>'{logs}/{}'", site.outside));
+    if let Ok(into) = &into {
+        wrapper.extend(["sh", "-c", into]);
+    }
+    if site.maps_ports() {
+        home.start_behind_router(&wrapper, &[&address])
+    } else {
+        home.start_at(&wrapper, &[&address])
+    }
 }
 
 /// Waits until something is so, looking again whenever the node tells of an event.

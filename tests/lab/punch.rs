@@ -24,7 +24,7 @@ fn tries() -> u16 {
 pub(crate) struct Scene {
     world: World,
     square: Site,
-    hers: Site,
+    pub(crate) hers: Site,
     his: Site,
     pub(crate) anna: Home,
     pub(crate) ben: Home,

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::mapper::Mapper;
 use crate::skip::skip;
 use crate::slow::SlowLine;
 use crate::space::{Space, sweep};
@@ -26,6 +27,8 @@ pub(crate) enum Nat {
     Symmetric,
     /// A port-restricted router behind the carrier's, which is such another.
     CarrierGrade,
+    /// A port-restricted router that lets others in where it is asked to (UPnP).
+    Mapping,
 }
 
 /// A machine of this internet, and the router before it where there is one.
@@ -39,6 +42,14 @@ pub(crate) struct Site {
     pub(crate) outside: Ipv4Addr,
     _routers: Vec<Space>,
     _line: Option<SlowLine>,
+    mapper: Option<Mapper>,
+}
+
+impl Site {
+    /// Whether the router before it can be asked to let others in.
+    pub(crate) const fn maps_ports(&self) -> bool {
+        self.mapper.is_some()
+    }
 }
 
 /// The whole internet.
@@ -79,6 +90,7 @@ impl Nat {
             Self::PortRestricted | Self::CarrierGrade => router("masquerade", "", ""),
             Self::Symmetric => router("masquerade fully-random", "", ""),
             Self::FullCone => router("masquerade", &format!("iifname wan dnat to {inside};"), "ct status dnat accept;"),
+            Self::Mapping => router("masquerade", "", "ct status dnat accept;"),
         }
     }
 }
@@ -158,7 +170,7 @@ impl World {
     fn attach_public(&mut self) -> Result<Site, String> {
         let space = Space::new()?;
         let (address, line) = self.attach(&space, [192, 0, 2])?;
-        Ok(Site { space, address, outside: address, _routers: Vec::new(), _line: line })
+        Ok(Site { space, address, outside: address, _routers: Vec::new(), _line: line, mapper: None })
     }
 
     fn attach_home(&mut self, nat: Nat) -> Result<Site, String> {
@@ -180,9 +192,11 @@ impl World {
             routers.push(carrier);
             attached
         } else {
-            self.attach(&routers[0], [203, 0, 113])?
+            // Neither side of UPnP believes that an address of the documentation is a public one.
+            self.attach(&routers[0], if nat == Nat::Mapping { [20, 0, 113] } else { [203, 0, 113] })?
         };
-        Ok(Site { space, address, outside, _routers: routers, _line: line })
+        let mapper = if nat == Nat::Mapping { Some(Mapper::start(&routers[0])?) } else { None };
+        Ok(Site { space, address, outside, _routers: routers, _line: line, mapper })
     }
 }
 
