@@ -2,11 +2,17 @@
 
 use std::time::Instant;
 
+use crate::home::Home;
 use crate::mapper::{MISSING, Mapper};
 use crate::people::look_until;
 use crate::punch::Scene;
 use crate::skip::skip;
-use crate::world::Nat;
+use crate::world::{Nat, World};
+
+/// What a node says of how it is reached.
+fn why(home: &Home) -> String {
+    home.json(&["status"])[0]["reachability"]["why"].as_str().unwrap().to_owned()
+}
 
 #[test]
 fn who_has_a_router_that_maps_ports_is_reached_straight_from_behind_any_router() {
@@ -17,12 +23,37 @@ fn who_has_a_router_that_maps_ports_is_reached_straight_from_behind_any_router()
     for his in [Nat::Symmetric, Nat::PortRestricted] {
         let Some(scene) = Scene::set(TEST, Nat::Mapping, his) else { return };
         let outside = format!("/ip4/{}/udp/4001/quic-v1", scene.hers.outside);
-        let why = || scene.anna.json(&["status"])[0]["reachability"]["why"].as_str().unwrap().to_owned();
-        look_until("the router's word", || why().contains(&outside));
-        println!("{}", why());
+        look_until("the router's word", || why(&scene.anna).contains(&outside));
         let begun = Instant::now();
         let _ben_runs = scene.ben_comes(0);
         scene.go_straight(begun);
         println!("{his:?}: straight after {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn whoever_comes_into_another_network_asks_the_router_there() {
+    const TEST: &str = "whoever_comes_into_another_network_asks_the_router_there";
+    if !Mapper::is_there() {
+        return skip(TEST, MISSING);
+    }
+    let Some(mut world) = World::new(TEST) else { return };
+    let mut site = world.home(Nat::Mapping);
+    site.set_mapping(false);
+    let anna = Home::new("Anna");
+    let _running = anna.start_behind_router(&site.space.wrapper(), &["/ip4/0.0.0.0/udp/4001/quic-v1"]);
+    let outside = format!("/ip4/{}/udp/4001/quic-v1", site.outside);
+    let mut addresses = 2..=254;
+    let mut looks = 0u32;
+    look_until("the first search to be over, and the router's word", || {
+        // The first search is in vain, and an address that comes before it is over begins no other.
+        if looks.is_multiple_of(5) {
+            site.add_address(addresses.next().unwrap());
+        }
+        if looks == 5 {
+            site.set_mapping(true);
+        }
+        looks += 1;
+        why(&anna).contains(&outside)
+    });
 }

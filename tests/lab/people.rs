@@ -117,7 +117,7 @@ pub(crate) fn wait_for_online(home: &Home, contact: &str, online: bool) {
 }
 
 /// Looks again and again until something is so of which no event tells.
-pub(crate) fn look_until(what: &str, so: impl Fn() -> bool) {
+pub(crate) fn look_until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     // Nobody speaks on this channel: waiting on it leaves the machine to those who are waited for.
     let (_quiet, moment) = channel::<()>();

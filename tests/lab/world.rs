@@ -40,12 +40,22 @@ pub(crate) struct Site {
     pub(crate) address: Ipv4Addr,
     /// The address under which others see it.
     pub(crate) outside: Ipv4Addr,
-    _routers: Vec<Space>,
+    routers: Vec<Space>,
     _line: Option<SlowLine>,
     mapper: Option<Mapper>,
 }
 
 impl Site {
+    /// From now on the router before it cannot be asked, or can be asked again.
+    pub(crate) fn set_mapping(&mut self, maps: bool) {
+        self.mapper = maps.then(|| Mapper::start(&self.routers[0]).unwrap());
+    }
+
+    /// The machine has one address more, of another network.
+    pub(crate) fn add_address(&self, number: u8) {
+        self.space.ip(&format!("address add 192.168.{number}.1/30 dev wan")).unwrap();
+    }
+
     /// Whether the router before it can be asked to let others in.
     pub(crate) const fn maps_ports(&self) -> bool {
         self.mapper.is_some()
@@ -170,7 +180,7 @@ impl World {
     fn attach_public(&mut self) -> Result<Site, String> {
         let space = Space::new()?;
         let (address, line) = self.attach(&space, [192, 0, 2])?;
-        Ok(Site { space, address, outside: address, _routers: Vec::new(), _line: line, mapper: None })
+        Ok(Site { space, address, outside: address, routers: Vec::new(), _line: line, mapper: None })
     }
 
     fn attach_home(&mut self, nat: Nat) -> Result<Site, String> {
@@ -196,7 +206,7 @@ impl World {
             self.attach(&routers[0], if nat == Nat::Mapping { [20, 0, 113] } else { [203, 0, 113] })?
         };
         let mapper = if nat == Nat::Mapping { Some(Mapper::start(&routers[0])?) } else { None };
-        Ok(Site { space, address, outside, _routers: routers, _line: line, mapper })
+        Ok(Site { space, address, outside, routers: routers, _line: line, mapper })
     }
 }
 
