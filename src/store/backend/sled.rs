@@ -36,10 +36,16 @@ const FLUSH_EVERY_MS: u64 = 500;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const DROP_LIMIT: Duration = Duration::from_secs(10);
-/// After how long a write is looked after.
-const WAKE_AFTER: Duration = Duration::from_secs(5);
-/// How long it may take then: far longer than a slow disk needs.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
+const PATIENCE: Patience = Patience { wake_after: Duration::from_secs(5), stuck_after: Duration::from_secs(60) };
+
+/// How long a write is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Until it is looked after.
+    wake_after: Duration,
+    /// After that, until it is given up: far longer than a slow disk needs.
+    stuck_after: Duration,
+}
 
 pub(super) struct SledDisk {
     dir: PathBuf,
@@ -47,6 +53,7 @@ pub(super) struct SledDisk {
     /// Whether anything was written since the last snapshot.
     written: AtomicBool,
     writer: Worker,
+    patience: Patience,
     /// Whether a write was begun that never ends.
     stuck: AtomicBool,
 }
@@ -85,6 +92,7 @@ impl SledDisk {
             handle: Mutex::new(Some(Arc::new(handle))),
             written: AtomicBool::new(false),
             writer: Worker::start(super::WRITING_THREAD)?,
+            patience: PATIENCE,
             stuck: AtomicBool::new(false),
         })
     }
@@ -106,11 +114,11 @@ impl SledDisk {
             drop(handle);
             outcome
         })?;
-        let outcome = awaited.within(WAKE_AFTER).or_else(|| {
+        let outcome = awaited.within(self.patience.wake_after).or_else(|| {
             // Nobody waits for it, since it may wait for ever itself.
             let waking = thread::Builder::new().name(super::WRITING_THREAD.to_owned());
             drop(waking.spawn(move || drop(wakes.db.flush())));
-            awaited.within(STUCK_AFTER)
+            awaited.within(self.patience.stuck_after)
         });
         outcome.unwrap_or_else(|| {
             self.stuck.store(true, Ordering::Relaxed);
@@ -317,4 +325,30 @@ fn pass(db: &sled::Db, range: &KeyRange, backwards: bool, visit: Visit<'_>) -> R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g02_a_write_that_never_ends_is_given_up_and_everything_after_it_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = SledDisk::make(dir.path()).unwrap();
+        let mut batch = Batch::default();
+        batch.put(b"before".to_vec(), b"kept".to_vec());
+        disk.apply(&batch).unwrap();
+        disk.patience = Patience { wake_after: Duration::from_millis(1), stuck_after: Duration::from_millis(1) };
+        let (_never, told) = mpsc::sync_channel::<()>(0);
+        let waited = disk.in_time("writing", move |_| {
+            told.recv().ok();
+            Ok(())
+        });
+        assert_eq!(waited, Err(stuck()));
+        disk.patience = PATIENCE;
+        assert_eq!(disk.apply(&batch), Err(stuck()));
+        assert_eq!(disk.get(b"before"), Err(stuck()));
+        assert_eq!(disk.confirm(), Err(stuck()));
+        assert!(stuck().to_string().contains("start it again"));
+    }
 }
