@@ -102,22 +102,13 @@ impl Home {
 
     /// The same, with another program to start it.
     pub(crate) fn start_under(&self, wrapper: &[&str], port: u16) -> Running {
-        self.start_at(wrapper, &[&format!("/ip4/127.0.0.1/udp/{port}/quic-v1")])
+        self.start_at(wrapper, &["--no-upnp", "--listen", &format!("/ip4/127.0.0.1/udp/{port}/quic-v1")])
     }
 
-    /// The same, at addresses of the test's choice.
-    pub(crate) fn start_at(&self, wrapper: &[&str], addresses: &[&str]) -> Running {
-        start_under(wrapper, &self.dir, &[&["--no-upnp"], &listen(addresses)[..]].concat())
+    /// The same, with options of the test's choice.
+    pub(crate) fn start_at(&self, wrapper: &[&str], options: &[&str]) -> Running {
+        start_under(wrapper, &self.dir, options)
     }
-
-    /// The same, and the node asks the router to let others in.
-    pub(crate) fn start_behind_router(&self, wrapper: &[&str], addresses: &[&str]) -> Running {
-        start_under(wrapper, &self.dir, &listen(addresses))
-    }
-}
-
-fn listen<'a>(addresses: &[&'a str]) -> Vec<&'a str> {
-    addresses.iter().flat_map(|address| ["--listen", address]).collect()
 }
 
 pub(crate) fn lines(bytes: &[u8]) -> Vec<Value> {

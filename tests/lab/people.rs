@@ -35,11 +35,8 @@ pub(crate) fn start(home: &Home, site: &Site, transport: Transport, port: u16) -
     if let Ok(into) = &into {
         wrapper.extend(["sh", "-c", into]);
     }
-    if site.maps_ports() {
-        home.start_behind_router(&wrapper, &[&address])
-    } else {
-        home.start_at(&wrapper, &[&address])
-    }
+    let ask_router: &[&str] = if site.maps_ports() { &[] } else { &["--no-upnp"] };
+    home.start_at(&wrapper, &[&["--listen", &address], ask_router].concat())
 }
 
 /// Waits until something is so, looking again whenever the node tells of an event.

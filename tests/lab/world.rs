@@ -206,7 +206,7 @@ impl World {
             self.attach(&routers[0], if nat == Nat::Mapping { [20, 0, 113] } else { [203, 0, 113] })?
         };
         let mapper = if nat == Nat::Mapping { Some(Mapper::start(&routers[0])?) } else { None };
-        Ok(Site { space, address, outside, routers: routers, _line: line, mapper })
+        Ok(Site { space, address, outside, routers, _line: line, mapper })
     }
 }
 

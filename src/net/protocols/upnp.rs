@@ -94,6 +94,11 @@ impl Asking {
         }
     }
 
+    /// Whether a search has ended and nothing is mapped.
+    fn is_in_vain(&self) -> bool {
+        self.mapped.is_empty() && (self.is_over || self.begun.elapsed() > SEARCH)
+    }
+
     fn notice(&mut self, event: &Event) {
         match event {
             Event::NewExternalAddr { local_addr, external_addr } => {
@@ -145,13 +150,25 @@ impl NetworkBehaviour for Asking {
         match event {
             FromSwarm::NewListenAddr(NewListenAddr { listener_id, addr }) => {
                 self.listening.push((listener_id, addr.clone()));
-                let is_over = self.is_over || self.begun.elapsed() > SEARCH;
-                if is_over && is_behind_a_router(addr) {
+                if is_behind_a_router(addr) && self.is_in_vain() {
                     return self.begin_anew();
                 }
             }
             FromSwarm::ExpiredListenAddr(ExpiredListenAddr { listener_id, addr }) => {
                 self.listening.retain(|(id, known)| (id, known) != (&listener_id, addr));
+                let had_some = !self.mapped.is_empty();
+                self.mapped.retain(|(local, external)| {
+                    let stays = local != addr;
+                    if !stays {
+                        let (local_addr, external_addr) = (local.clone(), external.clone());
+                        self.told.push_back(Event::ExpiredExternalAddr { local_addr, external_addr });
+                    }
+                    stays
+                });
+                // It left a network, and may have come into another before.
+                if had_some && self.mapped.is_empty() {
+                    return self.begin_anew();
+                }
             }
             _ => {}
         }
