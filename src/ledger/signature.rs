@@ -123,3 +123,6 @@ pub fn verify_batch<T>(
         values.into_iter().map(Unverified::verify).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
