@@ -20,7 +20,7 @@ use crate::rules::{Cited, NotValid, validate};
 use crate::signature::Unverified;
 use crate::slot::held::Held;
 use crate::slot::pick::{Pick, pick};
-use crate::slot::{Ballot, Lock, Slot, SlotRefusal, Step};
+use crate::slot::{Ballot, HeldVote, Lock, Slot, SlotRefusal, Step};
 use crate::vote::{CertifiedEntry, GenuinePrepCert, PrepCert, Releasable, SlotId, Statement};
 
 /// What a witness writes down before it answers.
@@ -118,13 +118,7 @@ impl Account {
     /// An account that nobody has opened.
     #[must_use]
     pub fn new(chain: AccountId) -> Self {
-        Self {
-            chain,
-            state: None,
-            slot: Slot::default(),
-            entries: BTreeMap::new(),
-            parked: BTreeMap::new(),
-        }
+        Self { chain, state: None, slot: Slot::default(), entries: BTreeMap::new(), parked: BTreeMap::new() }
     }
 
     /// An account as it was kept: its state, and what the log has of it. Records of places that are past are ignored.
@@ -282,7 +276,7 @@ impl Account {
     /// number of times the same entries make the same state.
     ///
     /// # Errors
-    /// [`Broken`]; the account is as it was.
+    /// [`Broken`]; the account is as it was, or as it was when those before the broken one had been run.
     pub fn commit(&mut self, certified: CertifiedEntry, policy: &LoadedPolicy) -> Result<Committed, Broken> {
         let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
         if certified.entry().header().chain != self.chain {
@@ -358,7 +352,7 @@ impl Account {
 
     fn vote(
         &mut self,
-        held: Held<Step<EntryHash, PrepCert>, Ballot<EntryHash>>,
+        held: HeldVote<EntryHash, PrepCert>,
         slot: SlotId,
         entry: Option<Entry>,
     ) -> Held<Record, Releasable> {

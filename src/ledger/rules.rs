@@ -110,12 +110,7 @@ fn output<'a>(out: &OutRef, policy: &LoadedPolicy, cited: &'a impl Cited) -> Res
     Ok((output, matches!(body.ctl, Some(Ctl::Mint { .. }))))
 }
 
-fn check_claims(
-    state: &ChainState,
-    body: &Body,
-    policy: &LoadedPolicy,
-    cited: &impl Cited,
-) -> Result<(), NotValid> {
+fn check_claims(state: &ChainState, body: &Body, policy: &LoadedPolicy, cited: &impl Cited) -> Result<(), NotValid> {
     for claim in &body.claims {
         let (output, _) = output(&claim.out, policy, cited)?;
         let mine = output.to == Destination::Account(state.chain());
@@ -126,12 +121,7 @@ fn check_claims(
     Ok(())
 }
 
-fn check_refunds(
-    state: &ChainState,
-    body: &Body,
-    policy: &LoadedPolicy,
-    cited: &impl Cited,
-) -> Result<(), NotValid> {
+fn check_refunds(state: &ChainState, body: &Body, policy: &LoadedPolicy, cited: &impl Cited) -> Result<(), NotValid> {
     let mut now_paid_back: BTreeMap<OutRef, u64> = BTreeMap::new();
     for out in &body.outs {
         let Some(refund_of) = out.refund_of else { continue };

@@ -109,10 +109,7 @@ impl<T> Unverified<T> {
 
 /// Checks all signatures of many values together. Where one is not genuine all are checked singly, so that a stranger's
 /// bad signature costs time and spoils nobody else's.
-pub fn verify_batch<T>(
-    values: Vec<Unverified<T>>,
-    rng: &mut impl CryptoRng,
-) -> Vec<Result<T, SignatureError>> {
+pub fn verify_batch<T>(values: Vec<Unverified<T>>, rng: &mut impl CryptoRng) -> Vec<Result<T, SignatureError>> {
     let mut verifier = Verifier::new();
     for item in values.iter().flat_map(|value| &value.items) {
         verifier.queue(item.clone());

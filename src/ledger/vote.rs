@@ -285,6 +285,20 @@ pub enum CertError {
 }
 
 impl Cert {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        from_cbor_canonical("certificate", bytes, limits::MESSAGE)
+    }
+
+    /// The bytes on the wire.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+
     /// The certificate of votes for one statement, by different witnesses; nothing if they are fewer than a quorum, of
     /// different statements, or of phase prepare.
     #[must_use]

@@ -140,6 +140,9 @@ pub struct Ballot<E> {
     pub entry: E,
 }
 
+/// A vote that waits for its step to be written.
+pub type HeldVote<E, P> = Held<Step<E, P>, Ballot<E>>;
+
 /// Why a witness does not take a step. Its slot is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SlotRefusal<E> {
@@ -236,7 +239,7 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
     ///
     /// # Errors
     /// [`SlotRefusal::Conflict`], [`SlotRefusal::Promised`].
-    pub fn propose(&mut self, entry: E) -> Result<Held<Step<E, P>, Ballot<E>>, SlotRefusal<E>> {
+    pub fn propose(&mut self, entry: E) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
         if let Some(first) = self.v0.filter(|first| *first != entry) {
             return Err(SlotRefusal::Conflict { first });
         }
@@ -276,7 +279,7 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
         ballot: u32,
         entry: E,
         reports: &BTreeMap<u8, Report<E, P>>,
-    ) -> Result<Held<Step<E, P>, Ballot<E>>, SlotRefusal<E>> {
+    ) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
         if ballot == 0 {
             return Err(SlotRefusal::BallotZero);
         }
@@ -311,7 +314,7 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
     ///
     /// # Errors
     /// [`SlotRefusal::BallotZero`], [`SlotRefusal::Promised`], [`SlotRefusal::Broken`].
-    pub fn lock(&mut self, lock: Lock<E, P>) -> Result<Held<Step<E, P>, Ballot<E>>, SlotRefusal<E>> {
+    pub fn lock(&mut self, lock: Lock<E, P>) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
         let Lock { ballot, entry, .. } = lock;
         if ballot == 0 {
             return Err(SlotRefusal::BallotZero);

@@ -11,6 +11,12 @@
 //! Messages are never lost for good, come in any order, and come any number of times: whatever was said can be shown to
 //! anybody later. A state that can be reached in the world can be reached here, up to the number of ballots.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "numbers of a test are small, and how many states there are is worth a line"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use stateright::{Checker, Model, Property};
@@ -244,7 +250,7 @@ impl World {
         state: &State,
         witness: u8,
         action: &Action,
-        ask: impl FnOnce(&mut Slot<u8, ()>) -> Result<super::Held<Step<u8, ()>, Ballot<u8>>, SlotRefusal<u8>>,
+        ask: impl FnOnce(&mut Slot<u8, ()>) -> Result<super::HeldVote<u8, ()>, SlotRefusal<u8>>,
     ) -> Option<State> {
         let mut next = state.clone();
         let before = &state.0[usize::from(witness)].slot;
@@ -280,8 +286,9 @@ impl World {
                 correct.reports.insert((ballot, report));
                 (next != *state).then(|| next.representative())
             }
-            Action::Prepare(witness, ballot, entry, ref reports) => self
-                .vote(state, witness, action, |slot| slot.prepare(self.quorum, ballot, entry, reports)),
+            Action::Prepare(witness, ballot, entry, ref reports) => {
+                self.vote(state, witness, action, |slot| slot.prepare(self.quorum, ballot, entry, reports))
+            }
             Action::Lock(witness, ballot, entry) => {
                 let prepared = Ballot { ballot, phase: Phase::Prepare, entry };
                 if !self.has_quorum(state, prepared) {

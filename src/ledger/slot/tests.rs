@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
+
 use proptest::prelude::*;
 
 use super::held::VoteLog;
@@ -73,7 +75,8 @@ fn a_recovery_freezes_only_where_there_are_few_witnesses_for_the_faulty_ones() {
             let all = usize::from(n);
             for size in quorum.q()..=all {
                 for (a, b) in (0..=size).flat_map(|a| (0..=size - a).map(move |b| (a, b))) {
-                    let votes: Vec<_> = (0..size).map(|at| if at < a { Some(1) } else { (at < a + b).then_some(2) }).collect();
+                    let votes: Vec<_> =
+                        (0..size).map(|at| if at < a { Some(1) } else { (at < a + b).then_some(2) }).collect();
                     let told = pick(quorum, &fast_votes(&votes));
                     assert!(told != Pick::Frozen || (size == all && n <= 4 * f), "n = {n}, f = {f}");
                     assert!(told != Pick::Undecided || n <= 5 * f, "n = {n}, f = {f}");
@@ -115,8 +118,8 @@ fn e01_a_witness_votes_fast_for_one_entry_of_a_place() {
 #[test]
 fn a_refused_step_leaves_no_trace() {
     let mut slot = Slot::<u8, ()>::default();
-    let _ = slot.propose(1).unwrap();
-    let _ = slot.recover(2).unwrap();
+    slot.propose(1).unwrap().release(&mut Paper::default()).unwrap();
+    slot.recover(2).unwrap().release(&mut Paper::default()).unwrap();
     let before = slot.clone();
     let few = fast_votes(&[Some(1)]);
     let other = fast_votes(&[Some(2), Some(2), Some(2)]);

@@ -123,7 +123,10 @@ fn two_of_four_certify_nothing_and_three_do() {
     let twice = [votes[0], votes[0], votes[1]];
     assert!(Cert::of(&twice, &town.policy).is_none(), "one witness is counted once");
     let cert = Cert::of(&votes, &town.policy).unwrap();
-    let two = Cert { sigs: kinfolk_ledger::signatures::Signatures::new(cert.sigs.iter().take(2).map(|(w, s)| (w, *s))), ..cert.clone() };
+    let two = Cert {
+        sigs: kinfolk_ledger::signatures::Signatures::new(cert.sigs.iter().take(2).map(|(w, s)| (w, *s))),
+        ..cert.clone()
+    };
     assert_eq!(two.attach(entry.clone(), &town.policy).unwrap_err(), CertError::TooFew { found: 2, needed: 3 });
     let other = town.pay(0, 1, 6);
     assert_eq!(cert.clone().attach(other, &town.policy).unwrap_err(), CertError::OtherEntry);
@@ -150,10 +153,7 @@ fn e03_an_entry_of_another_currency_or_epoch_is_refused() {
     assert_eq!(town.certify(&entry).unwrap_err(), Refusal::NotValid(NotValid::Chain(Invalid::Currency)));
     // A certificate of one currency is none in another, though a witness has the same key in both.
     let paid = town.certify(&at).unwrap();
-    assert_eq!(
-        paid.cert().clone().attach(paid.entry().clone(), &elsewhere.policy).unwrap_err(),
-        CertError::Elsewhere
-    );
+    assert_eq!(paid.cert().clone().attach(paid.entry().clone(), &elsewhere.policy).unwrap_err(), CertError::Elsewhere);
 }
 
 #[test]

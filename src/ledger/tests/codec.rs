@@ -32,8 +32,11 @@ fn full_body(town: &mut Town) -> Body {
     }
 }
 
+/// Reads bytes and writes them again.
+type Again = fn(&[u8]) -> Result<Vec<u8>, DecodeError>;
+
 /// One of each thing that travels or is kept, with what reads it and writes it again.
-fn samples() -> Vec<(&'static str, Vec<u8>, fn(&[u8]) -> Result<Vec<u8>, DecodeError>)> {
+fn samples() -> Vec<(&'static str, Vec<u8>, Again)> {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
@@ -59,21 +62,23 @@ fn samples() -> Vec<(&'static str, Vec<u8>, fn(&[u8]) -> Result<Vec<u8>, DecodeE
     let witnesses = EquivocationProof::Witness(vote, vote);
     let state = town.state(entry.header().chain);
     let receipt = town.certified[&(entry.header().chain, 0)].receipt();
-    let mut samples: Vec<(_, _, fn(&[u8]) -> Result<Vec<u8>, DecodeError>)> = vec![
+    let mut samples: Vec<(_, _, Again)> = vec![
         ("policy", town.policy.signed().encode(), |bytes| SignedPolicy::decode(bytes).map(|read| read.encode())),
         ("full entry", full.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
         ("entry by recovery", rotated.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
         ("vote", vote.encode(), |bytes| Vote::decode(bytes).map(|read| read.encode())),
         ("recover", recover.encode(), |bytes| Recover::decode(bytes).map(|read| read.encode())),
         ("report", report.encode(), |bytes| SignedReport::decode(bytes).map(|read| read.encode())),
-        ("proof against a writer", writers.encode(), |bytes| EquivocationProof::decode(bytes).map(|read| read.encode())),
+        ("proof against a writer", writers.encode(), |bytes| {
+            EquivocationProof::decode(bytes).map(|read| read.encode())
+        }),
         ("proof against a witness", witnesses.encode(), |bytes| EquivocationProof::decode(bytes).map(|r| r.encode())),
         ("receipt", receipt.encode(), |bytes| Receipt::decode(bytes).map(|read| read.encode())),
         ("state", state.encode(), |bytes| ChainState::decode(bytes, 4_096).map(|read| read.encode())),
     ];
     let steps = town.booths[0].log.0.iter().rev().take(4);
     samples.extend(steps.map(|record| {
-        let again: fn(&[u8]) -> _ = |bytes| Record::decode(bytes).map(|read| read.encode());
+        let again: Again = |bytes| Record::decode(bytes).map(|read| read.encode());
         ("record", record.encode(), again)
     }));
     samples
@@ -200,7 +205,11 @@ fn e07_lists_longer_than_their_limit_are_refused_before_they_are_read() {
     let out = Out::cash(AccountId::new([1; 32]), amount(1));
     let claims = |count: u64| {
         let chain = AccountId::new([2; 32]);
-        let claim = |seq| kinfolk_ledger::entry::Claim { out: OutRef { chain, seq, idx: 0 }, class: Class::Free, amt: amount(1) };
+        let claim = |seq| kinfolk_ledger::entry::Claim {
+            out: OutRef { chain, seq, idx: 0 },
+            class: Class::Free,
+            amt: amount(1),
+        };
         (0..count).map(claim).collect::<Vec<_>>()
     };
     for (claims, outs, fits) in [(claims(64), 16, true), (claims(65), 1, false), (claims(1), 17, false)] {

@@ -23,13 +23,38 @@ fn is_merchant(who: u8) -> bool {
 
 #[derive(Debug, Clone)]
 enum Act {
-    Mint { by: u8, to: u8, class: Class, units: u64 },
-    Burn { by: u8, units: u64 },
-    Pay { from: u8, to: u8, class: Class, units: u64, certified: bool },
+    Mint {
+        by: u8,
+        to: u8,
+        class: Class,
+        units: u64,
+    },
+    Burn {
+        by: u8,
+        units: u64,
+    },
+    Pay {
+        from: u8,
+        to: u8,
+        class: Class,
+        units: u64,
+        certified: bool,
+    },
     /// Some outputs by number, and whether the first is claimed for another amount or class than it is.
-    Claim { by: u8, outs: Vec<prop::sample::Index>, lie: Option<bool> },
-    Refund { by: u8, of: prop::sample::Index, units: u64, same_class: bool },
-    Checkpoint { by: u8 },
+    Claim {
+        by: u8,
+        outs: Vec<prop::sample::Index>,
+        lie: Option<bool>,
+    },
+    Refund {
+        by: u8,
+        of: prop::sample::Index,
+        units: u64,
+        same_class: bool,
+    },
+    Checkpoint {
+        by: u8,
+    },
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -108,12 +133,14 @@ impl Books {
                 let twice = chosen.iter().enumerate().any(|(at, number)| chosen[..at].contains(number));
                 lie.is_none() && !twice && !chosen.is_empty() && chosen.iter().all(mine)
             }
-            Act::Refund { by, of, units, same_class } => self.chosen(std::slice::from_ref(of)).first().is_some_and(|of| {
-                let note = &self.notes[*of];
-                let refundable = note.to == *by && note.claimed && !note.new_money && !note.refund;
-                let fits = *same_class && note.paid_back + units <= note.units;
-                refundable && fits && *units <= self.of(*by, Class::Free)
-            }),
+            Act::Refund { by, of, units, same_class } => {
+                self.chosen(std::slice::from_ref(of)).first().is_some_and(|of| {
+                    let note = &self.notes[*of];
+                    let refundable = note.to == *by && note.claimed && !note.new_money && !note.refund;
+                    let fits = *same_class && note.paid_back + units <= note.units;
+                    refundable && fits && *units <= self.of(*by, Class::Free)
+                })
+            }
             Act::Checkpoint { .. } => true,
         }
     }

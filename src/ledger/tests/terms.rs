@@ -91,13 +91,9 @@ fn an_account_with_weak_or_unordered_keys_does_not_begin() {
     let with = |keys: Vec<Vk>, k| Inception { recovery: Recovery { keys, k }, ..good.clone() }.check();
     let keys = good.recovery.keys.clone();
     assert_eq!(with(vec![], 0), Ok(()));
-    for (keys, k) in [
-        (keys.clone(), 0),
-        (keys.clone(), 4),
-        (vec![], 1),
-        (vec![keys[0], keys[0]], 1),
-        (vec![keys[1], keys[0]], 1),
-    ] {
+    for (keys, k) in
+        [(keys.clone(), 0), (keys.clone(), 4), (vec![], 1), (vec![keys[0], keys[0]], 1), (vec![keys[1], keys[0]], 1)]
+    {
         assert_eq!(with(keys, k), Err(InceptionError::Recovery));
     }
     assert_eq!(with(vec![weak()], 1), Err(InceptionError::WeakKey));

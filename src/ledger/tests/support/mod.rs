@@ -93,11 +93,7 @@ pub(crate) fn first_position(policy: &LoadedPolicy, chain: AccountId) -> Positio
 pub(crate) fn claim(certified: &CertifiedEntry, idx: u8) -> Claim {
     let header = certified.entry().header();
     let out = &certified.entry().body().outs[usize::from(idx)];
-    Claim {
-        out: OutRef { chain: header.chain, seq: header.seq, idx },
-        class: out.class_once_claimed(),
-        amt: out.amt,
-    }
+    Claim { out: OutRef { chain: header.chain, seq: header.seq, idx }, class: out.class_once_claimed(), amt: out.amt }
 }
 
 #[derive(Default, Clone)]
@@ -264,7 +260,13 @@ impl Town {
         SlotId { currency: self.policy.currency(), epoch: 0, chain, seq }
     }
 
-    pub(crate) fn prepare(&mut self, at: u8, ballot: u32, entry: &Entry, reports: &[GenuineReport]) -> Result<GenuineVote, Refusal> {
+    pub(crate) fn prepare(
+        &mut self,
+        at: u8,
+        ballot: u32,
+        entry: &Entry,
+        reports: &[GenuineReport],
+    ) -> Result<GenuineVote, Refusal> {
         let Self { policy, booths, certified } = self;
         let booth = &mut booths[usize::from(at)];
         let account = booth.account(entry.header().chain);
@@ -283,7 +285,13 @@ impl Town {
     }
 
     /// Prepares and commits an entry at these witnesses, of a ballot that they promised.
-    pub(crate) fn order(&mut self, ballot: u32, entry: &Entry, reports: &[GenuineReport], booths: &[u8]) -> CertifiedEntry {
+    pub(crate) fn order(
+        &mut self,
+        ballot: u32,
+        entry: &Entry,
+        reports: &[GenuineReport],
+        booths: &[u8],
+    ) -> CertifiedEntry {
         let slot = SlotId::of(entry.header());
         let prepared: Vec<_> = booths.iter().map(|at| self.prepare(*at, ballot, entry, reports).unwrap()).collect();
         let prepared = PrepCert::of(&prepared, &self.policy).unwrap();
