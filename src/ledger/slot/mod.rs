@@ -9,7 +9,7 @@
 //!   votes are a certificate.
 //! - **Ballot b >= 1, ordered**, where a writer signed two entries or lost the key. *Recover*: a witness promises to take
 //!   part in nothing below `b`, and reports its fast vote and its lock. *Prepare*: given reports of `q` witnesses, it
-//!   votes for an entry that [`pick`] admits, for one in each ballot. *Lock*: given `q` prepare votes, it locks
+//!   votes for an entry that [`pick()`] admits, for one in each ballot. *Lock*: given `q` prepare votes, it locks
 //!   that entry and votes to commit. `q` commit votes are a certificate.
 //!
 //! # Why two entries of one slot are never both certified
@@ -48,14 +48,12 @@
 //!
 //! # Where it is checked
 //!
-//! `model.rs` gives this same code to a model checker, with everything a faulty writer, recoverer and witness can do,
+//! `tests/model.rs` gives this same code to a model checker, with everything a faulty writer, recoverer and witness can do,
 //! and with mutants that must be caught. `docs/protocol/11-ledger.md`, section 7, has the rules for a second program.
 
 pub mod held;
 pub mod pick;
 
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod tests;
 

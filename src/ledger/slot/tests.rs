@@ -1,5 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 
+mod model;
+
 use proptest::prelude::*;
 
 use super::held::VoteLog;

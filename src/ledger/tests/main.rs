@@ -14,3 +14,4 @@ mod codec;
 mod money;
 mod support;
 mod terms;
+mod vectors;

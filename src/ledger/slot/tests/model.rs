@@ -21,10 +21,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stateright::{Checker, Model, Property};
 
-use super::held::VoteLog;
-use super::pick::pick;
-use super::{Ballot, Lock, Report, Slot, SlotRefusal, Step};
 use crate::quorum::Quorum;
+use crate::slot::held::VoteLog;
+use crate::slot::pick::pick;
+use crate::slot::{Ballot, HeldVote, Lock, Report, Slot, SlotRefusal, Step};
 use crate::vote::Phase;
 
 const A: u8 = 1;
@@ -250,7 +250,7 @@ impl World {
         state: &State,
         witness: u8,
         action: &Action,
-        ask: impl FnOnce(&mut Slot<u8, ()>) -> Result<super::HeldVote<u8, ()>, SlotRefusal<u8>>,
+        ask: impl FnOnce(&mut Slot<u8, ()>) -> Result<HeldVote<u8, ()>, SlotRefusal<u8>>,
     ) -> Option<State> {
         let mut next = state.clone();
         let before = &state.0[usize::from(witness)].slot;
