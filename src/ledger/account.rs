@@ -84,6 +84,13 @@ pub enum Refusal {
     /// Nobody has told the witness whose account this is.
     #[error("the witness does not know this account")]
     Unknown,
+    /// What the recovery quorum approves is agreed upon in its own ballots: a fast vote is for an entry that the writer
+    /// signed, and reported as such.
+    #[error("an entry of the recovery quorum is not voted for in ballot 0")]
+    RecoveryInBallotZero,
+    /// Reports that bind nothing let the recovery quorum choose, not the writer, whose key may be a thief's.
+    #[error("where the choice is free, the entry must be the recovery quorum's")]
+    NotRecoverys,
     /// A report that is of another slot or ballot, or two of one witness.
     #[error("the reports are not of this ballot, or two are of one witness")]
     Reports,
@@ -198,6 +205,9 @@ impl Account {
             return Err(SlotRefusal::Conflict { first }.into());
         }
         self.check(&approved, policy, cited, Some(now))?;
+        if approved.entry().signed_header().is_none() {
+            return Err(Refusal::RecoveryInBallotZero);
+        }
         let held = self.slot.propose(hash)?;
         Ok(self.vote(held, slot, Some(approved.into_entry())))
     }
@@ -215,14 +225,17 @@ impl Account {
         if request.request().slot != slot {
             return Err(Refusal::Elsewhere { next: self.next() });
         }
+        let v0 = match self.slot.v0() {
+            None => None,
+            // A vote that cannot be shown must not go unreported.
+            Some(hash) => {
+                Some(self.entries.get(&hash).and_then(Entry::signed_header).ok_or(Refusal::RecoveryInBallotZero)?)
+            }
+        };
         let held = self.slot.recover(ballot)?;
-        let entries = &self.entries;
         Ok(held.map(
             |step| Record { slot, step, entry: None },
-            |report| {
-                let v0 = report.v0.and_then(|hash| entries.get(&hash)).and_then(Entry::signed_header);
-                ReleasableReport(Findings { slot, ballot, v0, lock: report.lock })
-            },
+            |report| ReleasableReport(Findings { slot, ballot, v0, lock: report.lock }),
         ))
     }
 
@@ -248,7 +261,11 @@ impl Account {
                 return Err(Refusal::Reports);
             }
         }
-        let bound = matches!(pick(policy.quorum(), &by_witness), Pick::Bound(_));
+        let told = pick(policy.quorum(), &by_witness);
+        let bound = matches!(told, Pick::Bound(_));
+        if told == Pick::Free && approved.entry().signed_header().is_some() {
+            return Err(Refusal::NotRecoverys);
+        }
         self.check(&approved, policy, cited, (!bound).then_some(now))?;
         let held = self.slot.prepare(policy.quorum(), ballot, approved.entry().hash(), &by_witness)?;
         Ok(self.vote(held, slot, Some(approved.into_entry())))
@@ -357,6 +374,8 @@ impl Account {
         entry: Option<Entry>,
     ) -> Held<Record, Releasable> {
         self.entries.extend(entry.clone().map(|entry| (entry.hash(), entry)));
+        let slot_votes = [self.slot.v0(), self.slot.prepared(), self.slot.locked().map(|lock| lock.entry)];
+        self.entries.retain(|hash, _| slot_votes.contains(&Some(*hash)));
         held.map(
             |step| Record { slot, step, entry },
             |Ballot { ballot, phase, entry }| Releasable(Statement { slot, ballot, phase, entry }),

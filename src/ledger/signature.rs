@@ -90,8 +90,13 @@ impl<T> Unverified<T> {
         self.items.len()
     }
 
-    /// The same in another type, still unverified: to verify values of several kinds in one batch.
-    pub fn map<U>(self, into: impl FnOnce(T) -> U) -> Unverified<U> {
+    /// The same in another type, still unverified: to verify values of several kinds in one batch. A function and no
+    /// closure, so that the value goes nowhere else.
+    pub fn of_kind<U>(self, kind: fn(T) -> U) -> Unverified<U> {
+        self.map(kind)
+    }
+
+    pub(crate) fn map<U>(self, into: impl FnOnce(T) -> U) -> Unverified<U> {
         Unverified { value: into(self.value), items: self.items }
     }
 

@@ -338,6 +338,12 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
         self.v0
     }
 
+    /// Its last prepare vote.
+    #[must_use]
+    pub fn prepared(&self) -> Option<E> {
+        self.prepared.map(|(_, entry)| entry)
+    }
+
     /// Its last commit vote.
     #[must_use]
     pub const fn locked(&self) -> Option<&Lock<E, P>> {

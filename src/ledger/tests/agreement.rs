@@ -2,7 +2,7 @@
 
 use kinfolk_ledger::account::{Committed, Refusal};
 use kinfolk_ledger::chain::Invalid;
-use kinfolk_ledger::entry::{Body, Class, Ctl, Entry};
+use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Position};
 use kinfolk_ledger::equivocation::{EquivocationProof, ProofError};
 use kinfolk_ledger::rules::NotValid;
 use kinfolk_ledger::signature::key_hash;
@@ -105,8 +105,8 @@ fn e10_a_witness_that_restarts_gives_the_same_vote_and_no_other() {
     let (one, other) = (town.pay(0, 1, 1_000), town.pay(0, 2, 1_000));
     let before = town.vote(0, one.clone()).unwrap();
     town.booths[0].restart();
-    assert_eq!(town.vote(0, one.clone()).unwrap(), before);
     assert_eq!(town.vote(0, other).unwrap_err(), Refusal::Slot(SlotRefusal::Conflict { first: one.hash() }));
+    assert_eq!(town.vote(0, one.clone()).unwrap(), before);
     assert!(town.booths[0].account(one.header().chain).entry(&one.hash()).is_some());
 }
 
@@ -232,6 +232,7 @@ fn a_payment_that_may_be_certified_is_completed_by_the_recovery() {
 fn a_lock_survives_to_the_next_ballot() {
     let mut town = town();
     let (paid, other) = (town.pay(0, 1, 700), town.pay(0, 2, 700));
+    town.vote(0, paid.clone()).unwrap();
     let reports: Vec<_> = town.reports(0, 1, &[0, 1, 2]).into_iter().map(Result::unwrap).collect();
     let slot = town.slot(0);
     let prepared: Vec<_> = [0, 1, 2].map(|at| town.prepare(at, 1, &paid, &reports).unwrap()).to_vec();
@@ -304,4 +305,60 @@ fn a_stranger_who_opens_an_account_under_the_issuers_key_mints_nothing() {
     let mint = Body { ctl: Some(Ctl::Mint { class: Class::Free }), outs, ..body() };
     let entry = Entry::sign(town.state(chain).next_position(0), mint, &issuer());
     assert_eq!(town.certify(&entry).unwrap_err(), Refusal::NotValid(NotValid::Chain(Invalid::Issuer)));
+}
+
+#[test]
+fn where_nothing_can_have_been_certified_only_the_recovery_quorum_chooses() {
+    let mut town = town();
+    let reports: Vec<_> = town.reports(0, 1, &[0, 1, 2]).into_iter().map(Result::unwrap).collect();
+    let thiefs = town.pay(0, 2, 1_000);
+    assert_eq!(town.prepare(0, 1, &thiefs, &reports).unwrap_err(), Refusal::NotRecoverys);
+}
+
+#[test]
+fn an_entry_of_the_recovery_quorum_gets_no_fast_vote() {
+    let mut town = town();
+    let chain = town.chain(0);
+    let rotate = Ctl::Rotate { writer: key(30, 0).vk(), next: key_hash(&key(31, 0).vk()) };
+    let friends = friends(&town.policy, 0);
+    let signers: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
+    let at = town.state(chain).next_position(0);
+    let entry = Entry::sign_as_recovery(at, Body { ctl: Some(rotate), ..body() }, &signers);
+    assert_eq!(town.certify(&entry).unwrap_err(), Refusal::RecoveryInBallotZero);
+    assert_eq!(town.booths[0].account(chain).slot().v0(), None);
+}
+
+#[test]
+fn every_part_of_an_entrys_place_must_be_the_next() {
+    let mut town = town();
+    let paid = town.pay(0, 1, 5);
+    let at = town.state(paid.header().chain).next_position(0);
+    let prev = kinfolk_wire::ids::EntryHash::new([9; 32]);
+    for (at, expected) in [
+        (Position { prev, ..at }, Invalid::Prev),
+        (Position { seq: at.seq + 1, ..at }, Invalid::Seq { expected: 1, found: 2 }),
+        (Position { key_seq: 1, ..at }, Invalid::KeySeq { expected: 0, found: 1 }),
+    ] {
+        let entry = Entry::sign(at, paid.body().clone(), &key(10, 0));
+        assert_eq!(town.certify(&entry).unwrap_err(), Refusal::NotValid(NotValid::Chain(expected)));
+    }
+}
+
+#[test]
+fn a_witness_keeps_few_entries_of_a_slot_however_many_ballots_there_are() {
+    let mut town = town();
+    let friends = friends(&town.policy, 0);
+    let signers: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
+    let chain = town.chain(0);
+    let mut hashes = Vec::new();
+    for ballot in 1..=8 {
+        let reports: Vec<_> = town.reports(0, ballot, &[0, 1, 2]).into_iter().map(Result::unwrap).collect();
+        let rotate = Ctl::Rotate { writer: key(40, ballot as u8).vk(), next: key_hash(&key(31, 0).vk()) };
+        let at = town.state(chain).next_position(0);
+        let entry = Entry::sign_as_recovery(at, Body { ctl: Some(rotate), ..body() }, &signers);
+        town.prepare(0, ballot, &entry, &reports).unwrap();
+        hashes.push(entry.hash());
+    }
+    let kept = hashes.iter().filter(|hash| town.booths[0].account(chain).entry(hash).is_some()).count();
+    assert_eq!(kept, 1);
 }

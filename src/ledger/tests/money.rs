@@ -503,3 +503,42 @@ fn an_account_at_rest_is_small() {
     assert!(bytes <= 400, "{bytes} bytes");
     println!("an account with three recovery keys and one claim: {bytes} bytes");
 }
+
+#[test]
+fn refunds_go_back_once_to_who_paid_and_no_further() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    let anna = town.rich(1, 100);
+    let bela = town.rich(2, 100);
+    let entry = town.pay(1, 2, 30);
+    let paid = town.settle(&entry).unwrap();
+    let name = claim(&paid, 0).out;
+    let refund = |to, of, class, units| Out { class, refund_of: Some(of), ..Out::cash(to, amount(units)) };
+    let back = |units| Body { outs: vec![refund(anna, name, Class::Free, units)], ..body() };
+    assert_eq!(refusal(&mut town, 2, back(5)), NotValid::Chain(Invalid::Refund), "not claimed yet");
+    let claims = vec![claim(&paid, 0)];
+    let entry = town.next(2, Body { claims, ..back(10) });
+    let refunded = town.settle(&entry).unwrap();
+    assert_eq!(refusal(&mut town, 2, back(21)), NotValid::Refund { paid: 30 });
+    let in_two = vec![refund(anna, name, Class::Free, 11), refund(anna, name, Class::Free, 10)];
+    assert_eq!(refusal(&mut town, 2, Body { outs: in_two, ..body() }), NotValid::Refund { paid: 30 });
+    let outs = vec![refund(anna, name, Class::Card, 5)];
+    assert_eq!(refusal(&mut town, 2, Body { outs, ..body() }), NotValid::Refund { paid: 30 });
+    let outs = vec![refund(town.chain(3), name, Class::Free, 5)];
+    assert_eq!(refusal(&mut town, 2, Body { outs, ..body() }), NotValid::Chain(Invalid::Refund));
+    let entry = town.next(2, back(20));
+    town.settle(&entry).unwrap();
+    assert_eq!(town.state(bela).refunded().of(&name), 30);
+    assert_eq!(refusal(&mut town, 2, back(1)), NotValid::Refund { paid: 30 });
+    // Neither a refund nor new money is refunded.
+    let claims = vec![claim(&refunded, 0)];
+    let entry = town.next(1, Body { claims, ..body() });
+    town.settle(&entry).unwrap();
+    let outs = vec![refund(bela, claim(&refunded, 0).out, Class::Free, 1)];
+    assert_eq!(refusal(&mut town, 1, Body { outs, ..body() }), NotValid::Refund { paid: 10 });
+    let issuing = town.policy.issuing_account();
+    let minted = OutRef { chain: issuing, seq: 1, idx: 0 };
+    assert!(town.state(anna).spent().contains(&minted));
+    let outs = vec![refund(issuing, minted, Class::Free, 1)];
+    assert_eq!(refusal(&mut town, 1, Body { outs, ..body() }), NotValid::Refund { paid: 100 });
+}
