@@ -40,4 +40,16 @@ pub mod signature;
 pub mod signatures;
 pub mod slot;
 pub mod spent;
+#[cfg(test)]
+#[path = "tests/support/mod.rs"]
+#[allow(
+    dead_code,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "tests inside need a part of what those outside share, and their numbers are small"
+)]
+mod test_support;
 pub mod vote;
+
+#[cfg(test)]
+extern crate self as kinfolk_ledger;

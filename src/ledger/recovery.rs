@@ -219,3 +219,6 @@ impl GenuineReport {
         Report { v0: v0.map(|signed| signed.header.hash()), lock: lock.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

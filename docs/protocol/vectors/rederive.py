@@ -2,8 +2,8 @@
 """Derives every vector of this folder again, from the pages of docs/protocol alone.
 
 Primitives come from the packages `cryptography` (X25519, Ed25519, ChaCha20-Poly1305), `kyber-py` (ML-KEM-768) and the
-standard library; the BIP-39 word list from `mnemonic`. Everything else, BLAKE3 too, is written here as the pages say it. Prints
-`checks: N` at the end, or the first difference, and then ends with status 1.
+standard library; the BIP-39 word list from `mnemonic`. Everything else, BLAKE3 too, is written here as the pages say
+it. Prints `checks: N` at the end, or the first difference, and then ends with status 1.
 """
 
 import base64

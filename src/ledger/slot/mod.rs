@@ -22,15 +22,15 @@
 //!    in each ballot. So at most one entry has a prepare certificate in ballot `b`, and only that can be locked or
 //!    committed there.
 //! 3. *Claim.* If `v` is certified in ballot `c`, then whatever has a prepare certificate in a ballot `b > c` is `v`.
-//!    By induction over `b`. Let `w` be prepared in `b`: at least `q - f >= f + 1` correct witnesses found that
-//!    `pick` admits `w` for reports of some `R`, `|R| >= q`, each made under a promise to `b`.
-//!    - *`c >= 1`.* `q` witnesses voted to commit `v` in `c`, and one of them, correct, is in `R`. It locked before it
-//!      promised `b`, since afterwards it locks nothing below `b`; so it reported `v` of ballot `c`, or a later lock. The highest lock in
-//!      the reports is thus of a ballot in `c ..= b`; a lock stands on a prepare certificate, which is carried along and
-//!      cannot be invented. In `c` itself it is `v` by 2; between `c` and `b` it is `v` by the induction; in `b` itself, where the
-//!      reporter was locked before it was asked, it is what has the one prepare certificate of `b`, `w` itself, and then
-//!      another correct witness prepared it earlier: take the first correct one to prepare in `b`, whose reports have no lock of `b`, since there was none. And
-//!      `pick` admits the highest lock only.
+//!    By induction over `b`. Let `w` be prepared in `b`, and look at the first correct witness that voted for it there: it
+//!    found that `pick` admits `w` for reports of some `R`, `|R| >= q`, each made under a promise to `b`. None of them has
+//!    a lock of `b`: that would stand on a prepare certificate of `b`, which by 2 is `w`'s, and so on an earlier correct
+//!    vote. Reports with locks above `b` it refuses.
+//!    - *`c >= 1`.* `q` witnesses voted to commit `v` in `c`, and one of them, correct, is in `R`. It locked `v` before it
+//!      promised `b`, since afterwards it locks nothing below `b`; so it reported that lock or a later one. The highest
+//!      lock in the reports is thus of a ballot from `c` to `b - 1`. A lock stands on a prepare certificate, which is
+//!      carried along and cannot be invented: in `c` itself it is `v`'s by 2, above by the induction. `pick` admits the
+//!      highest lock only, so `w` is `v`.
 //!    - *`c = 0`.* `q` witnesses voted fast for `v`: at least `q - f` correct ones. Those of them in `R` did so before
 //!      they promised, and reported `v`. So the reports for `v` are at least `q - f - (n - |R|)`, which is exactly
 //!      when `pick` holds `v` possible. If there is a lock, its ballot is below `b` and at least 1, and it is `v` by
