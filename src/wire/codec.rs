@@ -311,7 +311,10 @@ fn is_shortest(bytes: &[u8], start: usize, argument: u64) -> bool {
 }
 
 /// Reads an array of at most `limit` items, counted before any is kept.
-pub(crate) fn bounded_list<'b, T: Decode<'b, C>, C>(
+///
+/// # Errors
+/// That of the decoder, also for more items.
+pub fn bounded_list<'b, T: Decode<'b, C>, C>(
     d: &mut Decoder<'b>,
     context: &mut C,
     limit: usize,
@@ -324,7 +327,10 @@ pub(crate) fn bounded_list<'b, T: Decode<'b, C>, C>(
 }
 
 /// Reads a byte string of at most `limit` bytes.
-pub(crate) fn bounded_bytes(d: &mut Decoder<'_>, limit: usize) -> Result<Vec<u8>, minicbor::decode::Error> {
+///
+/// # Errors
+/// That of the decoder, also for more bytes.
+pub fn bounded_bytes(d: &mut Decoder<'_>, limit: usize) -> Result<Vec<u8>, minicbor::decode::Error> {
     let bytes = d.bytes()?;
     if bytes.len() > limit {
         return Err(minicbor::decode::Error::message("byte string too long"));

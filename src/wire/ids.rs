@@ -140,6 +140,46 @@ id!(
     GroupElement, 32
 );
 id!(
+    /// A currency of the ledger: the hash of its first policy.
+    CurrencyId, 32
+);
+id!(
+    /// A chain of the ledger: the hash of its inception.
+    AccountId, 32
+);
+id!(
+    /// An entry of a chain of the ledger: the hash of its header.
+    EntryHash, 32
+);
+id!(
+    /// What an entry of the ledger does, as its header names it: the hash of its body.
+    BodyHash, 32
+);
+id!(
+    /// A policy, as the one after it names it.
+    PolicyHash, 32
+);
+id!(
+    /// The state of a chain of the ledger.
+    StateHash, 32
+);
+id!(
+    /// A key that is promised and not yet shown.
+    KeyHash, 32
+);
+id!(
+    /// An invoice or a memo, as a payment names it.
+    NoteHash, 32
+);
+id!(
+    /// An Ed25519 key that verifies what the ledger's people, witnesses and issuers sign (`Vk`).
+    Vk, 32
+);
+id!(
+    /// An Ed25519 signature.
+    Signature, 64
+);
+id!(
     /// A node on the network: the multihash form of its Ed25519 network key, as libp2p writes it.
     PeerId, 38
 );

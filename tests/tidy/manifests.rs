@@ -42,7 +42,7 @@ fn lints(path: &str, manifest: &str, workspace: &str) -> Faults {
 
 /// What a room's `clippy.toml` must ban. It replaces the root's, so it must repeat that too.
 fn bans(room: &str, clippy: Option<&str>, root: &str) -> Faults {
-    let pure = ["wire", "rpc", "crypto", "engine", "sim"].contains(&room);
+    let pure = ["wire", "rpc", "crypto", "ledger", "engine", "sim"].contains(&room);
     let banned: &[&str] = if pure {
         &[
             "std::time::Instant::now",

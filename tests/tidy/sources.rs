@@ -207,7 +207,7 @@ fn feature_names() -> Vec<String> {
 
 #[test]
 fn the_pure_floors_name_nothing_impure() {
-    let pure = ["wire", "rpc", "crypto", "engine", "sim"];
+    let pure = ["wire", "rpc", "crypto", "ledger", "engine", "sim"];
     let mut faults = Faults::new();
     for file in tree::rust() {
         if tree::room(&file.path).is_some_and(|room| pure.contains(&room)) {

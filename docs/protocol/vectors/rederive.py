@@ -2,8 +2,8 @@
 """Derives every vector of this folder again, from the pages of docs/protocol alone.
 
 Primitives come from the packages `cryptography` (X25519, Ed25519, ChaCha20-Poly1305), `kyber-py` (ML-KEM-768) and the
-standard library; the BIP-39 word list from `mnemonic`. Everything else is written here as the pages say it. Prints
-`checks: N` at the end, or the first difference, and then ends with status 1.
+standard library; the BIP-39 word list from `mnemonic`. Everything else, BLAKE3 too, is written here as the pages say
+it. Prints `checks: N` at the end, or the first difference, and then ends with status 1.
 """
 
 import base64
@@ -1258,6 +1258,275 @@ def check_bundle():
         true("a bundle of which something is left can be read", told["readable"] or not left)
 
 
+# ---------------------------------------------------------------- page 11: the ledger
+
+BLAKE3_IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+BLAKE3_ORDER = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+CHUNK_START, CHUNK_END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
+
+
+def blake3_compress(chaining, block, counter, length, flags):
+    words = list(struct.unpack("<16I", block.ljust(64, b"\0")))
+    v = list(chaining) + list(BLAKE3_IV[:4]) + [counter & 0xFFFFFFFF, counter >> 32, length, flags]
+    for turn in range(7):
+        lanes = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
+        lanes += ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+        for number, (a, b, c, d) in enumerate(lanes):
+            for word, (down, up) in ((words[2 * number], (16, 12)), (words[2 * number + 1], (8, 7))):
+                v[a] = (v[a] + v[b] + word) & 0xFFFFFFFF
+                v[d] ^= v[a]
+                v[d] = (v[d] >> down | v[d] << 32 - down) & 0xFFFFFFFF
+                v[c] = (v[c] + v[d]) & 0xFFFFFFFF
+                v[b] ^= v[c]
+                v[b] = (v[b] >> up | v[b] << 32 - up) & 0xFFFFFFFF
+        words = [words[at] for at in BLAKE3_ORDER]
+    return [v[at] ^ v[at + 8] for at in range(8)]
+
+
+def blake3_node(key, data, counter, flags, root):
+    """The chaining value of a piece of the tree: one chunk, or two subtrees."""
+    if len(data) > 1024:
+        left = 1024
+        while left * 2 < len(data):
+            left *= 2
+        first = blake3_node(key, data[:left], counter, flags, 0)
+        second = blake3_node(key, data[left:], counter + left // 1024, flags, 0)
+        return blake3_compress(key, struct.pack("<16I", *first, *second), 0, 64, flags | PARENT | root)
+    chaining, blocks = key, [data[at : at + 64] for at in range(0, len(data), 64)] or [b""]
+    for number, block in enumerate(blocks):
+        start = CHUNK_START if number == 0 else 0
+        end = CHUNK_END | root if number == len(blocks) - 1 else 0
+        chaining = blake3_compress(chaining, block, counter, len(block), flags | start | end)
+    return chaining
+
+
+def ledger_hash(kind, data):
+    context = b"kinfolk.ledger.v1." + kind
+    key = blake3_node(BLAKE3_IV, context, 0, CONTEXT, ROOT)
+    return struct.pack("<8I", *blake3_node(key, data, 0, MATERIAL, ROOT))
+
+
+def ledger_sign(seed, kind, data):
+    return sign(seed, b"kinfolk.ledger.v1." + kind, data)
+
+
+def signatures_of(by_place):
+    return [sum(1 << place for place in by_place), b"".join(by_place[place] for place in sorted(by_place))]
+
+
+def ledger_body(told, currency, issuer):
+    outs = []
+    for out in told["outs"]:
+        to, merchant = h(out["to"]), None
+        if out["merchant_until"] is not None:
+            message = currency + to + u64(out["merchant_until"])
+            merchant = [out["merchant_until"], ledger_sign(issuer, b"merchant", message)]
+        refund = out["refund_of"] and [h(out["refund_of"][0]), *out["refund_of"][1:]]
+        invoice = out["invoice"] and h(out["invoice"])
+        outs.append({0: [0, [to]], 1: out["class"], 2: out["amount"], 3: refund, 4: invoice, 5: merchant})
+    control = None
+    for kind, what in (told["ctl"] or {}).items():
+        control = {
+            "open": lambda: [0, [cbor_read(h(what))]],
+            "rotate": lambda: [1, [h(what[0]), h(what[1])]],
+            "mint": lambda: [2, [what]],
+            "burn": lambda: [3, [what]],
+            "checkpoint": lambda: [4, [h(what)]],
+        }[kind]()
+    claims = [[[h(out[0]), *out[1:]], of_class, amount] for out, of_class, amount in told["claims"]]
+    memo = told["memo_hash"] and h(told["memo_hash"])
+    return {0: told["ts"], 1: h(told["blind"]), 2: claims, 3: outs, 4: control, 5: memo}
+
+
+class Chain:
+    """The state of an account, after page 11.8."""
+
+    def __init__(self, currency, account, inception, issues):
+        self.currency, self.account, self.issues = currency, account, issues
+        self.seq, self.head, self.key_seq = 0, bytes(32), 0
+        self.writer, self.next, self.recovery = inception[1], inception[2], inception[3]
+        self.balances, self.claimed, self.refunded, self.supply = [0, 0], {}, {}, [0, 0]
+
+    def run(self, name, body):
+        for (payer, seq, idx), of_class, amount in body[2]:
+            numbers = self.claimed.setdefault(payer, set())
+            true("an output is claimed once", seq * 16 + idx not in numbers)
+            numbers.add(seq * 16 + idx)
+            self.balances[of_class] += amount
+        control, parts = body[4] or (None, None)
+        for out in body[3]:
+            if control == 2:
+                self.supply[0] += out[2]
+                continue
+            self.balances[0 if out[3] else out[1]] -= out[2]
+            if out[3]:
+                refunded = tuple(out[3])
+                self.refunded[refunded] = self.refunded.get(refunded, 0) + out[2]
+        if control == 1:
+            self.writer, self.next = parts
+            self.key_seq += 1
+        if control == 3:
+            self.balances[0] -= parts[0]
+            self.supply[1] += parts[0]
+        if control == 4:
+            same("the state that a checkpoint names", parts[0], ledger_hash(b"state", self.encode()))
+        true("nobody has less than nothing", min(self.balances) >= 0)
+        self.seq, self.head = self.seq + 1, name
+
+    def encode(self):
+        claimed = []
+        for payer in sorted(self.claimed):
+            runs, end = [], None
+            for number in sorted(self.claimed[payer]):
+                if end is not None and number == end + 1:
+                    runs[-1] += 1
+                else:
+                    runs += [number - (end or 0), 0]
+                end = number
+            claimed.append([payer, runs])
+        keys = [self.key_seq, self.writer, self.next]
+        refunded = [[list(out), self.refunded[out]] for out in sorted(self.refunded)]
+        supply = self.supply if self.issues else None
+        return cbor(
+            {0: self.currency, 1: self.account, 2: self.seq, 3: self.head, 4: keys, 5: self.recovery}
+            | {6: self.balances, 7: claimed, 8: refunded, 9: supply}
+        )
+
+
+def ledger_statement(currency, chain, seq, ballot, phase, name):
+    return currency + u32(0) + chain + u64(seq) + u32(ballot) + u8(phase) + name
+
+
+def admitted(n, f, reports):
+    """What reports of a fast vote and a lock each admit."""
+    q = n - f
+    locks = [lock for _, lock in reports if lock]
+    if locks:
+        highest = max(ballot for ballot, _ in locks)
+        entries = {entry for ballot, entry in locks if ballot == highest}
+        return entries.pop() if len(entries) == 1 else "broken"
+    voted = [vote for vote, _ in reports if vote]
+    possible = {vote for vote in voted if voted.count(vote) + n - len(reports) + f >= q}
+    if not possible:
+        return "any"
+    if len(possible) == 1:
+        return possible.pop()
+    return "wait" if len(reports) < n else "frozen"
+
+
+def check_ledger():
+    same("BLAKE3 of nothing", struct.pack("<8I", *blake3_node(BLAKE3_IV, b"", 0, 0, ROOT))[:4], h("af1349b9"))
+    vectors = load("ledger.json")
+    told = vectors["policy"]
+    issuer = h(told["issuer_seed"])
+    witnesses = [h(seed) for seed, _ in told["witnesses"]]
+    policy = {
+        0: 1, 1: ed25519_public(issuer), 2: told["code"].encode().ljust(8, b"\0"), 3: told["decimals"], 4: 0, 5: bytes(32),
+        6: [[ed25519_public(h(seed)), h(peer)] for seed, peer in told["witnesses"]], 7: told["f"], 8: told["max_supply"],
+        9: told["classes"], 10: told["offline"], 11: told["limits"],
+    }  # fmt: skip
+    signed = cbor({0: policy, 1: ledger_sign(issuer, b"policy", cbor(policy))})
+    same("a signed policy", signed, h(told["signed"]))
+    currency = ledger_hash(b"policy", cbor(policy))
+    same("a currency", currency, h(told["currency"]))
+    issuing = {0: currency, 1: ed25519_public(issuer), 2: bytes(32), 3: [[], 0], 4: bytes(16)}
+    same("the issuing account", ledger_hash(b"inception", cbor(issuing)), h(told["issuing_account"]))
+    for account in vectors["accounts"]:
+        keys = sorted(ed25519_public(h(seed)) for seed in account["recovery_seeds"])
+        promised = ledger_hash(b"key", ed25519_public(h(account["next_seed"])))
+        writer = ed25519_public(h(account["writer_seed"]))
+        inception = {0: currency, 1: writer, 2: promised, 3: [keys, account["k"]], 4: h(account["salt"])}
+        same("an inception", cbor(inception), h(account["inception"]))
+        same("an account", ledger_hash(b"inception", cbor(inception)), h(account["account"]))
+    n, f = len(witnesses), told["f"]
+
+    chains = {}
+    for told in vectors["entries"]:
+        check_entry(told, chains, currency, issuer, witnesses, h(vectors["policy"]["issuing_account"]))
+    unclaimed = sum(out["amount"] for told in vectors["entries"] for out in told["body"]["outs"])
+    unclaimed -= sum(claim[2] for told in vectors["entries"] for claim in told["body"]["claims"])
+    has = sum(sum(chain.balances) for chain in chains.values())
+    minted, burned = chains[h(vectors["policy"]["issuing_account"])].supply
+    same("money that there is", has + unclaimed, minted - burned)
+
+    check_ledger_recovery(vectors, currency, issuer, witnesses)
+    for case in vectors["picks"]:
+        locks = [(int(lock[0]), lock[1]) for lock in case["locks"].split()]
+        votes = [vote if vote != "-" else None for vote in case["fast_votes"]]
+        reports = [(vote, locks[at] if at < len(locks) else None) for at, vote in enumerate(votes)]
+        same(f"what {case} admits", admitted(case["n"], case["f"], reports), case["admits"])
+    true("a quorum", 2 * (n - f) - n > f)
+
+
+def check_entry(told, chains, currency, issuer, witnesses, issuing):
+    body = ledger_body(told["body"], currency, issuer)
+    at = told["position"]
+    account = h(at["chain"])
+    if body[4] and body[4][0] == 0:
+        inception = body[4][1][0]
+        same("the account that is opened", ledger_hash(b"inception", cbor(inception)), account)
+        chains[account] = Chain(currency, account, inception, account == issuing)
+    chain = chains[account]
+    same("the place of an entry", (at["seq"], h(at["prev"]), at["key_seq"]), (chain.seq, chain.head, chain.key_seq))
+    header = u8(1) + currency + u32(0) + account + u64(chain.seq) + chain.head + u32(chain.key_seq)
+    header += ledger_hash(b"body", cbor(body))
+    same("a header", header, h(told["header"]))
+    same("the length of a header", len(header), 145)
+    name = ledger_hash(b"entry", header)
+    same("a name", name, h(told["name"]))
+    signers = {place: ledger_sign(h(seed), b"entry", header) for place, seed in told["signers"]}
+    if told["approved_by"] == "writer":
+        same("the writer", ed25519_public(h(told["signers"][0][1])), chain.writer)
+        approval = [0, [signers[0]]]
+    else:
+        for place, seed in told["signers"]:
+            same("a recovery key", ed25519_public(h(seed)), chain.recovery[0][place])
+        true("enough to recover", len(signers) >= chain.recovery[1])
+        approval = [1, [signatures_of(signers)]]
+    same("an entry", cbor({0: header, 1: approval, 2: body}), h(told["entry"]))
+    ballot = told["ballot"]
+    statement = ledger_statement(currency, account, chain.seq, ballot, 2 if ballot else 0, name)
+    same("the length of a statement", len(statement), 113)
+    votes = {place: ledger_sign(witnesses[place], b"vote", statement) for place in told["voters"]}
+    cert = [1 if ballot else 0, 0, ballot, name, signatures_of(votes)]
+    same("a certificate", cbor(cert), h(told["cert"]))
+    chain.run(name, body)
+    same("a state", chain.encode(), h(told["state"]))
+    same("the hash of a state", ledger_hash(b"state", chain.encode()), h(told["state_root"]))
+
+
+def check_ledger_recovery(vectors, currency, issuer, witnesses):
+    told = vectors["recovery"]
+    account, seq, writer = h(told["slot"]["chain"]), told["slot"]["seq"], h(told["writer_seed"])
+    slot = [currency, 0, account, seq]
+    entry = cbor_read(h(told["one"]))
+    header = entry[0]
+    name = ledger_hash(b"entry", header)
+    body = ledger_body(told["other"]["body"], currency, issuer)
+    other = header[:-32] + ledger_hash(b"body", cbor(body))
+    signed = [[place, ledger_sign(writer, b"entry", place)] for place in (header, other)]
+    same("the other entry", cbor({0: other, 1: [0, [signed[1][1]]], 2: body}), h(told["other"]["entry"]))
+    same("a proof against a writer", cbor([0, signed]), h(told["proof"]))
+    for witness, vote in enumerate(told["fast_votes"]):
+        statement = ledger_statement(currency, account, seq, 0, 0, name)
+        same("a vote", cbor([statement, witness, ledger_sign(witnesses[witness], b"vote", statement)]), h(vote))
+    recovery = {place: ledger_sign(h(seed), b"recover", cbor([slot, 1])) for place, seed in told["recovery_seeds"]}
+    same("a request to recover", cbor({0: slot, 1: 1, 3: signatures_of(recovery)}), h(told["recover"]))
+
+    prepared = ledger_statement(currency, account, seq, 1, 1, name)
+    prepares = {place: ledger_sign(witnesses[place], b"vote", prepared) for place in (0, 1, 2)}
+    prepcert = [1, name, signatures_of(prepares)]
+    same("a prepare certificate", cbor(prepcert), h(told["prepared_in_ballot_1"]))
+    # Witnesses 0 and 1 voted fast; 0 locked in ballot 1, and only then reports for ballot 2.
+    for ballot, reporters in ((1, (0, 1, 2)), (2, (0, 2, 3))):
+        for witness, report in zip(reporters, told[f"reports_of_ballot_{ballot}"], strict=True):
+            fast = signed[0] if witness in (0, 1) else None
+            lock = [1, name, prepcert] if (ballot, witness) == (2, 0) else None
+            findings = {0: slot, 1: ballot, 2: fast, 3: lock}
+            by = ledger_sign(witnesses[witness], b"report", cbor(findings))
+            same("a report", cbor({0: findings, 1: witness, 2: by}), h(report))
+
+
 CHECKED = (
     check_xchacha,
     check_identity,
@@ -1268,6 +1537,7 @@ CHECKED = (
     check_mailbox,
     check_bundle,
     check_finding,
+    check_ledger,
 )
 
 

@@ -1,0 +1,392 @@
+//! One chain as one witness has it: its state, the slot at its next place, and what came too early.
+//!
+//! A witness service keeps one of these for each account, gives it what clients send, writes the records it returns and
+//! lets the answers out. It never looks at a clock or a disk itself.
+
+use std::collections::BTreeMap;
+
+use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
+use kinfolk_wire::ids::{AccountId, EntryHash, Vk};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use crate::chain::{ChainState, Invalid};
+use crate::entry::{ApprovedEntry, Ctl, Entry};
+use crate::inception::{Inception, Recovery};
+use crate::limits;
+use crate::policy::LoadedPolicy;
+use crate::recovery::{Findings, GenuineRecover, GenuineReport, ReleasableReport};
+use crate::rules::{Cited, NotValid, validate};
+use crate::signature::Unverified;
+use crate::slot::held::Held;
+use crate::slot::pick::{Pick, pick};
+use crate::slot::{Ballot, HeldVote, Lock, Slot, SlotRefusal, Step};
+use crate::vote::{CertifiedEntry, GenuinePrepCert, PrepCert, Releasable, SlotId, Statement};
+
+/// What a witness writes down before it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Record {
+    /// Of which slot.
+    #[n(0)]
+    pub slot: SlotId,
+    /// What it is about to say.
+    #[n(1)]
+    pub step: Step<EntryHash, PrepCert>,
+    /// The entry that it is about to say it of, so that it can be completed whoever loses it.
+    #[n(2)]
+    pub entry: Option<Entry>,
+}
+
+impl Record {
+    /// Reads a record of at most [`limits::MESSAGE`] bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        from_cbor_canonical("record of a vote", bytes, limits::MESSAGE)
+    }
+
+    /// The bytes in the log.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+}
+
+/// One chain at one witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    chain: AccountId,
+    /// Nothing until the chain is opened.
+    state: Option<ChainState>,
+    slot: Slot<EntryHash, PrepCert>,
+    /// What the votes in the slot are for.
+    entries: BTreeMap<EntryHash, Entry>,
+    parked: BTreeMap<u64, CertifiedEntry>,
+}
+
+/// Why a witness does not answer with a vote or a report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The entry is not one to vote for.
+    #[error(transparent)]
+    NotValid(#[from] NotValid),
+    /// The slot does not admit it.
+    #[error(transparent)]
+    Slot(#[from] SlotRefusal<EntryHash>),
+    /// The request is about another place than the next.
+    #[error("the witness stands at entry {next} of this chain, the request is about another place")]
+    Elsewhere {
+        /// The next place.
+        next: u64,
+    },
+    /// Nobody has told the witness whose account this is.
+    #[error("the witness does not know this account")]
+    Unknown,
+    /// What the recovery quorum approves is agreed upon in its own ballots: a fast vote is for an entry that the writer
+    /// signed, and reported as such.
+    #[error("an entry of the recovery quorum is not voted for in ballot 0")]
+    RecoveryInBallotZero,
+    /// Reports that bind nothing let the recovery quorum choose, not the writer, whose key may be a thief's.
+    #[error("where the choice is free, the entry must be the recovery quorum's")]
+    NotRecoverys,
+    /// A report that is of another slot or ballot, or two of one witness.
+    #[error("the reports are not of this ballot, or two are of one witness")]
+    Reports,
+}
+
+/// What became of a certified entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It was run, and with it as many as this in all, it included.
+    Executed(usize),
+    /// It waits for those before it.
+    Parked,
+    /// It was run before.
+    Known,
+}
+
+/// A certified entry that cannot be: more witnesses are faulty than the currency bears. The witness must stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// Two certified entries at one place.
+    #[error("two entries are certified at place {seq}")]
+    Two {
+        /// The place.
+        seq: u64,
+    },
+    /// A certified entry that breaks the rules.
+    #[error("a certified entry breaks the rules: {0}")]
+    Rules(#[from] Invalid),
+}
+
+impl Account {
+    /// An account that nobody has opened.
+    #[must_use]
+    pub fn new(chain: AccountId) -> Self {
+        Self { chain, state: None, slot: Slot::default(), entries: BTreeMap::new(), parked: BTreeMap::new() }
+    }
+
+    /// An account as it was kept: its state, and what the log has of it. Records of places that are past are ignored.
+    #[must_use]
+    pub fn restore<'a>(
+        chain: AccountId,
+        state: Option<ChainState>,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Self {
+        let mut account = Self { state, ..Self::new(chain) };
+        for Record { slot, step, entry } in records {
+            if slot.chain == chain && slot.seq == account.next() {
+                account.slot.take(step);
+                account.entries.extend(entry.clone().map(|entry| (entry.hash(), entry)));
+            }
+        }
+        account
+    }
+
+    /// The chain's state, once it is opened.
+    #[must_use]
+    pub const fn state(&self) -> Option<&ChainState> {
+        self.state.as_ref()
+    }
+
+    /// What this witness did at the next place.
+    #[must_use]
+    pub const fn slot(&self) -> &Slot<EntryHash, PrepCert> {
+        &self.slot
+    }
+
+    /// The entry with this hash, if a vote in the slot is for it: what is sent along with a report or a conflict.
+    #[must_use]
+    pub fn entry(&self, hash: &EntryHash) -> Option<&Entry> {
+        self.entries.get(hash)
+    }
+
+    /// Who writes and who recovers, where `inception` is what a stranger says of an account that is not opened.
+    #[must_use]
+    pub fn keys(&self, inception: Option<&Inception>) -> Option<(Vk, Recovery)> {
+        if let Some(state) = &self.state {
+            return Some((state.keys().writer, state.recovery().clone()));
+        }
+        let inception = inception.filter(|inception| inception.account() == self.chain)?;
+        inception.check().ok()?;
+        Some((inception.writer, inception.recovery.clone()))
+    }
+
+    /// An entry for this account as far as its approval is genuine; nothing if nobody's keys could have approved it.
+    #[must_use]
+    pub fn approval(&self, entry: Entry) -> Option<Unverified<ApprovedEntry>> {
+        let inception = match &entry.body().ctl {
+            Some(Ctl::Open(inception)) => Some(inception),
+            _ => None,
+        };
+        let (writer, recovery) = self.keys(inception)?;
+        entry.approved_by(&writer, &recovery)
+    }
+
+    /// Votes fast.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the conflicting entry of a [`SlotRefusal::Conflict`] is kept by [`Account::entry`].
+    pub fn propose(
+        &mut self,
+        approved: ApprovedEntry,
+        policy: &LoadedPolicy,
+        cited: &impl Cited,
+        now: Timestamp,
+    ) -> Result<Held<Record, Releasable>, Refusal> {
+        // A conflict is told before anything else, since it is the proof against the writer.
+        let hash = approved.entry().hash();
+        let slot = self.slot_id(policy);
+        if SlotId::of(approved.entry().header()) == slot
+            && let Some(first) = self.slot.v0().filter(|first| *first != hash)
+        {
+            return Err(SlotRefusal::Conflict { first }.into());
+        }
+        self.check(&approved, policy, cited, Some(now))?;
+        if approved.entry().signed_header().is_none() {
+            return Err(Refusal::RecoveryInBallotZero);
+        }
+        let held = self.slot.propose(hash)?;
+        Ok(self.vote(held, slot, Some(approved.into_entry())))
+    }
+
+    /// Promises a ballot and reports.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn recover(
+        &mut self,
+        request: &GenuineRecover,
+        policy: &LoadedPolicy,
+    ) -> Result<Held<Record, ReleasableReport>, Refusal> {
+        let (slot, ballot) = (self.slot_id(policy), request.request().ballot);
+        if request.request().slot != slot {
+            return Err(Refusal::Elsewhere { next: self.next() });
+        }
+        let v0 = match self.slot.v0() {
+            None => None,
+            // A vote that cannot be shown must not go unreported.
+            Some(hash) => {
+                Some(self.entries.get(&hash).and_then(Entry::signed_header).ok_or(Refusal::RecoveryInBallotZero)?)
+            }
+        };
+        let held = self.slot.recover(ballot)?;
+        Ok(held.map(
+            |step| Record { slot, step, entry: None },
+            |report| ReleasableReport(Findings { slot, ballot, v0, lock: report.lock }),
+        ))
+    }
+
+    /// Votes to prepare an entry in a ballot, on the reports of that ballot.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn prepare(
+        &mut self,
+        ballot: u32,
+        approved: ApprovedEntry,
+        reports: &[GenuineReport],
+        policy: &LoadedPolicy,
+        cited: &impl Cited,
+        now: Timestamp,
+    ) -> Result<Held<Record, Releasable>, Refusal> {
+        let slot = self.slot_id(policy);
+        let mut by_witness = BTreeMap::new();
+        for report in reports {
+            let Findings { slot: of, ballot: made_for, .. } = report.findings();
+            let again = by_witness.insert(report.witness(), report.report()).is_some();
+            if *of != slot || *made_for != ballot || again {
+                return Err(Refusal::Reports);
+            }
+        }
+        let told = pick(policy.quorum(), &by_witness);
+        let bound = matches!(told, Pick::Bound(_));
+        if told == Pick::Free && approved.entry().signed_header().is_some() {
+            return Err(Refusal::NotRecoverys);
+        }
+        self.check(&approved, policy, cited, (!bound).then_some(now))?;
+        let held = self.slot.prepare(policy.quorum(), ballot, approved.entry().hash(), &by_witness)?;
+        Ok(self.vote(held, slot, Some(approved.into_entry())))
+    }
+
+    /// Locks an entry that a quorum prepared, and votes to commit it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn lock(
+        &mut self,
+        prepared: GenuinePrepCert,
+        policy: &LoadedPolicy,
+    ) -> Result<Held<Record, Releasable>, Refusal> {
+        let slot = self.slot_id(policy);
+        let GenuinePrepCert { slot: of, cert } = prepared;
+        if of != slot {
+            return Err(Refusal::Elsewhere { next: self.next() });
+        }
+        let held = self.slot.lock(Lock { ballot: cert.ballot, entry: cert.entry, proof: cert })?;
+        Ok(self.vote(held, slot, None))
+    }
+
+    /// Runs a certified entry and those that waited for it, or lets it wait, or knows it already. In any order and any
+    /// number of times the same entries make the same state.
+    ///
+    /// # Errors
+    /// [`Broken`]; the account is as it was, or as it was when those before the broken one had been run.
+    pub fn commit(&mut self, certified: CertifiedEntry, policy: &LoadedPolicy) -> Result<Committed, Broken> {
+        let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
+        if certified.entry().header().chain != self.chain {
+            return Err(Invalid::Chain.into());
+        }
+        if seq < self.next() {
+            let is_last = seq.checked_add(1) == Some(self.next());
+            let other = is_last && self.state.as_ref().is_some_and(|state| state.head() != hash);
+            return if other { Err(Broken::Two { seq }) } else { Ok(Committed::Known) };
+        }
+        if self.parked.get(&seq).is_some_and(|parked| parked.entry().hash() != hash) {
+            return Err(Broken::Two { seq });
+        }
+        if seq > self.next() {
+            self.park(seq, certified);
+            return Ok(Committed::Parked);
+        }
+        self.run(certified, policy)?;
+        let mut executed = 1_usize;
+        while let Some(next) = self.parked.remove(&self.next()) {
+            self.run(next, policy)?;
+            executed = executed.saturating_add(1);
+        }
+        Ok(Committed::Executed(executed))
+    }
+
+    fn run(&mut self, certified: CertifiedEntry, policy: &LoadedPolicy) -> Result<(), Broken> {
+        let entry = certified.entry();
+        let mut opened = match &self.state {
+            Some(_) => None,
+            None => Some(ChainState::before(entry, policy)?),
+        };
+        let Some(state) = self.state.as_mut().or(opened.as_mut()) else { return Err(Invalid::Open.into()) };
+        let change = state.try_entry(entry, policy)?;
+        state.apply(change, entry.body());
+        if let Some(opened) = opened {
+            self.state = Some(opened);
+        }
+        self.slot = Slot::default();
+        self.entries.clear();
+        Ok(())
+    }
+
+    /// Keeps the nearest of those that came too early.
+    fn park(&mut self, seq: u64, certified: CertifiedEntry) {
+        self.parked.insert(seq, certified);
+        if self.parked.len() > limits::PARKED {
+            self.parked.pop_last();
+        }
+    }
+
+    fn check(
+        &self,
+        approved: &ApprovedEntry,
+        policy: &LoadedPolicy,
+        cited: &impl Cited,
+        now: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let opened;
+        let state = match &self.state {
+            Some(state) => state,
+            None => {
+                opened = ChainState::before(approved.entry(), policy).map_err(NotValid::from)?;
+                if opened.chain() != self.chain {
+                    return Err(NotValid::from(Invalid::Chain).into());
+                }
+                &opened
+            }
+        };
+        validate(state, approved, policy, cited, now)?;
+        Ok(())
+    }
+
+    fn vote(
+        &mut self,
+        held: HeldVote<EntryHash, PrepCert>,
+        slot: SlotId,
+        entry: Option<Entry>,
+    ) -> Held<Record, Releasable> {
+        self.entries.extend(entry.clone().map(|entry| (entry.hash(), entry)));
+        let slot_votes = [self.slot.v0(), self.slot.prepared(), self.slot.locked().map(|lock| lock.entry)];
+        self.entries.retain(|hash, _| slot_votes.contains(&Some(*hash)));
+        held.map(
+            |step| Record { slot, step, entry },
+            |Ballot { ballot, phase, entry }| Releasable(Statement { slot, ballot, phase, entry }),
+        )
+    }
+
+    fn next(&self) -> u64 {
+        self.state.as_ref().map_or(0, ChainState::seq)
+    }
+
+    fn slot_id(&self, policy: &LoadedPolicy) -> SlotId {
+        SlotId { currency: policy.currency(), epoch: policy.epoch(), chain: self.chain, seq: self.next() }
+    }
+}

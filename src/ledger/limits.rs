@@ -1,0 +1,22 @@
+//! Every size and count of the ledger, each with its reason. Bytes unless the name says otherwise.
+
+use kinfolk_wire::time::Span;
+
+/// A message to or from a witness.
+pub const MESSAGE: usize = 65_536;
+/// A body, encoded: the fullest one has 64 claims and 16 outputs to merchants, and is half of it.
+pub const BODY: usize = 16_384;
+/// A signed policy: 31 witnesses and the rest of it take less than 3,000.
+pub const POLICY: usize = 4_096;
+/// Classes that a policy may list.
+pub const CLASSES: usize = 8;
+/// Outputs that an entry may claim: what came in since the last payment, of a shop in a quiet hour.
+pub const CLAIMS: usize = 64;
+/// Outputs of an entry.
+pub const OUTS: usize = 16;
+/// Keys that together recover an account.
+pub const RECOVERY_KEYS: usize = 7;
+/// Certified entries that wait at a witness for those before them, of one chain.
+pub const PARKED: usize = 64;
+/// How far clocks may differ, where a time is judged at all.
+pub const CLOCKS: Span = Span::from_secs(300);

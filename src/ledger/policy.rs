@@ -1,0 +1,364 @@
+//! A currency: who issues it, who witnesses it, and by which limits (docs/protocol/11-ledger.md, section 3).
+//!
+//! A [`SignedPolicy`] is what came over the wire; a [`LoadedPolicy`] is one that was checked, and everything that judges
+//! entries asks for that. The hash of a currency's first policy is the currency's id, so a policy is chosen by whoever
+//! accepts the currency and changed by nobody.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use kinfolk_crypto::sign::is_admissible;
+use kinfolk_wire::codec::{self, DecodeError, from_cbor_canonical, to_cbor};
+use kinfolk_wire::ids::{AccountId, CurrencyId, PeerId, PolicyHash, Signature, Vk};
+use kinfolk_wire::time::Span;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use crate::amount::Amount;
+use crate::domain::Domain;
+use crate::entry::Class;
+use crate::inception::Inception;
+use crate::limits;
+use crate::quorum::{Quorum, QuorumError, WITNESSES};
+use crate::signature::{SecretKey, SignatureError, Unverified};
+
+/// The version of policies that this program writes and reads.
+pub const VERSION: u8 = 1;
+
+/// The name of a currency: 1 to 8 capital letters and digits, such as `EUR`. Not unique: the id is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code([u8; 8]);
+
+/// A text that is no [`Code`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a currency's code is 1 to 8 of A-Z and 0-9")]
+pub struct CodeError;
+
+impl Code {
+    /// The code with this text.
+    ///
+    /// # Errors
+    /// [`CodeError`].
+    pub fn new(text: &str) -> Result<Self, CodeError> {
+        let mut padded = [0; 8];
+        padded.get_mut(..text.len()).ok_or(CodeError)?.copy_from_slice(text.as_bytes());
+        Self::from_padded(padded)
+    }
+
+    fn from_padded(padded: [u8; 8]) -> Result<Self, CodeError> {
+        let length = padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len());
+        let (text, rest) = padded.split_at_checked(length).ok_or(CodeError)?;
+        let plain = text.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if length > 0 && plain && rest.iter().all(|byte| *byte == 0) { Ok(Self(padded)) } else { Err(CodeError) }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().filter(|byte| **byte != 0).try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({self})")
+    }
+}
+
+impl<C> Encode<C> for Code {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Code {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let padded = d.bytes()?.try_into().map_err(|_| decode::Error::message("not a code"))?;
+        Self::from_padded(padded).map_err(|_| decode::Error::message("not a code"))
+    }
+}
+
+/// Who signs votes, and where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Witness {
+    /// Verifies their votes.
+    #[n(0)]
+    pub vk: Vk,
+    /// Their node.
+    #[n(1)]
+    pub peer_id: PeerId,
+}
+
+/// How much a wallet may take before it is certified: what is at risk where no witness can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Caps {
+    /// Of one payment.
+    #[n(0)]
+    pub payment: Amount,
+    /// Of all such payments that one payer has outstanding.
+    #[n(1)]
+    pub outstanding: Amount,
+    /// Entries that build on one another without a certificate.
+    #[n(2)]
+    pub chained: u8,
+    /// How old the proof of the payer's balance may be, milliseconds.
+    #[n(3)]
+    pub proof_age: Span,
+}
+
+/// What keeps an open and feeless ledger from being flooded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Limits {
+    /// The least output by which an account can be opened.
+    #[n(0)]
+    pub min_open: Amount,
+    /// The least output.
+    #[n(1)]
+    pub min_out: Amount,
+    /// Entries of one account in a minute.
+    #[n(2)]
+    pub per_minute: u32,
+    /// Entries of one account in a day.
+    #[n(3)]
+    pub per_day: u32,
+}
+
+/// What an issuer says of a currency.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Policy {
+    /// [`VERSION`].
+    #[n(0)]
+    pub v: u8,
+    /// Who mints, burns and certifies merchants.
+    #[n(1)]
+    pub issuer: Vk,
+    /// The name.
+    #[n(2)]
+    pub code: Code,
+    /// Digits after the decimal point: 0 to 9.
+    #[n(3)]
+    pub decimals: u8,
+    /// Counts the policies of a currency from 0.
+    #[n(4)]
+    pub epoch: u32,
+    /// The policy before; zeros at epoch 0.
+    #[n(5)]
+    pub prev: PolicyHash,
+    /// 1 to [`WITNESSES`]; a witness is known by its place here.
+    #[n(6)]
+    #[cbor(decode_with = "decode_witnesses")]
+    pub witnesses: Vec<Witness>,
+    /// How many of them may be faulty.
+    #[n(7)]
+    pub f: u8,
+    /// The most that may be in circulation.
+    #[n(8)]
+    pub max_supply: Amount,
+    /// The classes of money there are: ascending, cash first.
+    #[n(9)]
+    #[cbor(decode_with = "decode_classes")]
+    pub classes: Vec<Class>,
+    /// What a wallet may take unwitnessed.
+    #[n(10)]
+    pub offline: Caps,
+    /// Against floods.
+    #[n(11)]
+    pub limits: Limits,
+}
+
+fn decode_witnesses<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Witness>, decode::Error> {
+    codec::bounded_list(d, c, WITNESSES)
+}
+
+fn decode_classes<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Class>, decode::Error> {
+    codec::bounded_list(d, c, limits::CLASSES)
+}
+
+/// A policy and its issuer's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SignedPolicy {
+    /// The policy.
+    #[n(0)]
+    pub policy: Policy,
+    /// By its issuer.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+/// Why a policy is not loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A version this program does not know.
+    #[error("policy version {found} is unknown to this program")]
+    Version {
+        /// The version.
+        found: u8,
+    },
+    /// Not the first policy of a currency.
+    #[error("this program reads first policies only (epoch 0), this is epoch {found}")]
+    Epoch {
+        /// The epoch.
+        found: u32,
+    },
+    /// A first policy that names one before.
+    #[error("a first policy names no policy before it")]
+    Prev,
+    /// Too many digits after the decimal point.
+    #[error("at most 9 decimals, found {found}")]
+    Decimals {
+        /// How many.
+        found: u8,
+    },
+    /// Too few or too many witnesses.
+    #[error(transparent)]
+    Quorum(#[from] QuorumError),
+    /// A key of small order or in another than its one encoding: signatures by it mean nothing.
+    #[error("the key of {whose} is not one that somebody could have made")]
+    WeakKey {
+        /// Whose it is.
+        whose: String,
+    },
+    /// Two witnesses with one key are one witness.
+    #[error("witness {witness} has the key of one before it")]
+    DuplicateKey {
+        /// Which, counted from 0.
+        witness: usize,
+    },
+    /// Classes that are not ascending from cash.
+    #[error("classes are ascending and begin with cash")]
+    Classes,
+    /// The issuer did not sign it.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+impl Policy {
+    /// Signs it.
+    #[must_use]
+    pub fn sign(self, issuer: &SecretKey) -> SignedPolicy {
+        let signature = issuer.sign(Domain::Policy, &to_cbor(&self));
+        SignedPolicy { policy: self, signature }
+    }
+
+    fn check(&self) -> Result<Quorum, PolicyError> {
+        if self.v != VERSION {
+            return Err(PolicyError::Version { found: self.v });
+        }
+        if self.epoch != 0 {
+            return Err(PolicyError::Epoch { found: self.epoch });
+        }
+        if self.prev != PolicyHash::new([0; 32]) {
+            return Err(PolicyError::Prev);
+        }
+        if self.decimals > 9 {
+            return Err(PolicyError::Decimals { found: self.decimals });
+        }
+        let quorum = Quorum::new(self.witnesses.len(), self.f)?;
+        if !is_admissible(self.issuer.as_bytes()) {
+            return Err(PolicyError::WeakKey { whose: "the issuer".to_owned() });
+        }
+        let mut keys = BTreeSet::new();
+        for (index, witness) in self.witnesses.iter().enumerate() {
+            if !is_admissible(witness.vk.as_bytes()) {
+                return Err(PolicyError::WeakKey { whose: format!("witness {index}") });
+            }
+            if !keys.insert(witness.vk) {
+                return Err(PolicyError::DuplicateKey { witness: index });
+            }
+        }
+        let ascending = self.classes.iter().zip(self.classes.iter().skip(1)).all(|(one, next)| one < next);
+        if self.classes.first() != Some(&Class::Free) || !ascending {
+            return Err(PolicyError::Classes);
+        }
+        Ok(quorum)
+    }
+}
+
+impl SignedPolicy {
+    /// Reads a policy of at most [`limits::POLICY`] bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        from_cbor_canonical("policy", bytes, limits::POLICY)
+    }
+
+    /// The bytes on the wire.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+
+    /// Checks it whole.
+    ///
+    /// # Errors
+    /// [`PolicyError`], naming the first thing that is wrong.
+    pub fn load(self) -> Result<LoadedPolicy, PolicyError> {
+        let quorum = self.policy.check()?;
+        let bytes = to_cbor(&self.policy);
+        let issuer = self.policy.issuer;
+        let Self { policy, signature } = self;
+        Unverified::new(()).signed(&issuer, Domain::Policy, &bytes, &signature).verify()?;
+        let currency = CurrencyId::new(Domain::Policy.hash(&bytes));
+        let issuing_account = Inception::of_issuer(currency, issuer).account();
+        Ok(LoadedPolicy { policy, signature, currency, quorum, issuing_account })
+    }
+}
+
+/// A policy that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedPolicy {
+    policy: Policy,
+    signature: Signature,
+    currency: CurrencyId,
+    quorum: Quorum,
+    issuing_account: AccountId,
+}
+
+impl LoadedPolicy {
+    /// What it says.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The currency.
+    #[must_use]
+    pub const fn currency(&self) -> CurrencyId {
+        self.currency
+    }
+
+    /// The epoch, which every entry and vote names.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.policy.epoch
+    }
+
+    /// The sizes that agreement rests on.
+    #[must_use]
+    pub const fn quorum(&self) -> Quorum {
+        self.quorum
+    }
+
+    /// The one account that mints and burns.
+    #[must_use]
+    pub const fn issuing_account(&self) -> AccountId {
+        self.issuing_account
+    }
+
+    /// The key of a witness, by its place.
+    #[must_use]
+    pub fn witness(&self, index: u8) -> Option<&Vk> {
+        self.policy.witnesses.get(usize::from(index)).map(|witness| &witness.vk)
+    }
+
+    /// It as it travels.
+    #[must_use]
+    pub fn signed(&self) -> SignedPolicy {
+        SignedPolicy { policy: self.policy.clone(), signature: self.signature }
+    }
+}

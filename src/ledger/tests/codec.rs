@@ -1,0 +1,223 @@
+//! Every type of the ledger on the wire: read back as it was, in one way only (I13).
+
+use kinfolk_ledger::account::Record;
+use kinfolk_ledger::chain::ChainState;
+use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
+use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::inception::Recovery;
+use kinfolk_ledger::policy::SignedPolicy;
+use kinfolk_ledger::recovery::{Recover, SignedReport};
+use kinfolk_ledger::signature::key_hash;
+use kinfolk_ledger::vote::{PrepCert, Receipt, Statement, Vote};
+use kinfolk_wire::codec::{DecodeError, to_cbor};
+use kinfolk_wire::ids::{AccountId, NoteHash};
+
+use super::support::*;
+
+/// A body with everything in it that a body can have.
+fn full_body(town: &mut Town) -> Body {
+    let minted = town.mint(town.chain(0), Class::Card, 50).unwrap();
+    let to = town.chain(1);
+    let merchant = MerchantCert::sign(&issuer(), town.policy.currency(), to, NOW);
+    let refund_of = Some(OutRef { chain: to, seq: 300, idx: 15 });
+    Body {
+        claims: vec![claim(&minted, 0)],
+        outs: vec![
+            Out::cash(to, amount(23)),
+            Out { class: Class::Card, merchant: Some(merchant), ..Out::cash(to, amount(24)) },
+            Out { refund_of, invoice: Some(NoteHash::new([3; 32])), ..Out::cash(to, amount((1 << 53) - 1)) },
+        ],
+        memo_hash: Some(NoteHash::new([4; 32])),
+        ..body()
+    }
+}
+
+/// Reads bytes and writes them again.
+type Again = fn(&[u8]) -> Result<Vec<u8>, DecodeError>;
+
+/// One of each thing that travels or is kept, with what reads it and writes it again.
+fn samples() -> Vec<(&'static str, Vec<u8>, Again)> {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let full = full_body(&mut town);
+    let full = town.next(0, full);
+    let entry = town.pay(0, 1, 250);
+    let other = town.pay(0, 1, 251);
+    let vote = town.vote(0, entry.clone()).unwrap();
+    let friends = friends(&town.policy, 0);
+    let signers: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
+    let slot = town.slot(0);
+    let recover = Recover::sign(slot, 3, Some(inception(&town.policy, 0)), &signers);
+    let rotate = Ctl::Rotate { writer: key(30, 0).vk(), next: key_hash(&key(31, 0).vk()) };
+    let at = town.state(entry.header().chain).next_position(0);
+    let rotated = Entry::sign_as_recovery(at, Body { ctl: Some(rotate), ..body() }, &signers);
+    let reports: Vec<_> = town.reports(0, 1, &[0, 1, 2]).into_iter().map(Result::unwrap).collect();
+    let prepared: Vec<_> = [0, 1, 2].map(|at| town.prepare(at, 1, &entry, &reports).unwrap()).to_vec();
+    let prepared = PrepCert::of(&prepared, &town.policy).unwrap();
+    town.lock(0, &prepared, slot).unwrap();
+    let report = town.reports(0, 2, &[0]).remove(0).unwrap().signed().clone();
+    assert!(report.findings.lock.is_some() && report.findings.v0.is_some());
+    let writers = EquivocationProof::Writer(entry.signed_header().unwrap(), other.signed_header().unwrap());
+    let witnesses = EquivocationProof::Witness(vote, vote);
+    let state = town.state(entry.header().chain);
+    let receipt = town.certified[&(entry.header().chain, 0)].receipt();
+    let mut samples: Vec<(_, _, Again)> = vec![
+        ("policy", town.policy.signed().encode(), |bytes| SignedPolicy::decode(bytes).map(|read| read.encode())),
+        ("full entry", full.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
+        ("entry by recovery", rotated.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
+        ("vote", vote.encode(), |bytes| Vote::decode(bytes).map(|read| read.encode())),
+        ("recover", recover.encode(), |bytes| Recover::decode(bytes).map(|read| read.encode())),
+        ("report", report.encode(), |bytes| SignedReport::decode(bytes).map(|read| read.encode())),
+        ("proof against a writer", writers.encode(), |bytes| {
+            EquivocationProof::decode(bytes).map(|read| read.encode())
+        }),
+        ("proof against a witness", witnesses.encode(), |bytes| EquivocationProof::decode(bytes).map(|r| r.encode())),
+        ("receipt", receipt.encode(), |bytes| Receipt::decode(bytes).map(|read| read.encode())),
+        ("state", state.encode(), |bytes| ChainState::decode(bytes, 4_096).map(|read| read.encode())),
+    ];
+    let steps = town.booths[0].log.0.iter().rev().take(4);
+    samples.extend(steps.map(|record| {
+        let again: Again = |bytes| Record::decode(bytes).map(|read| read.encode());
+        ("record", record.encode(), again)
+    }));
+    samples
+}
+
+#[test]
+fn everything_is_read_back_as_it_was() {
+    for (what, bytes, again) in samples() {
+        assert_eq!(again(&bytes).unwrap(), bytes, "{what}");
+    }
+}
+
+#[test]
+fn e06_a_flipped_bit_is_refused_or_is_another_thing_and_never_the_same_in_other_bytes() {
+    for (what, bytes, again) in samples() {
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(read) = again(&flipped) {
+                assert_eq!(read, flipped, "{what}: bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn e06_bytes_left_over_or_missing_are_refused() {
+    for (what, bytes, again) in samples() {
+        for length in 0..bytes.len() {
+            assert!(again(&bytes[..length]).is_err(), "{what}: {length} bytes");
+        }
+        let mut more = bytes;
+        more.push(0);
+        assert!(again(&more).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn e05_any_flipped_bit_of_a_receipt_is_found_with_the_policy() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let entry = town.pay(0, 1, 250);
+    let paid = town.settle(&entry).unwrap();
+    let bytes = paid.receipt().encode();
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let verified = Receipt::decode(&flipped)
+            .ok()
+            .and_then(|receipt| receipt.verify(&town.policy).ok())
+            .and_then(|unverified| unverified.verify().ok());
+        // The writer's own signature is no part of what witnesses certify, nor of the entry's name.
+        if let Some(read) = verified {
+            assert_eq!((read.entry().hash(), read.entry().body()), (entry.hash(), entry.body()), "bit {bit}");
+            assert_ne!(read.entry().approval(), entry.approval(), "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn e05_the_name_of_an_entry_does_not_depend_on_its_signature() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let entry = town.pay(0, 1, 5);
+    let at = town.state(entry.header().chain).next_position(0);
+    let other = Entry::sign(at, entry.body().clone(), &key(99, 9));
+    assert_ne!(other.approval(), entry.approval());
+    assert_eq!(other.hash(), entry.hash());
+}
+
+#[test]
+fn e06_map_keys_in_another_order_and_unknown_ones_are_refused() {
+    let town = Town::new(4, 1);
+    let bytes = town.policy.signed().encode();
+    assert_eq!(bytes[0], 0xa2);
+    let mut unknown = bytes.clone();
+    unknown[0] = 0xa3;
+    unknown.extend_from_slice(&[0x02, 0x00]);
+    assert!(SignedPolicy::decode(&unknown).is_err());
+    let policy = to_cbor(town.policy.policy());
+    let (first, second) = bytes[1..].split_at(1 + policy.len());
+    assert!(SignedPolicy::decode(&[&[0xa2], second, first].concat()).is_err());
+}
+
+#[test]
+fn layouts_have_the_lengths_that_are_written_down() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let entry = town.pay(0, 1, 5);
+    let header = entry.header().to_bytes();
+    assert_eq!(header.len(), Header::LENGTH);
+    assert_eq!(Header::from_bytes(&header).unwrap(), *entry.header());
+    assert!(Header::from_bytes(&[&[2], &header[1..]].concat()).is_err(), "another version");
+    let vote = town.vote(0, entry).unwrap();
+    let statement = vote.statement.to_bytes();
+    assert_eq!(statement.len(), Statement::LENGTH);
+    for phase in [1, 2, 3, 0xff] {
+        let mut wrong = statement.clone();
+        wrong[80] = phase;
+        assert!(Statement::from_bytes(&wrong).is_err(), "ballot 0 has no phase {phase}");
+    }
+}
+
+#[test]
+fn an_entry_is_one_with_its_body() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let (one, other) = (town.pay(0, 1, 5).encode(), town.pay(0, 1, 6).encode());
+    let at = one.iter().zip(&other).rposition(|(a, b)| a != b).unwrap();
+    let mut mixed = one.clone();
+    mixed[at] = other[at];
+    assert!(Entry::decode(&mixed).is_err());
+}
+
+#[test]
+fn e07_lists_longer_than_their_limit_are_refused_before_they_are_read() {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let out = Out::cash(AccountId::new([1; 32]), amount(1));
+    let claims = |count: u64| {
+        let chain = AccountId::new([2; 32]);
+        let claim = |seq| kinfolk_ledger::entry::Claim {
+            out: OutRef { chain, seq, idx: 0 },
+            class: Class::Free,
+            amt: amount(1),
+        };
+        (0..count).map(claim).collect::<Vec<_>>()
+    };
+    for (claims, outs, fits) in [(claims(64), 16, true), (claims(65), 1, false), (claims(1), 17, false)] {
+        let entry = town.next(0, Body { claims, outs: vec![out.clone(); outs], ..body() });
+        assert_eq!(Entry::decode(&entry.encode()).is_ok(), fits);
+    }
+    let many = Recovery { keys: (0..8).map(|at| key(40, at).vk()).collect(), k: 1 };
+    let inception = kinfolk_ledger::inception::Inception { recovery: many, ..inception(&town.policy, 0) };
+    let recover = Recover::sign(town.slot(0), 1, Some(inception), &[]);
+    assert!(Recover::decode(&recover.encode()).is_err());
+}

@@ -1,0 +1,17 @@
+//! The ledger from outside, with real keys and signatures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a test says so by failing"
+)]
+
+mod agreement;
+mod codec;
+mod money;
+mod support;
+mod terms;
+mod vectors;
