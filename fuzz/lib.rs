@@ -3,6 +3,8 @@
 #[path = "../src/wire/tests/decoders.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod decoders;
+#[path = "../src/ledger/tests/decoders.rs"]
+mod ledger;
 #[path = "../src/engine/tests/support/scenario.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod scenario;
@@ -16,6 +18,11 @@ mod support;
 pub fn check(name: &str, bytes: &[u8]) {
     decoders::check(name, bytes);
     decoders::check_small_texts(bytes);
+}
+
+/// Gives bytes to the decoder of the ledger that the first of them names, as [`check`] does.
+pub fn check_ledger(input: &[u8]) {
+    ledger::check(input);
 }
 
 /// Plays a script on a session of two devices.

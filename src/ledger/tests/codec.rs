@@ -1,17 +1,19 @@
 //! Every type of the ledger on the wire: read back as it was, in one way only (I13).
 
-use kinfolk_ledger::account::Record;
-use kinfolk_ledger::chain::ChainState;
+use std::fs;
+use std::path::PathBuf;
+
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::inception::Recovery;
 use kinfolk_ledger::policy::SignedPolicy;
-use kinfolk_ledger::recovery::{Recover, SignedReport};
+use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
-use kinfolk_ledger::vote::{PrepCert, Receipt, Statement, Vote};
+use kinfolk_ledger::vote::{PrepCert, Receipt, Statement};
 use kinfolk_wire::codec::{DecodeError, to_cbor};
 use kinfolk_wire::ids::{AccountId, NoteHash};
 
+use super::decoders::{self, DECODERS};
 use super::support::*;
 
 /// A body with everything in it that a body can have.
@@ -32,11 +34,29 @@ fn full_body(town: &mut Town) -> Body {
     }
 }
 
-/// Reads bytes and writes them again.
-type Again = fn(&[u8]) -> Result<Vec<u8>, DecodeError>;
+/// One thing that travels or is kept, and the decoder that reads it.
+struct Sample {
+    what: &'static str,
+    decoder: &'static str,
+    bytes: Vec<u8>,
+}
 
-/// One of each thing that travels or is kept, with what reads it and writes it again.
-fn samples() -> Vec<(&'static str, Vec<u8>, Again)> {
+impl Sample {
+    const fn new(what: &'static str, decoder: &'static str, bytes: Vec<u8>) -> Self {
+        Self { what, decoder, bytes }
+    }
+
+    fn place(&self) -> usize {
+        DECODERS.iter().position(|decoder| decoder.name == self.decoder).unwrap()
+    }
+
+    fn again(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        (DECODERS[self.place()].again)(bytes)
+    }
+}
+
+/// One of each.
+fn samples() -> Vec<Sample> {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
@@ -62,43 +82,38 @@ fn samples() -> Vec<(&'static str, Vec<u8>, Again)> {
     let witnesses = EquivocationProof::Witness(vote, vote);
     let state = town.state(entry.header().chain);
     let receipt = town.certified[&(entry.header().chain, 0)].receipt();
-    let mut samples: Vec<(_, _, Again)> = vec![
-        ("policy", town.policy.signed().encode(), |bytes| SignedPolicy::decode(bytes).map(|read| read.encode())),
-        ("full entry", full.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
-        ("entry by recovery", rotated.encode(), |bytes| Entry::decode(bytes).map(|read| read.encode())),
-        ("vote", vote.encode(), |bytes| Vote::decode(bytes).map(|read| read.encode())),
-        ("recover", recover.encode(), |bytes| Recover::decode(bytes).map(|read| read.encode())),
-        ("report", report.encode(), |bytes| SignedReport::decode(bytes).map(|read| read.encode())),
-        ("proof against a writer", writers.encode(), |bytes| {
-            EquivocationProof::decode(bytes).map(|read| read.encode())
-        }),
-        ("proof against a witness", witnesses.encode(), |bytes| EquivocationProof::decode(bytes).map(|r| r.encode())),
-        ("receipt", receipt.encode(), |bytes| Receipt::decode(bytes).map(|read| read.encode())),
-        ("state", state.encode(), |bytes| ChainState::decode(bytes, 4_096).map(|read| read.encode())),
+    let mut samples = vec![
+        Sample::new("policy", "policy", town.policy.signed().encode()),
+        Sample::new("full entry", "entry", full.encode()),
+        Sample::new("entry by recovery", "entry", rotated.encode()),
+        Sample::new("vote", "vote", vote.encode()),
+        Sample::new("recover", "recover", recover.encode()),
+        Sample::new("report", "report", report.encode()),
+        Sample::new("proof against a writer", "proof", writers.encode()),
+        Sample::new("proof against a witness", "proof", witnesses.encode()),
+        Sample::new("receipt", "receipt", receipt.encode()),
+        Sample::new("state", "state", state.encode()),
     ];
     let steps = town.booths[0].log.0.iter().rev().take(4);
-    samples.extend(steps.map(|record| {
-        let again: Again = |bytes| Record::decode(bytes).map(|read| read.encode());
-        ("record", record.encode(), again)
-    }));
+    samples.extend(steps.map(|record| Sample::new("record", "record", record.encode())));
     samples
 }
 
 #[test]
 fn everything_is_read_back_as_it_was() {
-    for (what, bytes, again) in samples() {
-        assert_eq!(again(&bytes).unwrap(), bytes, "{what}");
+    for sample in samples() {
+        assert_eq!(sample.again(&sample.bytes).unwrap(), sample.bytes, "{}", sample.what);
     }
 }
 
 #[test]
 fn e06_a_flipped_bit_is_refused_or_is_another_thing_and_never_the_same_in_other_bytes() {
-    for (what, bytes, again) in samples() {
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
+    for sample in samples() {
+        for bit in 0..sample.bytes.len() * 8 {
+            let mut flipped = sample.bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(read) = again(&flipped) {
-                assert_eq!(read, flipped, "{what}: bit {bit}");
+            if let Ok(read) = sample.again(&flipped) {
+                assert_eq!(read, flipped, "{}: bit {bit}", sample.what);
             }
         }
     }
@@ -106,14 +121,32 @@ fn e06_a_flipped_bit_is_refused_or_is_another_thing_and_never_the_same_in_other_
 
 #[test]
 fn e06_bytes_left_over_or_missing_are_refused() {
-    for (what, bytes, again) in samples() {
-        for length in 0..bytes.len() {
-            assert!(again(&bytes[..length]).is_err(), "{what}: {length} bytes");
+    for sample in samples() {
+        for length in 0..sample.bytes.len() {
+            assert!(sample.again(&sample.bytes[..length]).is_err(), "{}: {length} bytes", sample.what);
         }
-        let mut more = bytes;
-        more.push(0);
-        assert!(again(&more).is_err(), "{what}");
+        let more = [&sample.bytes[..], &[0]].concat();
+        assert!(sample.again(&more).is_err(), "{}", sample.what);
     }
+}
+
+/// The seeds of the fuzz target `ledger` are these samples; `KINFOLK_WRITE_SEEDS=1` writes them. What the fuzzer finds lies
+/// beside them.
+#[test]
+fn e06_every_committed_input_of_the_fuzzer_is_replayed() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/ledger");
+    let samples = samples();
+    for (number, sample) in samples.iter().enumerate() {
+        let path = folder.join(format!("seed-{number}"));
+        let input = [&[u8::try_from(sample.place()).unwrap()], &sample.bytes[..]].concat();
+        if std::env::var_os("KINFOLK_WRITE_SEEDS").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &input).unwrap();
+        }
+        assert!(fs::read(&path).is_ok_and(|committed| committed == input), "{} is of another time", path.display());
+    }
+    let inputs = fs::read_dir(&folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+    assert!(inputs.filter(|input| decoders::check(input)).count() >= samples.len());
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod agreement;
 mod codec;
+mod decoders;
 mod money;
 mod support;
 mod terms;
