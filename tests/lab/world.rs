@@ -51,9 +51,13 @@ impl Site {
         self.mapper = maps.then(|| Mapper::start(&self.routers[0]).unwrap());
     }
 
-    /// The machine has one address more, of another network.
-    pub(crate) fn add_address(&self, number: u8) {
-        self.space.ip(&format!("address add 192.168.{number}.1/30 dev wan")).unwrap();
+    /// The router has another network, and the machine another address there.
+    pub(crate) fn move_home(&mut self) {
+        let [gateway, address] = [1, 2].map(|last| Ipv4Addr::new(192, 168, 7, last));
+        self.routers[0].ip("address flush dev lan").unwrap();
+        self.space.ip(&format!("address del {}/30 dev wan", self.address)).unwrap();
+        connect((&self.routers[0], "lan", gateway), (&self.space, "wan", address)).unwrap();
+        self.address = address;
     }
 
     /// Whether the router before it can be asked to let others in.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future as _;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -50,15 +51,16 @@ pub(crate) fn on_event(event: Event) -> Option<(Multiaddr, bool)> {
     }
 }
 
-/// After this a search counts as over, though nothing has come of it: a router may be there and map nothing.
-const SEARCH: Duration = Duration::from_secs(30);
+/// What comes sooner after a search has begun belongs to its network.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long after that a network has its routes.
+const SOON: Duration = Duration::from_secs(2);
 
 /// One search for a router after the other.
 pub(crate) struct Asking {
     search: upnp::tokio::Behaviour,
     begun: Instant,
-    /// Whether it is known what there is.
-    is_over: bool,
+    /// When the next begins.
     again: Option<Pin<Box<Sleep>>>,
     listening: Vec<(ListenerId, Multiaddr)>,
     /// What the router maps: our address and its own.
@@ -71,7 +73,6 @@ impl Default for Asking {
         Self {
             search: upnp::tokio::Behaviour::default(),
             begun: Instant::now(),
-            is_over: false,
             again: None,
             listening: Vec::new(),
             mapped: Vec::new(),
@@ -83,34 +84,44 @@ impl Default for Asking {
 impl Asking {
     /// Looks for the router of the network in which this node is now.
     fn begin_anew(&mut self) {
+        self.forget(|_| true);
         let fresh = Self::default();
-        (self.search, self.begun, self.is_over, self.again) = (fresh.search, fresh.begun, false, None);
-        let gone = self.mapped.drain(..);
-        self.told
-            .extend(gone.map(|(local_addr, external_addr)| Event::ExpiredExternalAddr { local_addr, external_addr }));
-        for (listener_id, addr) in &self.listening {
+        (self.search, self.begun, self.again) = (fresh.search, fresh.begun, None);
+        for (listener_id, addr) in self.listening.iter().filter(|(_, addr)| is_the_routers(addr)) {
             let listener_id = *listener_id;
             self.search.on_swarm_event(FromSwarm::NewListenAddr(NewListenAddr { listener_id, addr }));
         }
     }
 
-    /// Whether a search has ended and nothing is mapped.
-    fn is_in_vain(&self) -> bool {
-        self.mapped.is_empty() && (self.is_over || self.begun.elapsed() > SEARCH)
+    fn begin_in(&mut self, wait: Duration) {
+        self.again = Some(Box::pin(sleep(wait)));
+    }
+
+    /// What led to such addresses of ours does so no longer.
+    fn forget(&mut self, gone: impl Fn(&Multiaddr) -> bool) {
+        let told = &mut self.told;
+        self.mapped.retain(|(local, external)| {
+            let stays = !gone(local);
+            if !stays {
+                let (local_addr, external_addr) = (local.clone(), external.clone());
+                told.push_back(Event::ExpiredExternalAddr { local_addr, external_addr });
+            }
+            stays
+        });
     }
 
     fn notice(&mut self, event: &Event) {
         match event {
             Event::NewExternalAddr { local_addr, external_addr } => {
-                self.is_over = true;
                 self.mapped.push((local_addr.clone(), external_addr.clone()));
             }
             Event::ExpiredExternalAddr { external_addr, .. } => {
                 self.mapped.retain(|(_, mapped)| mapped != external_addr);
             }
             Event::GatewayNotFound | Event::NonRoutableGateway => {
-                self.is_over = true;
-                self.again = Some(Box::pin(sleep(AGAIN)));
+                if self.again.is_none() {
+                    self.begin_in(AGAIN);
+                }
             }
         }
     }
@@ -119,6 +130,27 @@ impl Asking {
 /// Whether a router could let others in there.
 fn is_behind_a_router(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip4(ip)) if ip.is_private())
+}
+
+/// Whether this is the machine's address in the network of its router. A router maps a port to who asks, and libp2p takes
+/// a refusal for another address with the same port, a container's network for one, for the end of the mapping.
+fn is_the_routers(address: &Multiaddr) -> bool {
+    let outward = outward();
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_private() && outward.is_none_or(|outward| outward == ip),
+        _ => false,
+    }
+}
+
+/// The address from which the machine would write to the open internet. Nothing is sent.
+fn outward() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address for documentation (RFC 5737); any outside would do.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    match socket.local_addr().ok()? {
+        SocketAddr::V4(local) => Some(*local.ip()),
+        SocketAddr::V6(_) => None,
+    }
 }
 
 impl NetworkBehaviour for Asking {
@@ -150,29 +182,26 @@ impl NetworkBehaviour for Asking {
         match event {
             FromSwarm::NewListenAddr(NewListenAddr { listener_id, addr }) => {
                 self.listening.push((listener_id, addr.clone()));
-                if is_behind_a_router(addr) && self.is_in_vain() {
-                    return self.begin_anew();
+                if self.begun.elapsed() < AT_ONCE {
+                    if is_the_routers(addr) {
+                        self.search.on_swarm_event(event);
+                    }
+                } else if self.mapped.is_empty() && is_behind_a_router(addr) {
+                    self.begin_in(SOON);
                 }
             }
             FromSwarm::ExpiredListenAddr(ExpiredListenAddr { listener_id, addr }) => {
                 self.listening.retain(|(id, known)| (id, known) != (&listener_id, addr));
                 let had_some = !self.mapped.is_empty();
-                self.mapped.retain(|(local, external)| {
-                    let stays = local != addr;
-                    if !stays {
-                        let (local_addr, external_addr) = (local.clone(), external.clone());
-                        self.told.push_back(Event::ExpiredExternalAddr { local_addr, external_addr });
-                    }
-                    stays
-                });
+                self.forget(|local| local == addr);
+                self.search.on_swarm_event(event);
                 // It left a network, and may have come into another before.
                 if had_some && self.mapped.is_empty() {
-                    return self.begin_anew();
+                    self.begin_in(SOON);
                 }
             }
-            _ => {}
+            _ => self.search.on_swarm_event(event),
         }
-        self.search.on_swarm_event(event);
     }
 
     fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
