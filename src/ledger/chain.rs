@@ -254,6 +254,8 @@ pub struct Change {
     seq: u64,
     keys: Keys,
     bal: Balances,
+    /// The sums that refunds have come to.
+    refunded: BTreeMap<OutRef, Amount>,
     supply: Option<Supply>,
 }
 
@@ -309,7 +311,7 @@ impl ChainState {
         let mut bal = self.bal;
         self.take_claims(body, policy, &mut bal)?;
         let supply = self.pay(body, policy, &mut bal)?;
-        self.check_refunds(body)?;
+        let refunded = self.pay_back(body)?;
         if let Some(Ctl::Checkpoint { state_root }) = body.ctl
             && state_root != self.root()
         {
@@ -320,23 +322,19 @@ impl ChainState {
             seq: self.seq.checked_add(1).ok_or(Invalid::Exhausted)?,
             keys: self.next_keys(entry)?,
             bal,
+            refunded,
             supply,
         })
     }
 
     /// Does what was tried.
     pub fn apply(&mut self, change: Change, body: &Body) {
-        let Change { head, seq, keys, bal, supply } = change;
+        let Change { head, seq, keys, bal, refunded, supply } = change;
         (self.head, self.seq, self.keys, self.bal, self.supply) = (head, seq, keys, bal, supply);
         for claim in &body.claims {
             self.spent.insert(&claim.out);
         }
-        for out in &body.outs {
-            let Some(refund_of) = out.refund_of else { continue };
-            let paid_back = self.refunded.0.get(&refund_of).copied();
-            let sum = paid_back.and_then(|before| before.plus(out.amt)).unwrap_or(out.amt);
-            self.refunded.0.insert(refund_of, sum);
-        }
+        self.refunded.0.extend(refunded);
     }
 
     fn check_place(&self, header: &Header, policy: &LoadedPolicy) -> Result<(), Invalid> {
@@ -430,17 +428,23 @@ impl ChainState {
         Ok(supply)
     }
 
-    /// As far as this chain knows: that it claimed what it pays back, and pays it to where it came from. How much it
-    /// was, and whether a refund of it is allowed, stands in the payer's entry.
-    fn check_refunds(&self, body: &Body) -> Result<(), Invalid> {
+    /// What its refunds come to, with those before. As far as this chain knows: that it claimed what it pays back, and pays
+    /// it to where it came from. How much it was, and whether a refund of it is allowed, stands in the payer's entry.
+    fn pay_back(&self, body: &Body) -> Result<BTreeMap<OutRef, Amount>, Invalid> {
+        let mut sums: BTreeMap<OutRef, Amount> = BTreeMap::new();
         for out in &body.outs {
             let Some(refund_of) = out.refund_of else { continue };
             let claimed = self.spent.contains(&refund_of) || body.claims.iter().any(|claim| claim.out == refund_of);
             if !claimed || out.to != Destination::Account(refund_of.chain) {
                 return Err(Invalid::Refund);
             }
+            let sum = match sums.get(&refund_of).or_else(|| self.refunded.0.get(&refund_of)) {
+                Some(before) => before.plus(out.amt).ok_or(Invalid::Exhausted)?,
+                None => out.amt,
+            };
+            sums.insert(refund_of, sum);
         }
-        Ok(())
+        Ok(sums)
     }
 
     fn next_keys(&self, entry: &Entry) -> Result<Keys, Invalid> {

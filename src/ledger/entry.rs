@@ -4,8 +4,7 @@
 //! header names the entry: no signature is in it, so that nobody makes a second name of one entry by altering one (E5).
 
 use kinfolk_wire::codec::{self, DecodeError, Reader, from_cbor_canonical, to_cbor};
-use kinfolk_wire::ids::KeyHash;
-use kinfolk_wire::ids::{AccountId, BodyHash, CurrencyId, EntryHash, NoteHash, Signature, StateHash, Vk};
+use kinfolk_wire::ids::{AccountId, BodyHash, CurrencyId, EntryHash, KeyHash, NoteHash, Signature, StateHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
