@@ -39,7 +39,7 @@ fn whoever_comes_into_another_network_asks_the_router_there() {
     }
     let Some(mut world) = World::new(TEST) else { return };
     let mut site = world.home(Nat::Mapping);
-    site.set_mapping(false);
+    site.stop_mapping();
     let anna = Home::new("Anna");
     let _running = anna.start_at(&site.space.wrapper(), &["--listen", "/ip4/0.0.0.0/udp/4001/quic-v1"]);
     let outside = format!("/ip4/{}/udp/4001/quic-v1", site.outside);
@@ -47,6 +47,5 @@ fn whoever_comes_into_another_network_asks_the_router_there() {
     let begun = Instant::now();
     look_until("some time to pass", || begun.elapsed() > Duration::from_secs(2));
     site.move_home();
-    site.set_mapping(true);
     look_until("the router's word", || why(&anna).contains(&outside));
 }

@@ -46,17 +46,20 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// From now on the router before it cannot be asked, or can be asked again.
-    pub(crate) fn set_mapping(&mut self, maps: bool) {
-        self.mapper = maps.then(|| Mapper::start(&self.routers[0]).unwrap());
+    /// From now on the router before it cannot be asked.
+    pub(crate) fn stop_mapping(&mut self) {
+        self.mapper = None;
     }
 
-    /// The router has another network, and the machine another address there.
+    /// The router has another network and can be asked there, and then the machine comes into that network.
     pub(crate) fn move_home(&mut self) {
         let [gateway, address] = [1, 2].map(|last| Ipv4Addr::new(192, 168, 7, last));
         self.routers[0].ip("address flush dev lan").unwrap();
+        self.routers[0].ip(&format!("address add {gateway}/30 dev lan")).unwrap();
+        self.mapper = Some(Mapper::start(&self.routers[0]).unwrap());
         self.space.ip(&format!("address del {}/30 dev wan", self.address)).unwrap();
-        connect((&self.routers[0], "lan", gateway), (&self.space, "wan", address)).unwrap();
+        self.space.ip(&format!("address add {address}/30 dev wan")).unwrap();
+        self.space.ip(&format!("route add default via {gateway}")).unwrap();
         self.address = address;
     }
 

@@ -27,8 +27,12 @@ use crate::quiet::Quiet;
 
 pub(crate) type Mapper = Quiet<Toggle<Asking>>;
 
-/// When a router is looked for again where there was none.
+/// When a router is looked for again where none maps anything.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
+/// What comes sooner after a search has begun belongs to its network.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long after that a network has its routes.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Asks the router, where the person wants that.
 pub(crate) fn behaviour(wanted: bool) -> Mapper {
@@ -51,17 +55,12 @@ pub(crate) fn on_event(event: Event) -> Option<(Multiaddr, bool)> {
     }
 }
 
-/// What comes sooner after a search has begun belongs to its network.
-const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long after that a network has its routes.
-const SOON: Duration = Duration::from_secs(2);
-
 /// One search for a router after the other.
 pub(crate) struct Asking {
     search: upnp::tokio::Behaviour,
     begun: Instant,
-    /// When the next begins.
-    again: Option<Pin<Box<Sleep>>>,
+    /// When the next begins, unless something is mapped then.
+    again: Pin<Box<Sleep>>,
     listening: Vec<(ListenerId, Multiaddr)>,
     /// What the router maps: our address and its own.
     mapped: Vec<(Multiaddr, Multiaddr)>,
@@ -73,7 +72,7 @@ impl Default for Asking {
         Self {
             search: upnp::tokio::Behaviour::default(),
             begun: Instant::now(),
-            again: None,
+            again: Box::pin(sleep(AGAIN)),
             listening: Vec::new(),
             mapped: Vec::new(),
             told: VecDeque::new(),
@@ -84,9 +83,8 @@ impl Default for Asking {
 impl Asking {
     /// Looks for the router of the network in which this node is now.
     fn begin_anew(&mut self) {
-        self.forget(|_| true);
         let fresh = Self::default();
-        (self.search, self.begun, self.again) = (fresh.search, fresh.begun, None);
+        (self.search, self.begun, self.again) = (fresh.search, fresh.begun, fresh.again);
         for (listener_id, addr) in self.listening.iter().filter(|(_, addr)| is_the_routers(addr)) {
             let listener_id = *listener_id;
             self.search.on_swarm_event(FromSwarm::NewListenAddr(NewListenAddr { listener_id, addr }));
@@ -94,20 +92,14 @@ impl Asking {
     }
 
     fn begin_in(&mut self, wait: Duration) {
-        self.again = Some(Box::pin(sleep(wait)));
+        self.again = Box::pin(sleep(wait));
     }
 
-    /// What led to such addresses of ours does so no longer.
-    fn forget(&mut self, gone: impl Fn(&Multiaddr) -> bool) {
-        let told = &mut self.told;
-        self.mapped.retain(|(local, external)| {
-            let stays = !gone(local);
-            if !stays {
-                let (local_addr, external_addr) = (local.clone(), external.clone());
-                told.push_back(Event::ExpiredExternalAddr { local_addr, external_addr });
-            }
-            stays
-        });
+    /// What led to this address of ours does so no longer.
+    fn forget(&mut self, gone: &Multiaddr) {
+        let told = self.mapped.extract_if(.., |(local, _)| local == gone);
+        self.told
+            .extend(told.map(|(local_addr, external_addr)| Event::ExpiredExternalAddr { local_addr, external_addr }));
     }
 
     fn notice(&mut self, event: &Event) {
@@ -118,28 +110,23 @@ impl Asking {
             Event::ExpiredExternalAddr { external_addr, .. } => {
                 self.mapped.retain(|(_, mapped)| mapped != external_addr);
             }
-            Event::GatewayNotFound | Event::NonRoutableGateway => {
-                if self.again.is_none() {
-                    self.begin_in(AGAIN);
-                }
-            }
+            Event::GatewayNotFound | Event::NonRoutableGateway => {}
         }
     }
 }
 
-/// Whether a router could let others in there.
-fn is_behind_a_router(address: &Multiaddr) -> bool {
-    matches!(address.iter().next(), Some(Protocol::Ip4(ip)) if ip.is_private())
+/// The address of a machine that a router could let others in to.
+fn behind_a_router(address: &Multiaddr) -> Option<Ipv4Addr> {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) if ip.is_private() => Some(ip),
+        _ => None,
+    }
 }
 
 /// Whether this is the machine's address in the network of its router. A router maps a port to who asks, and libp2p takes
 /// a refusal for another address with the same port, a container's network for one, for the end of the mapping.
 fn is_the_routers(address: &Multiaddr) -> bool {
-    let outward = outward();
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => ip.is_private() && outward.is_none_or(|outward| outward == ip),
-        _ => false,
-    }
+    behind_a_router(address).is_some_and(|ip| outward().is_none_or(|outward| outward == ip))
 }
 
 /// The address from which the machine would write to the open internet. Nothing is sent.
@@ -186,14 +173,14 @@ impl NetworkBehaviour for Asking {
                     if is_the_routers(addr) {
                         self.search.on_swarm_event(event);
                     }
-                } else if self.mapped.is_empty() && is_behind_a_router(addr) {
+                } else if self.mapped.is_empty() && behind_a_router(addr).is_some() {
                     self.begin_in(SOON);
                 }
             }
             FromSwarm::ExpiredListenAddr(ExpiredListenAddr { listener_id, addr }) => {
                 self.listening.retain(|(id, known)| (id, known) != (&listener_id, addr));
                 let had_some = !self.mapped.is_empty();
-                self.forget(|local| local == addr);
+                self.forget(addr);
                 self.search.on_swarm_event(event);
                 // It left a network, and may have come into another before.
                 if had_some && self.mapped.is_empty() {
@@ -209,8 +196,12 @@ impl NetworkBehaviour for Asking {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        if self.again.as_mut().is_some_and(|again| again.as_mut().poll(cx).is_ready()) {
-            self.begin_anew();
+        while self.again.as_mut().poll(cx).is_ready() {
+            if self.mapped.is_empty() {
+                self.begin_anew();
+            } else {
+                self.begin_in(AGAIN);
+            }
         }
         if let Some(event) = self.told.pop_front() {
             return Poll::Ready(ToSwarm::GenerateEvent(event));
