@@ -42,3 +42,6 @@ pub use store::{CommitError, Store, Timings};
 
 #[cfg(test)]
 mod power_loss;
+#[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+mod skip;

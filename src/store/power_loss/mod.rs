@@ -19,13 +19,12 @@ use kinfolk_engine::store::{Changes, Key, Message, MessageState, Read, Row, Scan
 use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId};
 use kinfolk_wire::time::Timestamp;
 
+use crate::skip;
 use crate::{Backend, Derivation, Options, Store, Unlock};
 use disk::Disk;
 
 mod chance;
 mod disk;
-#[path = "../../../tests/support/skip.rs"]
-mod skip;
 mod trace;
 
 const ROLE: &str = "KINFOLK_STORE_POWER_LOSS_CHILD";
