@@ -74,6 +74,19 @@ pub enum Effect {
     },
     /// Answer somebody who asked this node as a mailbox.
     Answer(AskId, Vec<u8>),
+    /// Ask a witness, as nobody in particular, like a mailbox host. The node's own witness is asked the same way.
+    Inquire {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Whom.
+        host: PeerId,
+        /// Where they may be.
+        addresses: Vec<Address>,
+        /// What the witness may see on one connection.
+        group: u64,
+        /// What, as it travels.
+        body: Vec<u8>,
+    },
     /// Put something into the hash table.
     Publish {
         /// Repeated by the outcome.

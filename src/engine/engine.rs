@@ -251,6 +251,8 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
         Report::Asked { ask, body } => host::asked(step, ask, &body),
         Report::Answered(request, body) => arrivals::answered(step, request, Some(&body)),
         Report::Unanswered(request) => arrivals::answered(step, request, None),
+        // Nothing was asked yet.
+        Report::Replied(_, _) => Ok(()),
         Report::Sent(peer, request) => match Outgoing::of(request.0) {
             Some(Outgoing::Outbox(number)) => {
                 let gone = outbox::taken(step, peer, number)?;

@@ -197,6 +197,8 @@ pub enum Report {
     Answered(RequestId, Vec<u8>),
     /// A host was not reached, or did not answer.
     Unanswered(RequestId),
+    /// A witness answered, with the reply as it came; or was not reached, or did not answer.
+    Replied(RequestId, Option<Vec<u8>>),
     /// There is a node of the hash table to ask.
     Joined,
     /// There is none. Of those that the person named to begin with, these were tried in vain.

@@ -115,7 +115,8 @@ const fn peer_of(report: &Report) -> Option<PeerId> {
         | Report::Found(..)
         | Report::Asked { .. }
         | Report::Answered(..)
-        | Report::Unanswered(_) => None,
+        | Report::Unanswered(_)
+        | Report::Replied(..) => None,
         Report::Connected { peer, .. }
         | Report::Disconnected(peer)
         | Report::DialFailed(peer)

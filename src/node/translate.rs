@@ -79,7 +79,8 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
         }
         Effect::Find { request, key } => Command::Find { request: kinfolk_net::RequestId(request.0), key },
         Effect::Introduce { peer, addresses } => Command::Introduce { peer, addresses },
-        Effect::Notify(_) => return None,
+        // Nothing is asked yet.
+        Effect::Inquire { .. } | Effect::Notify(_) => return None,
     })
 }
 

@@ -436,6 +436,7 @@ impl Town {
             }
             Effect::Notify(_)
             | Effect::Answer(..)
+            | Effect::Inquire { .. }
             | Effect::Contact { .. }
             | Effect::Publish { .. }
             | Effect::Find { .. }

@@ -466,6 +466,7 @@ impl World {
             // There is no hash table in these worlds, and no engine is told of one.
             Effect::Notify(_)
             | Effect::Answer(..)
+            | Effect::Inquire { .. }
             | Effect::Contact { .. }
             | Effect::Publish { .. }
             | Effect::Find { .. }

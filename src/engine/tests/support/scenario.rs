@@ -328,7 +328,11 @@ impl World {
             Effect::Find { request, .. } => {
                 self.input(who, Input::Network(Report::Found(request, Vec::new())));
             }
-            Effect::Disconnect(_) | Effect::Answer(..) | Effect::Contact { .. } | Effect::Introduce { .. } => {}
+            Effect::Disconnect(_)
+            | Effect::Answer(..)
+            | Effect::Inquire { .. }
+            | Effect::Contact { .. }
+            | Effect::Introduce { .. } => {}
             Effect::Ask { request, .. } => {
                 self.input(who, Input::Network(Report::Unanswered(request)));
             }
