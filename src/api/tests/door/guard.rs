@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 35] = [
+pub(crate) const ROUTES: [(&str, &str); 49] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -40,6 +40,20 @@ pub(crate) const ROUTES: [(&str, &str); 35] = [
     ("POST", route::BUNDLE_EXPORT),
     ("POST", route::BUNDLE_EXPORTED),
     ("POST", route::BUNDLE_IMPORT),
+    ("GET", route::CURRENCIES),
+    ("POST", route::CURRENCIES),
+    ("POST", route::ACCEPT_CURRENCY),
+    ("GET", route::CURRENCY),
+    ("GET", route::BALANCES),
+    ("POST", route::MINT),
+    ("GET", route::PAYMENTS),
+    ("POST", route::PAYMENTS),
+    ("GET", route::PAYMENT),
+    ("POST", route::REFUND),
+    ("GET", route::RECEIPT),
+    ("POST", route::REQUESTS),
+    ("GET", route::WITNESS),
+    ("POST", route::WITNESS),
     ("GET", route::STICKERS),
     ("GET", route::STICKER),
     ("GET", route::OPENAPI),

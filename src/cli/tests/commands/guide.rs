@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use kinfolk_cli::{Act, Form, Paper as Written, Screen, Talk};
+use kinfolk_cli::{Act, Form, Paper as Written, Screen, Talk, Wallet};
 use kinfolk_rpc::bundle::ImportedBundle;
 use kinfolk_rpc::contact::{Added, ContactPage, ContactState, SafetyNumber};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invite::Invite;
 use kinfolk_rpc::message::{Message, MessageState};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
+use kinfolk_rpc::wallet::{Currencies, Currency, Payments};
 use kinfolk_rpc::{Done, event::Event};
 
 use crate::door::{After, Door, Says};
@@ -70,6 +71,21 @@ fn door() -> Door {
         .says("POST /v1/bundles/import", {
             Says::ok(&ImportedBundle { taken: 3, known: 1, carried: 2, ..ImportedBundle::default() })
         })
+        .says("POST /v1/wallet/currencies", Says::ok(&sample::currency()))
+        .says("GET /v1/wallet/currencies", Says::ok(&Currencies { currencies: vec![sample::currency()] }))
+        .says("GET /v1/wallet/currencies/MANGO", Says::ok(&sample::currency()))
+        .says("POST /v1/wallet/accept", Says::ok(&Currency { issuer: false, minted: None, ..sample::currency() }))
+        .says("POST /v1/wallet/mint", Says::ok(&sample::minted()))
+        .says("GET /v1/wallet/balances", Says::ok(&sample::balances()))
+        .says("POST /v1/wallet/payments", Says::ok(&sample::payment()))
+        .says("POST /v1/wallet/requests", Says::ok(&sample::sent(MessageState::Queued)))
+        .says("POST /v1/wallet/payments/e41c7f02/refund", Says::ok(&sample::refund()))
+        .says("GET /v1/wallet/payments/e41c7f02/receipt", Says::Bundle(vec![7; 1_204], 0, 0))
+        .says("GET /v1/wallet/payments?last=20", {
+            Says::ok(&Payments { payments: vec![sample::payment(), sample::minted()] })
+        })
+        .says("POST /v1/witness", Says::ok(&sample::witness_status()))
+        .says("GET /v1/witness", Says::ok(&sample::witness_status()))
         .says("GET /v1/stickers", Says::ok(&StickerList { stickers }))
         .says("GET /v1/events", Says::events(&[], After::End))
         .says("GET /v1/events?since=6", Says::events(&numbered, After::End))
@@ -104,6 +120,13 @@ async fn printed(line: &str) -> String {
                 return String::new();
             }
         }
+        Act::VerifyReceipt(_) => screen.verified_receipt(&sample::receipt()).unwrap(),
+        Act::Talk(Talk::Wallet(Wallet::Receipt { .. })) => {
+            let place = tempfile::tempdir().unwrap();
+            let dir = format!("{}/", place.path().display());
+            let outcome = carry_out(&line.replace("bread.", &format!("{dir}bread.")), &door(), None).await;
+            return (outcome.out + &outcome.err).replace(&dir, "");
+        }
         Act::Talk(Talk::Bundle(_)) => {
             // The files of the example are in a place of their own.
             let place = tempfile::tempdir().unwrap();
@@ -125,12 +148,11 @@ async fn printed(line: &str) -> String {
 }
 
 /// The page that stands for the command of an example: `history`, or `mailbox-add` where a command has commands of its
-/// own.
+/// own, the longest there is.
 fn page_of(line: &str, pages: &BTreeSet<String>) -> String {
-    let mut words = line.split_whitespace().filter(|word| !word.starts_with("--"));
-    let (first, second) = (words.next().unwrap(), words.next());
-    let both = second.map(|second| format!("{first}-{second}"));
-    both.filter(|both| pages.contains(both)).unwrap_or_else(|| first.to_owned())
+    let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+    let page = (1..=words.len().min(3)).rev().map(|count| words[..count].join("-"));
+    page.into_iter().find(|page| pages.contains(page)).unwrap_or_else(|| words[0].to_owned())
 }
 
 /// To write the outputs anew: `KINFOLK_BLESS=1 cargo test -p kinfolk-cli --test commands guide`.

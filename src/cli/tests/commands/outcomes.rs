@@ -109,6 +109,41 @@ async fn waiting_too_long_ends_with_4_and_says_how_far_it_came() {
 }
 
 #[tokio::test]
+async fn a_payment_that_finds_no_quorum_ends_with_4_and_says_whom_it_waits_for() {
+    let waiting = sample::waiting();
+    let door = Door::open()
+        .says("GET /v1/events", Says::events(&[], After::Silence))
+        .says("POST /v1/wallet/payments", Says::ok(&waiting))
+        .says(&format!("GET /v1/wallet/payments/{}", waiting.entry), Says::ok(&waiting));
+    let pause = async {
+        while door.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::pause();
+    };
+    let line = "--json wallet pay Bo 12.50 MANGO --wait final --timeout 2s";
+    let (outcome, ()) = tokio::join!(carry_out(line, &door, None), pause);
+    assert_eq!(outcome.exit, Exit::TimedOut);
+    assert!(outcome.out.contains("\"state\":\"voting\",\"quorum\":{\"have\":1,\"need\":2}"), "{}", outcome.out);
+    assert!(outcome.err.contains("1 of 2 votes: Eve did not answer") && outcome.err.contains("do not pay again"));
+    // Without --wait it is done once it is signed.
+    let outcome = carry_out("wallet pay Bo 12.50 MANGO", &door, None).await;
+    assert_eq!(outcome.exit, Exit::Done);
+    assert!(outcome.out.contains("1 of 2 votes"), "{}", outcome.out);
+}
+
+#[tokio::test]
+async fn a_payment_that_becomes_final_is_waited_for_and_no_longer() {
+    let done = Event { seq: Some(1), what: What::PaymentChanged(sample::payment()) };
+    let door = Door::open()
+        .says("GET /v1/events", Says::events(&[done], After::Silence))
+        .says("POST /v1/wallet/payments", Says::ok(&sample::waiting()));
+    let outcome = carry_out("--json wallet pay Bo 12.50 MANGO --wait final --timeout 60s", &door, None).await;
+    assert_eq!(outcome.exit, Exit::Done);
+    assert!(outcome.out.contains("\"state\":\"final\""), "{}", outcome.out);
+}
+
+#[tokio::test]
 async fn people_who_add_somebody_that_answers_at_once_are_told_the_answer() {
     use kinfolk_rpc::contact::{Added, Contact, ContactState};
     let added = |state| Added {

@@ -1,6 +1,6 @@
 //! People and messages for examples.
 
-use kinfolk_cli::{Initialised, Ready, Rescued, UnlockedBy};
+use kinfolk_cli::{Initialised, Ready, ReceiptOutput, Rescued, UnlockedBy, VerifiedReceipt};
 use kinfolk_rpc::contact::{Contact, ContactState, NameWarning, NameWarningKind};
 use kinfolk_rpc::event::{Event, What};
 use kinfolk_rpc::mailbox::{
@@ -8,6 +8,10 @@ use kinfolk_rpc::mailbox::{
 };
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Status, Tried};
+use kinfolk_rpc::wallet::{
+    Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Votes, Witness,
+    WitnessStatus, Witnessed,
+};
 
 pub(crate) const ANNA: &str = "3f6c1d0e9a4b27f85c3e1a90d7b246f8e05c9d3a1b7f42608ce5d194a07b3f62";
 pub(crate) const BO: &str = "b07e52c9814d3fa6097be1c5d2f8403a6e91bd7c05f2a8349d6e1b70c4835fa9";
@@ -66,10 +70,127 @@ pub(crate) fn text(text: &str, state: MessageState) -> Message {
         text: Some(text.into()),
         sticker: None,
         location: None,
+        money: None,
         reactions: vec![],
         state,
         custody: vec![],
         missing_before: 0,
+    }
+}
+
+pub(crate) const ENTRY: &str = "e41c7f02a9d35b8860f1c2d3940b7e5a1f68c03d92b5e7a4460d1f8c3b72a95e";
+pub(crate) const MANGO: &str = "120db77b5e3f40c19a8d6e27b01c94f3d85a2e60b7f91c34d2a8065e9fb3c18b";
+
+fn witness(peer: &str, name: &str) -> Witness {
+    Witness {
+        peer: peer.into(),
+        key: "9475c6cf1b0de28a43f5907bd61e82c4f30a95d7b8c16e24f09d3a5b7c80e1f2".into(),
+        name: Some(name.into()),
+        display_name: Some(isolated(name)),
+        trouble: None,
+    }
+}
+
+pub(crate) fn currency() -> Currency {
+    Currency {
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        decimals: 2,
+        witnesses: vec![witness(EVES_NODE, "Eve"), witness(OTHER_NODE, "Bo")],
+        quorum: 2,
+        faults: 0,
+        max_supply: "1000000.00".into(),
+        issuer: true,
+        state: CurrencyState::Accepted,
+        offered_by: None,
+        account: Some("21ef364f7a90c1d25e83b64f0d9c7a18e2b53f60c4d7918ab3e05f2c6d94e375".into()),
+        minted: Some("500.00".into()),
+        stopped: None,
+        link: "kinfolk:currency/ogBZ".into(),
+    }
+}
+
+pub(crate) fn balances() -> Balances {
+    let balance = |class, amount: &str, pending: &str| Balance {
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        class,
+        amount: amount.into(),
+        pending: pending.into(),
+    };
+    Balances { balances: vec![balance(Class::Cash, "487.50", "12.50"), balance(Class::Card, "20.00", "0.00")] }
+}
+
+/// Anna has paid Bo.
+pub(crate) fn payment() -> Payment {
+    Payment {
+        entry: ENTRY.into(),
+        at: NOON,
+        kind: PaymentKind::Paid,
+        amount: "12.50".into(),
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        class: Class::Cash,
+        from: Some(sender(ANNA, "Anna")),
+        to: Some(sender(BO, "Bo")),
+        memo: Some("bread".into()),
+        state: PaymentState::Final,
+        quorum: Votes { have: 2, need: 2 },
+        waits_for: vec![],
+        refund_of: None,
+    }
+}
+
+/// The same before Eve has voted.
+pub(crate) fn waiting() -> Payment {
+    let silent = Witness { trouble: Some("did not answer".into()), ..witness(EVES_NODE, "Eve") };
+    let quorum = Votes { have: 1, need: 2 };
+    Payment { state: PaymentState::Voting, quorum, waits_for: vec![silent], ..payment() }
+}
+
+pub(crate) fn refund() -> Payment {
+    let entry = "07b3d9f215c84e6aa0935d7be1f4628c3d90b7a5f1e2c8460d9b3f7a5c1e8042";
+    let kind = PaymentKind::Refunded;
+    Payment { entry: entry.into(), kind, memo: None, refund_of: Some(ENTRY.into()), ..payment() }
+}
+
+pub(crate) fn minted() -> Payment {
+    let entry = "b5e0917c3d4af8261c9d7e50a3b8f4621d0e9c7b5a3f8d16e2c4907b8f5a1d3c";
+    let own = || Some(sender(ANNA, "Anna"));
+    let kind = PaymentKind::Minted;
+    Payment { entry: entry.into(), kind, amount: "500.00".into(), to: own(), from: own(), memo: None, ..payment() }
+}
+
+pub(crate) fn witness_status() -> WitnessStatus {
+    WitnessStatus {
+        key: Some("9475c6cf1b0de28a43f5907bd61e82c4f30a95d7b8c16e24f09d3a5b7c80e1f2".into()),
+        currencies: vec![Witnessed { currency: MANGO.into(), code: "MANGO".into(), place: 1, witnesses: 2, quorum: 2 }],
+        accounts: 3,
+        votes: 41,
+        conflicts: 0,
+        put_off: 0,
+        log_bytes: 65_536,
+        stopped: None,
+    }
+}
+
+pub(crate) fn receipt() -> VerifiedReceipt {
+    VerifiedReceipt {
+        valid: true,
+        entry: ENTRY.into(),
+        at: NOON,
+        outputs: vec![ReceiptOutput {
+            to: "3f441b84c0d9527ea16b83f05e2d94c7b8a1603fd5e7294c0b9a6e83f7d166b7".into(),
+            amount: "12.50".into(),
+            class: "cash",
+        }],
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        issuer: "fa4834140c9d7b2e5a81f36d0e94c7b25d1f8a60b3e7c94a2f5d80e6b1c397da".into(),
+        from: "21ef364f7a90c1d25e83b64f0d9c7a18e2b53f60c4d7918ab3e05f2c6d94e375".into(),
+        memo: Some("bread".into()),
+        votes: 2,
+        quorum: 2,
     }
 }
 
@@ -234,6 +355,8 @@ pub(crate) fn events() -> Vec<Event> {
         numbered(14, What::MailboxDropped(custody().remove(0))),
         Event { seq: None, what: What::HashTable(hash_table()) },
         Event { seq: None, what: What::HashTable(HashTable { joined: true, tried: vec![] }) },
+        numbered(15, What::PaymentChanged(payment())),
+        numbered(16, What::CurrencyChanged(currency())),
         numbered(9_000, What::Reset),
     ]
 }
