@@ -12,6 +12,7 @@ use crate::address::Global;
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
+use crate::protocols::questions::To;
 
 /// Connections to one node: its own and ours, when both dial at the same moment; one over a relay beside them, until it
 /// has gone; and one on which one of the two is dialled back.
@@ -26,7 +27,8 @@ pub(crate) struct Behaviour {
     pub(crate) kad: Filtered<protocols::kad::Table>,
     mdns: Toggle<protocols::mdns::Finder>,
     pub(crate) direct: protocols::direct::Behaviour,
-    pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
+    pub(crate) mailbox: Filtered<protocols::questions::Questions>,
+    pub(crate) witness: Filtered<protocols::questions::Questions>,
     pub(crate) relay: Toggle<protocols::relay::Relay>,
     circuits: protocols::circuits::Circuits,
     pub(crate) punch: Toggle<protocols::punch::Punch>,
@@ -56,7 +58,8 @@ impl Behaviour {
             kad: protocols::kad::behaviour(local, config.dht_server, config.dht_private, bootstrap),
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
-            mailbox: protocols::mailbox::answering(&config.deadlines),
+            mailbox: protocols::questions::answering(To::Mailbox, &config.deadlines),
+            witness: protocols::questions::answering(To::Witness, &config.deadlines),
             relay: reach.relay.then(relay).into(),
             circuits,
             punch: reach.punch.then(punch).into(),

@@ -9,6 +9,8 @@ use kinfolk_wire::ids::{PeerId, RecordKey};
 use kinfolk_wire::invite::Address;
 use tokio::sync::{Notify, mpsc};
 
+use crate::protocols::questions::To;
+
 /// Names one request; the caller chooses it and the outcome repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -29,6 +31,10 @@ pub struct Delivery {
 /// the node. One answer each; a second one, or one that comes too late, is passed over: the other side asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
+
+/// The same for a question that somebody asked this node as a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InquiryId(pub u64);
 
 /// What the driver asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -89,6 +95,28 @@ pub enum Command {
         /// Which.
         ask: AskId,
         /// At most [`mailbox::REPLY`](kinfolk_wire::mailbox::REPLY) bytes.
+        body: Vec<u8>,
+    },
+    /// Ask a witness, in the same way. Several questions of one group may be under way at a time, and what was asked later
+    /// may be heard earlier. Ends in [`Event::Replied`](crate::Event::Replied) or
+    /// [`Event::Unreplied`](crate::Event::Unreplied).
+    Inquire {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Who must answer there.
+        host: PeerId,
+        /// At most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES); what is over is not tried.
+        addresses: Vec<Address>,
+        /// What the witness may see on one connection, as with [`Command::Ask`].
+        group: u64,
+        /// At most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes.
+        body: Vec<u8>,
+    },
+    /// Answer a question that somebody asked this node as a witness.
+    Reply {
+        /// Which.
+        inquiry: InquiryId,
+        /// At most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes.
         body: Vec<u8>,
     },
     /// This node is a contact's device, or no longer one. Contacts may have this node relay for them, are asked to
@@ -164,6 +192,17 @@ impl fmt::Debug for Command {
             Self::Answer { ask, body } => {
                 f.debug_struct("Answer").field("ask", ask).field("bytes", &body.len()).finish()
             }
+            Self::Inquire { request, host, addresses, group, body } => f
+                .debug_struct("Inquire")
+                .field("request", request)
+                .field("host", host)
+                .field("addresses", &addresses.len())
+                .field("group", group)
+                .field("bytes", &body.len())
+                .finish(),
+            Self::Reply { inquiry, body } => {
+                f.debug_struct("Reply").field("inquiry", inquiry).field("bytes", &body.len()).finish()
+            }
             Self::Contact { peer, is_one } => {
                 f.debug_struct("Contact").field("peer", peer).field("is_one", is_one).finish()
             }
@@ -196,7 +235,7 @@ pub enum CommandError {
 pub struct CommandSender {
     work: mpsc::Sender<Command>,
     answers: mpsc::Sender<Answer>,
-    replies: mpsc::Sender<Reply>,
+    replies: mpsc::Sender<Said>,
     shutdown: Arc<Notify>,
 }
 
@@ -208,10 +247,13 @@ pub(crate) struct Answer {
     pub(crate) refusal: Option<NackCode>,
 }
 
-/// What the driver says to somebody who asked this node as a mailbox.
+/// What the driver says to somebody who asked this node.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) ask: AskId,
+pub(crate) struct Said {
+    /// As what it was asked.
+    pub(crate) to: To,
+    /// Which of those questions.
+    pub(crate) number: u64,
     pub(crate) body: Vec<u8>,
 }
 
@@ -219,7 +261,7 @@ pub(crate) struct Reply {
 pub(crate) struct CommandReceiver {
     pub(crate) work: mpsc::Receiver<Command>,
     pub(crate) answers: mpsc::Receiver<Answer>,
-    pub(crate) replies: mpsc::Receiver<Reply>,
+    pub(crate) replies: mpsc::Receiver<Said>,
     pub(crate) shutdown: Arc<Notify>,
 }
 
@@ -245,10 +287,8 @@ impl CommandSender {
         match command {
             Command::Acknowledge { delivery } => self.answer(Answer { delivery, refusal: None }),
             Command::Refuse { delivery, code } => self.answer(Answer { delivery, refusal: Some(code) }),
-            Command::Answer { ask, body } => self.replies.try_send(Reply { ask, body }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(reply) => CommandError::Full(reply.into()),
-                mpsc::error::TrySendError::Closed(reply) => CommandError::Stopped(reply.into()),
-            }),
+            Command::Answer { ask, body } => self.say(Said { to: To::Mailbox, number: ask.0, body }),
+            Command::Reply { inquiry, body } => self.say(Said { to: To::Witness, number: inquiry.0, body }),
             Command::Shutdown => {
                 self.shutdown.notify_one();
                 Ok(())
@@ -256,6 +296,7 @@ impl CommandSender {
             work @ (Command::Dial { .. }
             | Command::Send { .. }
             | Command::Ask { .. }
+            | Command::Inquire { .. }
             | Command::Contact { .. }
             | Command::Publish { .. }
             | Command::Find { .. }
@@ -265,6 +306,13 @@ impl CommandSender {
                 mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
             }),
         }
+    }
+
+    fn say(&self, said: Said) -> Result<(), CommandError> {
+        self.replies.try_send(said).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(said) => CommandError::Full(said.into()),
+            mpsc::error::TrySendError::Closed(said) => CommandError::Stopped(said.into()),
+        })
     }
 
     fn answer(&self, answer: Answer) -> Result<(), CommandError> {
@@ -284,8 +332,11 @@ impl From<Answer> for Command {
     }
 }
 
-impl From<Reply> for Command {
-    fn from(Reply { ask, body }: Reply) -> Self {
-        Self::Answer { ask, body }
+impl From<Said> for Command {
+    fn from(Said { to, number, body }: Said) -> Self {
+        match to {
+            To::Mailbox => Self::Answer { ask: AskId(number), body },
+            To::Witness => Self::Reply { inquiry: InquiryId(number), body },
+        }
     }
 }

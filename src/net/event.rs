@@ -6,7 +6,7 @@ use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
-use crate::command::{AskId, Delivery, RequestId};
+use crate::command::{AskId, Delivery, InquiryId, RequestId};
 
 /// What the network tells. For one node the order is `Connected`, then everything of that stream, `Disconnected` last.
 #[derive(Clone, PartialEq, Eq)]
@@ -109,6 +109,27 @@ pub enum Event {
         /// Why.
         reason: AskFailure,
     },
+    /// Somebody asks this node as a witness. It wants one answer, within [`Deadlines::answer`](crate::Deadlines).
+    Inquiry {
+        /// What the answer must name.
+        inquiry: InquiryId,
+        /// What it says; at most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// A witness has answered.
+    Replied {
+        /// Which question.
+        request: RequestId,
+        /// What it says; at most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// A witness was not asked, or has not answered: whether it did what it was asked is not known.
+    Unreplied {
+        /// Which question.
+        request: RequestId,
+        /// Why.
+        reason: AskFailure,
+    },
     /// There is a node of the distributed hash table to ask.
     Joined,
     /// There is none.
@@ -178,6 +199,15 @@ impl fmt::Debug for Event {
             }
             Self::Unanswered { request, reason } => {
                 f.debug_struct("Unanswered").field("request", request).field("reason", reason).finish()
+            }
+            Self::Inquiry { inquiry, body } => {
+                f.debug_struct("Inquiry").field("inquiry", inquiry).field("bytes", &body.len()).finish()
+            }
+            Self::Replied { request, body } => {
+                f.debug_struct("Replied").field("request", request).field("bytes", &body.len()).finish()
+            }
+            Self::Unreplied { request, reason } => {
+                f.debug_struct("Unreplied").field("request", request).field("reason", reason).finish()
             }
             Self::Joined => f.write_str("Joined"),
             Self::NotJoined { tried } => f.debug_struct("NotJoined").field("tried", tried).finish(),
@@ -251,7 +281,7 @@ pub enum DialFailure {
     Cancelled,
 }
 
-/// Why a question to a mailbox host has no answer.
+/// Why a question to a mailbox host, or to a witness, has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskFailure {
     /// None of the addresses is one this program can dial.
@@ -269,13 +299,13 @@ pub enum AskFailure {
     /// Another node answers there: the address is old, or somebody lied.
     #[error("another node answers at that address")]
     AnotherNode,
-    /// A node answers that does not speak `/kinfolk/mailbox/1`.
-    #[error("a node answers there, but it is no mailbox")]
-    NoMailbox,
+    /// A node answers that does not speak the protocol of such questions.
+    #[error("a node answers there, but it does not know such questions")]
+    NotSpoken,
     /// It took too long.
-    #[error("the mailbox took too long")]
+    #[error("the node took too long to answer")]
     Silent,
     /// It closed the connection, or what it said is no answer.
-    #[error("the mailbox closed the connection, or gave no proper answer")]
+    #[error("the node closed the connection, or gave no proper answer")]
     Broken,
 }

@@ -236,7 +236,7 @@ async fn what_cannot_be_asked_is_told_at_once() {
         ("a group of hosts", vec![address("/ip4/224.0.0.1/udp/4001/quic-v1")], vec![1], AskFailure::NoAddress),
         ("a long body", vec![at.clone()], vec![1; REQUEST + 1], AskFailure::TooLong),
         ("nobody there", vec![address("/ip4/127.0.0.1/tcp/9")], vec![1], AskFailure::Unreachable),
-        ("no mailbox", vec![at.clone()], vec![1], AskFailure::NoMailbox),
+        ("no mailbox", vec![at.clone()], vec![1], AskFailure::NotSpoken),
     ] {
         let request = node.ask_at(raw.peer, addresses, &body, 1);
         assert_eq!(node.told(request).await, Err(expected), "{what}");
