@@ -16,6 +16,7 @@
 //! | [`chain`], [`spent`] | what an account has, and what an entry does to it |
 //! | [`rules`] | what a witness finds out before it votes |
 //! | [`account`] | one chain at one witness |
+//! | [`message`] | what is asked of a witness, and what it answers |
 //! | [`signature`], [`domain`] | ZIP-215, single and in batches; what bytes are signed and hashed for |
 //!
 //! The same thing climbs a ladder of types, and each step is a function from one rung to the next: an
@@ -32,6 +33,7 @@ pub mod entry;
 pub mod equivocation;
 pub mod inception;
 pub mod limits;
+pub mod message;
 pub mod policy;
 pub mod quorum;
 pub mod recovery;

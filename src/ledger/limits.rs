@@ -14,6 +14,12 @@ pub const CLASSES: usize = 8;
 pub const CLAIMS: usize = 64;
 /// Outputs of an entry.
 pub const OUTS: usize = 16;
+/// Certified entries that come along with one that claims or refunds them.
+pub const CITED: usize = 64;
+/// Certified entries that one question may ask for; an answer has as many of them as fit into [`MESSAGE`].
+pub const ENTRIES: usize = 256;
+/// A reason in words.
+pub const WORDS: usize = 200;
 /// Keys that together recover an account.
 pub const RECOVERY_KEYS: usize = 7;
 /// Certified entries that wait at a witness for those before them, of one chain.

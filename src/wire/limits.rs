@@ -67,3 +67,12 @@ pub const LAMPORT_JUMP: u64 = 1 << 32;
 
 /// How long the outbox tries before it says "not delivered".
 pub const OUTBOX_LIFETIME: Span = Span::from_days(30);
+
+/// A signed policy of a currency, bytes.
+pub const POLICY: usize = 4_096;
+/// Witnesses of a currency.
+pub const WITNESSES: usize = 31;
+/// A link to a currency, characters: a policy and the addresses of its witnesses.
+pub const CURRENCY_LINK: usize = 49_152;
+/// An entry of the ledger with its certificate, bytes.
+pub const LEDGER_RECEIPT: usize = 20_480;

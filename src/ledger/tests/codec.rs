@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::inception::Recovery;
+use kinfolk_ledger::limits;
+use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
@@ -94,6 +96,44 @@ fn samples() -> Vec<Sample> {
         Sample::new("receipt", "receipt", receipt.encode()),
         Sample::new("state", "state", state.encode()),
     ];
+    let (currency, chain) = (slot.currency, slot.chain);
+    let cited = vec![receipt.clone()];
+    let questions = [
+        ("which key", Request::Witness),
+        ("propose", Request::Propose { entry: entry.clone(), cited: cited.clone() }),
+        ("commit", Request::Commit { receipt: receipt.clone() }),
+        ("recover", Request::Recover(recover)),
+        ("prepare", Request::Prepare { ballot: 1, entry, reports: vec![report.clone(); 2], cited }),
+        ("lock", Request::Lock { slot, prepared }),
+        ("head", Request::Head { currency, chain }),
+        ("entries", Request::Entries { currency, chain, from: 3, to: 1 << 40 }),
+        ("policy", Request::Policy { currency }),
+    ];
+    samples.extend(questions.map(|(what, question)| Sample::new(what, "request", question.encode())));
+    let answers = [
+        ("its key", Reply::Witness { vk: key(2, 0).vk() }),
+        ("vote", Reply::Vote(vote)),
+        ("conflict", Reply::Conflict { first: other.signed_header().unwrap() }),
+        ("report", Reply::Report(report)),
+        ("ack", Reply::Ack { next: 24 }),
+        ("no head", Reply::Head { next: 0, last: None }),
+        ("head", Reply::Head { next: 1, last: Some(receipt.clone()) }),
+        ("no entries", Reply::Entries(vec![])),
+        ("entries", Reply::Entries(vec![receipt.clone(), receipt])),
+        ("policy", Reply::Policy(town.policy.signed())),
+    ];
+    samples.extend(answers.map(|(what, answer)| Sample::new(what, "reply", answer.encode())));
+    let reasons = [
+        Reason::NotServed,
+        Reason::Unknown,
+        Reason::Elsewhere { next: 300 },
+        Reason::NotCited { chain, seq: 7 },
+        Reason::Later { seconds: 60 },
+        Reason::Frozen,
+        Reason::Promised { ballot: 2 },
+        Reason::invalid("for no reason at all"),
+    ];
+    samples.extend(reasons.map(|reason| Sample::new("refused", "reply", Reply::Refused(reason).encode())));
     let steps = town.booths[0].log.0.iter().rev().take(4);
     samples.extend(steps.map(|record| Sample::new("record", "record", record.encode())));
     samples
@@ -185,6 +225,24 @@ fn e05_the_name_of_an_entry_does_not_depend_on_its_signature() {
 }
 
 #[test]
+fn e07_a_message_that_is_too_long_is_refused_before_it_is_read() {
+    let zeros = vec![0; limits::MESSAGE + 1];
+    let long = |what| DecodeError::TooLong { what, limit: limits::MESSAGE, found: limits::MESSAGE + 1 };
+    assert_eq!(Request::decode(&zeros).unwrap_err(), long("question to a witness"));
+    assert_eq!(Reply::decode(&zeros).unwrap_err(), long("answer of a witness"));
+}
+
+#[test]
+fn e07_a_reason_has_two_hundred_bytes_and_whole_letters() {
+    let Reason::Invalid(words) = Reason::invalid("ä".repeat(150)) else { panic!("another reason") };
+    assert_eq!(words, "ä".repeat(100));
+    let Reason::Invalid(words) = Reason::invalid(format!("a{}", "ä".repeat(150))) else { panic!("another reason") };
+    assert_eq!(words.len(), 199);
+    let longer = Reply::Refused(Reason::Invalid("a".repeat(limits::WORDS + 1)));
+    assert!(Reply::decode(&longer.encode()).is_err());
+}
+
+#[test]
 fn e06_map_keys_in_another_order_and_unknown_ones_are_refused() {
     let town = Town::new(4, 1);
     let bytes = town.policy.signed().encode();
@@ -248,6 +306,12 @@ fn e07_lists_longer_than_their_limit_are_refused_before_they_are_read() {
     for (claims, outs, fits) in [(claims(64), 16, true), (claims(65), 1, false), (claims(1), 17, false)] {
         let entry = town.next(0, Body { claims, outs: vec![out.clone(); outs], ..body() });
         assert_eq!(Entry::decode(&entry.encode()).is_ok(), fits);
+    }
+    let receipt = town.certified.values().next().unwrap().receipt();
+    for (cited, fits) in [(limits::CITED, true), (limits::CITED + 1, false)] {
+        let cited = vec![receipt.clone(); cited];
+        let request = Request::Propose { entry: town.pay(0, 1, 5), cited };
+        assert_eq!(Request::decode(&request.encode()).is_ok(), fits);
     }
     let many = Recovery { keys: (0..8).map(|at| key(40, at).vk()).collect(), k: 1 };
     let inception = kinfolk_ledger::inception::Inception { recovery: many, ..inception(&town.policy, 0) };

@@ -5,6 +5,7 @@ use kinfolk_ledger::account::Record;
 use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::Entry;
 use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::recovery::{Recover, SignedReport};
 use kinfolk_ledger::vote::{Receipt, Vote};
@@ -19,7 +20,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them; an input of the fuzz target begins with the place of one in here.
-pub(crate) const DECODERS: [Decoder; 9] = [
+pub(crate) const DECODERS: [Decoder; 11] = [
     Decoder { name: "policy", again: |bytes| SignedPolicy::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "entry", again: |bytes| Entry::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "vote", again: |bytes| Vote::decode(bytes).map(|read| read.encode()) },
@@ -29,6 +30,8 @@ pub(crate) const DECODERS: [Decoder; 9] = [
     Decoder { name: "receipt", again: |bytes| Receipt::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "state", again: |bytes| ChainState::decode(bytes, 4_096).map(|read| read.encode()) },
     Decoder { name: "record", again: |bytes| Record::decode(bytes).map(|read| read.encode()) },
+    Decoder { name: "request", again: |bytes| Request::decode(bytes).map(|read| read.encode()) },
+    Decoder { name: "reply", again: |bytes| Reply::decode(bytes).map(|read| read.encode()) },
 ];
 
 /// Gives an input of the fuzz target to its decoder: whatever is accepted is written in one way only. Whether it was

@@ -6,6 +6,7 @@
 
 mod location;
 mod mailboxes;
+mod money;
 mod receipt;
 mod sticker;
 mod text;
@@ -13,6 +14,9 @@ mod text;
 pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
+pub use money::{
+    AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, PaymentRequest, Sum,
+};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use text::{Text, TextError};
@@ -90,6 +94,10 @@ pub enum Body {
     Sticker(StickerId),
     /// A place.
     Location(GeoUri),
+    /// Money that was paid.
+    Payment(Payment),
+    /// Money that is asked for.
+    PaymentRequest(PaymentRequest),
     /// What has arrived, what has been read.
     Receipt(Receipt),
     /// First contact: may I talk to you?
@@ -110,6 +118,12 @@ pub enum Body {
     TokensWanted(TokensWanted),
     /// Gives them.
     TokensIssued(TokensIssued),
+    /// The recipient is to witness a currency, or may want it.
+    Currency(CurrencyCard),
+    /// Asks where payments to the recipient go.
+    AccountWanted(AccountWanted),
+    /// Says where payments to the sender go.
+    PayTo(PayTo),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -207,6 +221,8 @@ impl Body {
     const TEXT: u16 = 1;
     const STICKER: u16 = 2;
     const LOCATION: u16 = 3;
+    const PAYMENT: u16 = 4;
+    const PAYMENT_REQUEST: u16 = 5;
     const RECEIPT: u16 = 16;
     const REQUEST: u16 = 32;
     const ACCEPT: u16 = 33;
@@ -217,13 +233,16 @@ impl Body {
     const SERVING: u16 = 38;
     const TOKENS_WANTED: u16 = 39;
     const TOKENS_ISSUED: u16 = 40;
+    const CURRENCY: u16 = 41;
+    const ACCOUNT_WANTED: u16 = 42;
+    const PAY_TO: u16 = 43;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Sticker(_) | Self::Location(_) => true,
+            Self::Text(_) | Self::Sticker(_) | Self::Location(_) | Self::Payment(_) | Self::PaymentRequest(_) => true,
             Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
             Self::Receipt(_)
             | Self::Request(_)
@@ -234,7 +253,10 @@ impl Body {
             | Self::Mailboxes(_)
             | Self::Serving(_)
             | Self::TokensWanted(_)
-            | Self::TokensIssued(_) => false,
+            | Self::TokensIssued(_)
+            | Self::Currency(_)
+            | Self::AccountWanted(_)
+            | Self::PayTo(_) => false,
         }
     }
 
@@ -243,6 +265,8 @@ impl Body {
             Self::Text(text) => (Self::TEXT, codec::to_cbor(text)),
             Self::Sticker(sticker) => (Self::STICKER, codec::to_cbor(sticker)),
             Self::Location(place) => (Self::LOCATION, codec::to_cbor(place)),
+            Self::Payment(payment) => (Self::PAYMENT, codec::to_cbor(payment)),
+            Self::PaymentRequest(request) => (Self::PAYMENT_REQUEST, codec::to_cbor(request)),
             Self::Receipt(receipt) => (Self::RECEIPT, codec::to_cbor(receipt)),
             Self::Request(request) => (Self::REQUEST, codec::to_cbor(request)),
             Self::Accept(accept) => (Self::ACCEPT, codec::to_cbor(accept)),
@@ -253,6 +277,9 @@ impl Body {
             Self::Serving(serving) => (Self::SERVING, codec::to_cbor(serving)),
             Self::TokensWanted(wanted) => (Self::TOKENS_WANTED, codec::to_cbor(wanted)),
             Self::TokensIssued(issued) => (Self::TOKENS_ISSUED, codec::to_cbor(issued)),
+            Self::Currency(card) => (Self::CURRENCY, codec::to_cbor(card)),
+            Self::AccountWanted(wanted) => (Self::ACCOUNT_WANTED, codec::to_cbor(wanted)),
+            Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -263,6 +290,8 @@ impl Body {
             Self::TEXT => Self::Text(codec::from_cbor("text", &body, MAX)?),
             Self::STICKER => Self::Sticker(codec::from_cbor("sticker", &body, MAX)?),
             Self::LOCATION => Self::Location(codec::from_cbor("location", &body, MAX)?),
+            Self::PAYMENT => Self::Payment(codec::from_cbor("payment", &body, MAX)?),
+            Self::PAYMENT_REQUEST => Self::PaymentRequest(codec::from_cbor("payment request", &body, MAX)?),
             Self::RECEIPT => Self::Receipt(codec::from_cbor("receipt", &body, MAX)?),
             Self::REQUEST => Self::Request(codec::from_cbor("request", &body, MAX)?),
             Self::ACCEPT => Self::Accept(codec::from_cbor("accept", &body, MAX)?),
@@ -276,6 +305,9 @@ impl Body {
             Self::SERVING => Self::Serving(codec::from_cbor("serving", &body, MAX)?),
             Self::TOKENS_WANTED => Self::TokensWanted(codec::from_cbor("tokens wanted", &body, MAX)?),
             Self::TOKENS_ISSUED => Self::TokensIssued(codec::from_cbor("tokens issued", &body, MAX)?),
+            Self::CURRENCY => Self::Currency(codec::from_cbor("currency", &body, MAX)?),
+            Self::ACCOUNT_WANTED => Self::AccountWanted(codec::from_cbor("account wanted", &body, MAX)?),
+            Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

@@ -6,14 +6,15 @@ use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle,
 use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
-    Accept, Body, Content, GeoUri, Mailboxes, NeedReinit, Plaintext, Reach, Receipt, Request, Serving, StickerId, Text,
-    TokenShare, TokensIssued, TokensWanted,
+    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Mailboxes, Memo, NeedReinit, PayTo, Payment,
+    PaymentRequest, Plaintext, Reach, Receipt, Request, Serving, StickerId, Sum, Text, TokenShare, TokensIssued,
+    TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
 use kinfolk_wire::ids::{
-    ConversationId, DeviceId, GroupElement, HeadPrefix, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
-    PeerId, SigchainHead,
+    AccountId, ConversationId, CurrencyId, DeviceId, GroupElement, HeadPrefix, IdentityId, InviteId, MailboxTag,
+    MessageId, PayloadDigest, PeerId, SigchainHead,
 };
 use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
 use kinfolk_wire::mailbox::{
@@ -207,7 +208,57 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
             .prop_map(|(epoch, blinded)| Body::TokensWanted(TokensWanted { epoch, blinded })),
         (any::<u32>(), vec(element(), 0..=256), array())
             .prop_map(|(epoch, evaluated, proof)| Body::TokensIssued(TokensIssued { epoch, evaluated, proof })),
+        (vec(any::<u8>(), 0..900), vec(reach(), 0..=31))
+            .prop_map(|(policy, witnesses)| Body::Currency(CurrencyCard { policy, witnesses })),
+        array().prop_map(|currency| Body::AccountWanted(AccountWanted { currency: CurrencyId::new(currency) })),
+        (array(), array()).prop_map(|(currency, account)| {
+            Body::PayTo(PayTo { currency: CurrencyId::new(currency), account: AccountId::new(account) })
+        }),
+        (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array())), any::<bool>()).prop_map(
+            |(sum, receipt, memo, is_refund)| {
+                let memo = memo.map(|(text, salt)| Memo { text: Text::new(text).unwrap(), salt });
+                Body::Payment(Payment { sum, receipt, memo, is_refund })
+            }
+        ),
+        (sum(), array(), option::of("\\PC{1,300}")).prop_map(|(sum, account, memo)| {
+            let memo = memo.map(|text| Text::new(text).unwrap());
+            Body::PaymentRequest(PaymentRequest { sum, account: AccountId::new(account), memo })
+        }),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
+    ]
+}
+
+fn sum() -> impl Strategy<Value = Sum> {
+    (array(), array(), any::<u8>(), any::<u64>()).prop_map(|(currency, code, decimals, units)| Sum {
+        currency: CurrencyId::new(currency),
+        code,
+        decimals,
+        units,
+    })
+}
+
+fn plain_sum() -> Sum {
+    Sum { currency: CurrencyId::new(filled(50)), code: *b"EUR\0\0\0\0\0", decimals: 2, units: 250 }
+}
+
+pub(crate) fn plain_card() -> CurrencyCard {
+    CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
+}
+
+fn plain_money_bodies() -> [Body; 5] {
+    let (currency, account) = (plain_sum().currency, AccountId::new(filled(52)));
+    let memo = Text::new("bread").unwrap();
+    [
+        Body::Payment(Payment {
+            sum: plain_sum(),
+            receipt: filled::<90>(53).to_vec(),
+            memo: Some(Memo { text: memo.clone(), salt: filled(54) }),
+            is_refund: false,
+        }),
+        Body::PaymentRequest(PaymentRequest { sum: plain_sum(), account, memo: Some(memo) }),
+        Body::Currency(plain_card()),
+        Body::AccountWanted(AccountWanted { currency }),
+        Body::PayTo(PayTo { currency, account }),
     ]
 }
 
@@ -419,6 +470,9 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "mailbox_request" => mailbox_request().prop_map(|v| v.encode()).boxed(),
         "mailbox_reply" => mailbox_reply().prop_map(|(reply, room)| reply.encode(room)).boxed(),
         "address_record" => address_record().prop_map(|v| v.encode()).boxed(),
+        "currency_link" => (vec(any::<u8>(), 0..900), vec(reach(), 0..=4))
+            .prop_map(|(policy, witnesses)| CurrencyCard { policy, witnesses }.to_string().into_bytes())
+            .boxed(),
         "host_link" => host().prop_map(|v| v.link().into_bytes()).boxed(),
         other => panic!("no values for {other}"),
     }
@@ -619,6 +673,7 @@ fn plain_contents() -> Vec<Vec<u8>> {
     ]
     .into_iter()
     .chain(plain_mailbox_bodies())
+    .chain(plain_money_bodies())
     .map(|body| content_around(body).encode())
     .collect()
 }
@@ -706,6 +761,7 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
             let record = AddressRecord { version: 1_767_225_600_000, peer, addresses };
             vec![record.encode(), AddressRecord { addresses: Vec::new(), ..record }.encode()]
         }
+        "currency_link" => vec![plain_card().to_string().into_bytes()],
         "host_link" => [plain_host(), Host { addresses: Vec::new(), work_bits: 0, ..plain_host() }]
             .map(|host| host.link().into_bytes())
             .to_vec(),

@@ -459,7 +459,7 @@ impl Town {
                 let values = values.map(|(_, value)| value.clone()).collect();
                 self.reports.push_back((who, Report::Found(request, values)));
             }
-            Effect::Introduce { .. } | Effect::Notify(_) => {}
+            Effect::Introduce { .. } | Effect::Inquire { .. } | Effect::Notify(_) => {}
         }
     }
 
