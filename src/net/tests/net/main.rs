@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and says when it is skipped"
 )]
 
+mod asking;
 mod delivery;
 mod dialling;
 mod finding;
@@ -20,3 +21,4 @@ mod skip;
 mod support;
 mod swarms;
 mod sybils;
+mod witness;
