@@ -7,9 +7,11 @@ mod arrivals;
 mod payloads;
 
 use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
+use kinfolk_ledger::entry::Class;
 use kinfolk_wire::carried::Carried;
+use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::{IdentityId, PeerId};
+use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -20,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
+use crate::features::wallet::{currencies, orders, settling};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -57,6 +60,10 @@ pub enum Answer {
     Message(MessagePlace, MessageState),
     /// A mailbox host.
     Host(Host),
+    /// A currency.
+    Currency(CurrencyId),
+    /// What was signed: a payment, a refund, new money.
+    Payment(EntryHash),
     /// A page of a bundle.
     Bundle {
         /// Envelopes.
@@ -168,6 +175,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     asking::try_all(step)?;
     finding::start(step)?;
     collect::poll_now(step)?;
+    settling::start(step)?;
     alarms::notice_clock_set_back(step)
 }
 
@@ -219,6 +227,23 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             let (gone, next) = by_hand::exported(step, cargo, after)?;
             settle(step, &gone).map(|()| Answer::Exported(next))
         }
+        Command::AskWitnessKeys(choices) => currencies::ask_keys(step, &choices).map(done),
+        Command::CreateCurrency(new) => currencies::create(step, &new).map(Answer::Currency),
+        Command::AcceptCurrency(which) => currencies::accept(step, &which).map(Answer::Currency),
+        Command::Mint { currency, amount, to, card } => {
+            let class = if card { Class::Card } else { Class::Free };
+            orders::mint(step, &currency, &amount, to, class).map(Answer::Payment)
+        }
+        Command::AskAccount { contact, currency } => orders::ask_account(step, contact, &currency).map(done),
+        Command::Pay { contact, amount, currency, memo } => {
+            orders::pay(step, contact, &amount, &currency, memo).map(Answer::Payment)
+        }
+        Command::Refund(entry) => orders::refund(step, entry).map(Answer::Payment),
+        Command::RequestPayment { contact, amount, currency, memo } => {
+            let request = orders::request(step, contact, &amount, &currency, memo)?;
+            let said = conversations::say_to(step, contact, Body::PaymentRequest(request))?;
+            Ok(Answer::Message(said.0, said.1))
+        }
         Command::ImportBundle(records) => arrivals::import(step, records).map(Answer::Imported),
     }
 }
@@ -251,8 +276,10 @@ fn hear(step: &mut Step<'_>, report: Report) -> Result<(), Refusal> {
         Report::Asked { ask, body } => host::asked(step, ask, &body),
         Report::Answered(request, body) => arrivals::answered(step, request, Some(&body)),
         Report::Unanswered(request) => arrivals::answered(step, request, None),
-        // Nothing was asked yet.
-        Report::Replied(_, _) => Ok(()),
+        Report::Replied(request, body) => {
+            let finals = settling::replied(step, request, body.as_deref())?;
+            finals.into_iter().try_for_each(|done| payloads::hand_over(step, done))
+        }
         Report::Sent(peer, request) => match Outgoing::of(request.0) {
             Some(Outgoing::Outbox(number)) => {
                 let gone = outbox::taken(step, peer, number)?;

@@ -1,6 +1,6 @@
 //! What faces are told. Events that matter later are kept in a log and numbered; presence is not.
 
-use kinfolk_wire::ids::{ConversationId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{ConversationId, CurrencyId, EntryHash, IdentityId, MessageId, PeerId};
 use minicbor::{Decode, Encode};
 
 use crate::store::MessageState;
@@ -35,6 +35,21 @@ pub enum Event {
     /// A mailbox host gave answers that were none, and is no longer one of ours.
     #[n(9)]
     MailboxDropped(#[n(0)] PeerId),
+    /// A payment came, was signed, has more votes, or is final.
+    #[n(30)]
+    PaymentChanged(#[n(0)] CurrencyId, #[n(1)] EntryHash),
+    /// A currency was made, offered or taken, or nothing more is signed for the account in it.
+    #[n(31)]
+    CurrencyChanged(#[n(0)] CurrencyId),
+    /// A node has said with which key it votes, or has not. Never kept.
+    #[n(32)]
+    WitnessAnswered(#[n(0)] PeerId),
+    /// A witness keeps a payment waiting. Never kept.
+    #[n(33)]
+    WitnessTrouble(#[n(0)] CurrencyId),
+    /// A contact has said where payments to them go. Never kept.
+    #[n(34)]
+    PayeeKnown(#[n(0)] IdentityId),
     /// Whether there is a node of the hash table to ask has changed, or which were tried in vain. Never kept.
     #[n(20)]
     HashTable,

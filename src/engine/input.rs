@@ -1,9 +1,9 @@
 //! Everything that can happen to an engine.
 
 use kinfolk_wire::carried::Carried;
-use kinfolk_wire::content::Body;
+use kinfolk_wire::content::{Body, Text};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
-use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{ConversationId, DeviceId, EntryHash, IdentityId, MessageId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -11,6 +11,8 @@ use kinfolk_wire::time::Span;
 
 use crate::effect::RequestId;
 use crate::store::Tried;
+
+pub use crate::features::wallet::currencies::NewCurrency;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +95,54 @@ pub enum Command {
         /// Where the turn before ended.
         after: Option<Mark>,
     },
+    /// Ask nodes with which keys they will vote in a new currency.
+    AskWitnessKeys(Vec<WitnessChoice>),
+    /// Make a currency, once the keys are there.
+    CreateCurrency(NewCurrency),
+    /// Take a currency: by its link, or by the code or id of one that a contact told of.
+    AcceptCurrency(String),
+    /// Make money; by the issuer only.
+    Mint {
+        /// Of which currency: its code, or its id.
+        currency: String,
+        /// As people write it.
+        amount: String,
+        /// For whom; for oneself where nobody is named.
+        to: Option<IdentityId>,
+        /// Whether it is card money.
+        card: bool,
+    },
+    /// Ask a contact where payments in a currency go.
+    AskAccount {
+        /// Whom.
+        contact: IdentityId,
+        /// Which currency.
+        currency: String,
+    },
+    /// Pay a contact, once it is known where to.
+    Pay {
+        /// Whom.
+        contact: IdentityId,
+        /// As people write it.
+        amount: String,
+        /// Which currency.
+        currency: String,
+        /// What for.
+        memo: Option<Text>,
+    },
+    /// Pay back what came by an entry.
+    Refund(EntryHash),
+    /// Ask a contact for money.
+    RequestPayment {
+        /// Whom.
+        contact: IdentityId,
+        /// As people write it.
+        amount: String,
+        /// Which currency.
+        currency: String,
+        /// What for.
+        memo: Option<Text>,
+    },
     /// Take what came by hand; at most [`RECORDS`](Self::RECORDS) at once.
     ImportBundle(Vec<Carried>),
 }
@@ -100,6 +150,15 @@ pub enum Command {
 impl Command {
     /// Records that one turn imports.
     pub const RECORDS: usize = 256;
+}
+
+/// Who is to witness a currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WitnessChoice {
+    /// This node.
+    Own,
+    /// A contact's node.
+    Contact(IdentityId),
 }
 
 /// What is carried by hand.

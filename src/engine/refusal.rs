@@ -4,7 +4,10 @@ use kinfolk_crypto::handshake::HandshakeError;
 use kinfolk_crypto::invite::InviteError;
 use kinfolk_crypto::session::EncryptError;
 
-use crate::store::ReadError;
+use kinfolk_ledger::amount::AmountTextError;
+use kinfolk_wire::content::CurrencyLinkError;
+
+use crate::store::{ReadError, Stopped};
 
 /// Why a command was refused. What it says is for the person; [`code`](Self::code) is for programs.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +75,82 @@ pub enum Refusal {
     /// The link is not what it claims to be.
     #[error("this invite link is not genuine ({0}); ask for a new one")]
     Invite(#[from] InviteError),
+    /// No such currency.
+    #[error("there is no currency {0} here; `kinfolk wallet currency list` shows them, a link brings in another")]
+    UnknownCurrency(String),
+    /// Two currencies that are meant by the same word.
+    #[error("more than one currency is called {0}; name it by its id, `kinfolk wallet currency list` shows them")]
+    AmbiguousCurrency(String),
+    /// A currency that this person does not take.
+    #[error("you do not take {0} yet; `kinfolk wallet currency accept {0}` does")]
+    CurrencyNotAccepted(String),
+    /// A code that another currency here has.
+    #[error("you use another currency that is called {0}; two with one name would be taken for each other")]
+    CodeTaken(String),
+    /// The link to a currency is not one.
+    #[error("{0}")]
+    CurrencyLink(CurrencyLinkError),
+    /// A witness has not said with which key it votes.
+    #[error("{0} did not answer as a witness; ask them to start their node, then try again")]
+    WitnessSilent(String),
+    /// One key twice.
+    #[error("{0} is named twice as a witness, or has the key of another")]
+    WitnessTwice(String),
+    /// No witnesses, or too many.
+    #[error("a currency has 1 to {limit} witnesses, these are {found}")]
+    Witnesses {
+        /// How many were named.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Not an amount.
+    #[error("{0}")]
+    Amount(AmountTextError),
+    /// Not enough money.
+    #[error("not enough {class}: there is {available}, {needed} is needed; `kinfolk wallet balance` shows all of it")]
+    NotEnough {
+        /// Of which class.
+        class: &'static str,
+        /// How much there is.
+        available: String,
+        /// How much is needed.
+        needed: String,
+    },
+    /// More than may be in circulation.
+    #[error("at most {most} may be in circulation, that would be {found}")]
+    Supply {
+        /// The limit.
+        most: String,
+        /// How much it would be.
+        found: String,
+    },
+    /// Only the issuer makes money.
+    #[error("only who made {0} can mint it; ask them")]
+    NotIssuer(String),
+    /// Card money for oneself.
+    #[error("card money is minted for somebody: name them with --to")]
+    CardToIssuer,
+    /// Where the payment would go is not known.
+    #[error("{name} has not said yet where {code} goes: they must take {code} and be there once; they were asked")]
+    AccountUnknown {
+        /// The contact.
+        name: String,
+        /// The currency.
+        code: String,
+    },
+    /// No such payment.
+    #[error("there is no such payment here; `kinfolk wallet history` shows them")]
+    UnknownPayment,
+    /// A payment that is not paid back.
+    #[error("this payment cannot be paid back: {0}")]
+    NotRefundable(&'static str),
+    /// Nothing more is signed for an account.
+    #[error("{}", stopped_in_words(.0))]
+    AccountStopped(Stopped),
+    /// The ledger's rules forbid it.
+    #[error("{0}")]
+    Ledger(String),
     /// An id the caller chose is taken by another message.
     #[error("a message with this id was sent already")]
     IdTaken,
@@ -100,7 +179,24 @@ pub enum Refusal {
     Inconsistent(&'static str),
 }
 
+fn stopped_in_words(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Forked(_) => {
+            "this account is frozen: two entries were signed for one place, by an older copy of this \
+                               profile or by somebody who has its key; `kinfolk wallet currency show` has the proof"
+                .to_owned()
+        }
+        Stopped::Behind { next } => format!(
+            "this profile is an older copy: the witnesses know {next} entries of this account; pay from the newer copy"
+        ),
+    }
+}
+
 impl Refusal {
+    pub(crate) fn no_such_currency() -> Self {
+        Self::UnknownCurrency("of that id".to_owned())
+    }
+
     /// Whether it comes of records that are damaged, and not of a disk that answers nothing.
     pub(crate) const fn is_damage(&self) -> bool {
         matches!(self, Self::Store(ReadError::Damaged { .. }) | Self::Inconsistent(_))
@@ -129,6 +225,25 @@ impl Refusal {
             Self::OwnMailbox => "own_mailbox",
             Self::AlreadyContact(_) => "already_contact",
             Self::Invite(_) => "invalid_invite",
+            Self::UnknownCurrency(_) => "unknown_currency",
+            Self::AmbiguousCurrency(_) => "ambiguous_currency",
+            Self::CurrencyNotAccepted(_) => "currency_not_accepted",
+            Self::CodeTaken(_) => "code_taken",
+            Self::CurrencyLink(_) => "invalid_currency_link",
+            Self::WitnessSilent(_) => "witness_silent",
+            Self::WitnessTwice(_) => "witness_twice",
+            Self::Witnesses { .. } => "invalid_witnesses",
+            Self::Amount(_) => "invalid_amount",
+            Self::NotEnough { .. } => "not_enough",
+            Self::Supply { .. } => "supply_exceeded",
+            Self::NotIssuer(_) => "not_issuer",
+            Self::CardToIssuer => "card_to_issuer",
+            Self::AccountUnknown { .. } => "account_unknown",
+            Self::UnknownPayment => "unknown_payment",
+            Self::NotRefundable(_) => "not_refundable",
+            Self::AccountStopped(Stopped::Forked(_)) => "account_frozen",
+            Self::AccountStopped(Stopped::Behind { .. }) => "account_behind",
+            Self::Ledger(_) => "refused_by_ledger",
             Self::IdTaken => "id_taken",
             Self::NotSendable => "not_sendable",
             Self::TooLarge { .. } => "too_large",

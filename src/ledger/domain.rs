@@ -28,11 +28,13 @@ pub enum Domain {
     Recover,
     /// Signs a merchant's certificate.
     Merchant,
+    /// Hashes the salt and the words of a memo.
+    Memo,
 }
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Policy,
         Self::Inception,
         Self::Key,
@@ -43,6 +45,7 @@ impl Domain {
         Self::Report,
         Self::Recover,
         Self::Merchant,
+        Self::Memo,
     ];
 
     /// The string.
@@ -59,6 +62,7 @@ impl Domain {
             Self::Report => "kinfolk.ledger.v1.report",
             Self::Recover => "kinfolk.ledger.v1.recover",
             Self::Merchant => "kinfolk.ledger.v1.merchant",
+            Self::Memo => "kinfolk.ledger.v1.memo",
         }
     }
 

@@ -44,7 +44,17 @@ impl Code {
         Self::from_padded(padded)
     }
 
-    fn from_padded(padded: [u8; 8]) -> Result<Self, CodeError> {
+    /// The bytes, filled with zeros.
+    #[must_use]
+    pub const fn padded(&self) -> [u8; 8] {
+        self.0
+    }
+
+    /// The code of these bytes.
+    ///
+    /// # Errors
+    /// [`CodeError`].
+    pub fn from_padded(padded: [u8; 8]) -> Result<Self, CodeError> {
         let length = padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len());
         let (text, rest) = padded.split_at_checked(length).ok_or(CodeError)?;
         let plain = text.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

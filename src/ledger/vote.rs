@@ -78,6 +78,12 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// The fast vote for an entry.
+    #[must_use]
+    pub const fn fast(entry: &Entry) -> Self {
+        Self { slot: SlotId::of(entry.header()), ballot: 0, phase: Phase::Fast, entry: entry.hash() }
+    }
+
     /// Bytes of a statement.
     pub const LENGTH: usize = 113;
 

@@ -9,7 +9,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("rpc", &[]),
     ("crypto", &["wire"]),
     ("ledger", &["wire", "crypto"]),
-    ("engine", &["wire", "crypto"]),
+    ("engine", &["wire", "crypto", "ledger"]),
     ("sim", &["wire", "crypto", "engine"]),
     ("store", &["wire", "crypto", "engine"]),
     ("net", &["wire"]),

@@ -5,6 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
+use crate::features::wallet::settling;
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -47,6 +48,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::ThrowAway(hour) => host::throw_away(step, hour),
         Alarm::Write(device) => finding::write(step, device),
         Alarm::Look(device) => finding::look(step, device),
+        Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -61,6 +63,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Poll => collect::LONGEST_WAIT,
         Alarm::ThrowAway(_) => host::THROW_AWAY_NEXT,
         Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
+        Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

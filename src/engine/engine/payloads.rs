@@ -4,7 +4,8 @@ use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::direct::NackCode;
 use kinfolk_wire::ids::{DeviceId, IdentityId, PayloadDigest, PeerId};
 
-use crate::features::{contacts, conversations, mailboxes};
+use crate::features::wallet::Final;
+use crate::features::{contacts, conversations, mailboxes, wallet};
 use crate::input::Delivery;
 use crate::refusal::Refusal;
 use crate::services::by_hand::Came;
@@ -75,6 +76,10 @@ fn opened(
             tokens::issued(step, device, &issued)?;
             mailboxes::tell_everybody(step)
         }
+        Body::Currency(card) => wallet::currencies::heard(step, from, &card),
+        Body::AccountWanted(wanted) => wallet::receiving::account_wanted(step, from, wanted),
+        Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
+        Body::Payment(_) | Body::PaymentRequest(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
             if contacts::may_speak(step, from)? {
@@ -86,6 +91,35 @@ fn opened(
         }
         _ => Ok(()),
     }
+}
+
+/// A line about money: the wallet says whether it is true.
+fn money(
+    step: &mut Step<'_>,
+    device: DeviceId,
+    from: IdentityId,
+    content: &Content,
+    digest: PayloadDigest,
+) -> Result<(), Refusal> {
+    if !contacts::may_speak(step, from)? {
+        step.reject(Rejection::Misplaced);
+        return Ok(());
+    }
+    let is_true = conversations::is_known(step, from, content.id)?
+        || match &content.body {
+            Body::Payment(payment) => wallet::receiving::paid(step, from, payment)?,
+            Body::PaymentRequest(request) => wallet::receiving::requested(step, from, request)?,
+            _ => false,
+        };
+    if is_true { conversations::receive(step, device, from, content, digest) } else { Ok(()) }
+}
+
+/// Whoever was paid is handed the receipt, as a line. Who is no contact any more has to be told otherwise.
+pub(super) fn hand_over(step: &mut Step<'_>, Final { contact, payment }: Final) -> Result<(), Refusal> {
+    if directory::find(step, contact)?.is_some_and(|contact| directory::is_open(&contact)) {
+        conversations::say_to(step, contact, Body::Payment(payment))?;
+    }
+    Ok(())
 }
 
 /// Something that a contact's device left for this one. Where it lay proves the two devices, as a hello does.

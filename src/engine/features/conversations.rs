@@ -44,6 +44,32 @@ pub(crate) fn send(
         }
         None => MessageId::new(step.random()),
     };
+    say(step, own, contact, conversation_id, conversation, id, body)
+}
+
+/// Says something that the wallet has to say to a contact.
+pub(crate) fn say_to(
+    step: &mut Step<'_>,
+    contact: IdentityId,
+    body: Body,
+) -> Result<(MessagePlace, MessageState), Refusal> {
+    let own = step.profile()?.identity;
+    let contact = directory::contact(step, contact)?;
+    check_open(&contact)?;
+    let (conversation_id, conversation) = directory::conversation(step, own, contact.identity)?;
+    let id = MessageId::new(step.random());
+    say(step, own, contact, conversation_id, conversation, id, body)
+}
+
+fn say(
+    step: &mut Step<'_>,
+    own: IdentityId,
+    contact: Contact,
+    conversation_id: ConversationId,
+    conversation: Conversation,
+    id: MessageId,
+    body: Body,
+) -> Result<(MessagePlace, MessageState), Refusal> {
     let lamport = conversation.lamport.saturating_add(1);
     let content = Content { id, conversation: conversation_id, sent_at: step.now, lamport, body };
     let place = MessagePlace { conversation: conversation_id, lamport, sender: own, id };
@@ -122,6 +148,12 @@ fn find(step: &Step<'_>, place: MessagePlace) -> Result<Option<Message>, Refusal
 fn keep(step: &mut Step<'_>, place: MessagePlace, content: &Content, state: MessageState) {
     step.put(key(place), Message { content: content.encode(), state, at: step.now });
     step.put(Key::MessagePlace(place.conversation, place.sender, place.id), place);
+}
+
+/// Whether a line of a contact is here already.
+pub(crate) fn is_known(step: &Step<'_>, from: IdentityId, id: MessageId) -> Result<bool, Refusal> {
+    let own = step.profile()?.identity;
+    step.has(&Key::MessagePlace(conversation_id(&own, &from), from, id))
 }
 
 /// A line of a contact has come, on a session with one of their devices.

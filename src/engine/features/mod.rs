@@ -3,3 +3,4 @@
 pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod mailboxes;
+pub(crate) mod wallet;

@@ -5,7 +5,8 @@ use std::ops::Deref;
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, DeviceId, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest, PeerId, SessionId,
+    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
+    PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -85,6 +86,26 @@ pub enum Key {
     Carriage,
     /// What goes to and comes from a device through the hash table.
     Finding(DeviceId),
+    /// A currency.
+    Currency(CurrencyId),
+    /// The account in a currency.
+    Account(CurrencyId),
+    /// An entry that was signed for it, by its place in the chain.
+    OwnEntry(CurrencyId, u64),
+    /// Money that came or went, in the order in which it did.
+    Movement(CurrencyId, u64),
+    /// Which movement an entry is.
+    MovementPlace(EntryHash),
+    /// A movement of which the money is still to be claimed.
+    Unclaimed(CurrencyId, u64),
+    /// Where payments to a contact go.
+    Payee(CurrencyId, IdentityId),
+    /// Volatile: how far a witness has come, by its place in the policy.
+    Standing(CurrencyId, u8),
+    /// Volatile: what was asked of a witness, by the number of the request.
+    Inquiry(u64),
+    /// Volatile: the key that a node votes with.
+    WitnessKey(PeerId),
     /// Volatile: the hash table as the network reports it: one row.
     HashTable,
     /// Volatile: what was asked of the hash table, by the number of the request.
@@ -147,6 +168,9 @@ pub enum Alarm {
     /// Look for a device in the hash table.
     #[n(13)]
     Look(#[n(0)] DeviceId),
+    /// Ask the witnesses of a currency again.
+    #[n(14)]
+    Settle(#[n(0)] CurrencyId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -259,6 +283,13 @@ pub enum Table {
     CarriedPlace = 33,
     Carriage = 34,
     Finding = 40,
+    Currency = 41,
+    Account = 42,
+    OwnEntry = 43,
+    Movement = 44,
+    MovementPlace = 45,
+    Unclaimed = 46,
+    Payee = 47,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -266,6 +297,9 @@ pub enum Table {
     Errand = 204,
     HashTable = 210,
     Search = 211,
+    Standing = 212,
+    Inquiry = 213,
+    WitnessKey = 214,
 }
 
 impl Table {
@@ -316,6 +350,16 @@ impl Key {
             Self::CarriedPlace(_) => Table::CarriedPlace,
             Self::Carriage => Table::Carriage,
             Self::Finding(_) => Table::Finding,
+            Self::Currency(_) => Table::Currency,
+            Self::Account(_) => Table::Account,
+            Self::OwnEntry(..) => Table::OwnEntry,
+            Self::Movement(..) => Table::Movement,
+            Self::MovementPlace(_) => Table::MovementPlace,
+            Self::Unclaimed(..) => Table::Unclaimed,
+            Self::Payee(..) => Table::Payee,
+            Self::Standing(..) => Table::Standing,
+            Self::Inquiry(_) => Table::Inquiry,
+            Self::WitnessKey(_) => Table::WitnessKey,
             Self::HashTable => Table::HashTable,
             Self::Search(_) => Table::Search,
             Self::Errand(_) => Table::Errand,
@@ -338,6 +382,9 @@ impl Key {
                 | Self::Errand(_)
                 | Self::HashTable
                 | Self::Search(_)
+                | Self::Standing(..)
+                | Self::Inquiry(_)
+                | Self::WitnessKey(_)
                 | Self::Timer(_, Alarm::LinkStalled(_))
         )
     }
@@ -359,8 +406,19 @@ impl Key {
             Self::DepositExpiry(hour, tag) => Segments::of([Segment::Order(*hour), name(tag.as_bytes(), 16)]),
             Self::SpentToken(epoch, nonce) => Segments::of([Segment::Order((*epoch).into()), name(nonce, 16)]),
             Self::TokenKey(epoch) => Segments::of([Segment::Order((*epoch).into())]),
-            Self::Errand(number) | Self::Carried(number) | Self::Search(number) => {
+            Self::Errand(number) | Self::Carried(number) | Self::Search(number) | Self::Inquiry(number) => {
                 Segments::of([Segment::Order(*number)])
+            }
+            Self::Currency(currency) | Self::Account(currency) => Segments::of([name(currency.as_bytes(), 16)]),
+            Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
+                Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
+            }
+            Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
+            Self::Payee(currency, contact) => {
+                Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
+            }
+            Self::Standing(currency, witness) => {
+                Segments::of([name(currency.as_bytes(), 16), Segment::Order((*witness).into())])
             }
             Self::Purse(device, host) => Segments::of([name(device.as_bytes(), 16), name(host.as_bytes(), 16)]),
             Self::Prekey(kind, id) => Segments::of([Segment::Order(*kind as u64), Segment::Order((*id).into())]),
@@ -370,7 +428,9 @@ impl Key {
             Self::Device(id) | Self::LinkOf(id) | Self::Post(id) | Self::Finding(id) => {
                 Segments::of([name(id.as_bytes(), 16)])
             }
-            Self::Peer(id) | Self::Link(id) | Self::TokenStock(id) => Segments::of([name(id.as_bytes(), 16)]),
+            Self::Peer(id) | Self::Link(id) | Self::TokenStock(id) | Self::WitnessKey(id) => {
+                Segments::of([name(id.as_bytes(), 16)])
+            }
             Self::Invite(id) => Segments::of([name(id.as_bytes(), 16)]),
             Self::Session(device, session) => Segments::of([name(device.as_bytes(), 16), name(session.as_bytes(), 16)]),
             Self::SkippedKey(session, id) => {

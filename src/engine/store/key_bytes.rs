@@ -3,7 +3,8 @@
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, DeviceId, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest, PeerId, SessionId,
+    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
+    PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -110,6 +111,26 @@ enum KeyBytes {
     HashTable,
     #[n(52)]
     Search(#[n(0)] u64),
+    #[n(53)]
+    Currency(#[n(0)] CurrencyId),
+    #[n(54)]
+    Account(#[n(0)] CurrencyId),
+    #[n(55)]
+    OwnEntry(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(56)]
+    Movement(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(57)]
+    MovementPlace(#[n(0)] EntryHash),
+    #[n(58)]
+    Unclaimed(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(59)]
+    Payee(#[n(0)] CurrencyId, #[n(1)] IdentityId),
+    #[n(60)]
+    Standing(#[n(0)] CurrencyId, #[n(1)] u8),
+    #[n(61)]
+    Inquiry(#[n(0)] u64),
+    #[n(62)]
+    WitnessKey(#[n(0)] PeerId),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -156,6 +177,16 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Finding(id) => KeyBytes::Finding(id),
         Key::HashTable => KeyBytes::HashTable,
         Key::Search(number) => KeyBytes::Search(number),
+        Key::Currency(currency) => KeyBytes::Currency(currency),
+        Key::Account(currency) => KeyBytes::Account(currency),
+        Key::OwnEntry(currency, number) => KeyBytes::OwnEntry(currency, number),
+        Key::Movement(currency, number) => KeyBytes::Movement(currency, number),
+        Key::MovementPlace(entry) => KeyBytes::MovementPlace(entry),
+        Key::Unclaimed(currency, number) => KeyBytes::Unclaimed(currency, number),
+        Key::Payee(currency, contact) => KeyBytes::Payee(currency, contact),
+        Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
+        Key::Inquiry(number) => KeyBytes::Inquiry(number),
+        Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
     })
 }
 
@@ -203,5 +234,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Finding(id) => Key::Finding(id),
         KeyBytes::HashTable => Key::HashTable,
         KeyBytes::Search(number) => Key::Search(number),
+        KeyBytes::Currency(currency) => Key::Currency(currency),
+        KeyBytes::Account(currency) => Key::Account(currency),
+        KeyBytes::OwnEntry(currency, number) => Key::OwnEntry(currency, number),
+        KeyBytes::Movement(currency, number) => Key::Movement(currency, number),
+        KeyBytes::MovementPlace(entry) => Key::MovementPlace(entry),
+        KeyBytes::Unclaimed(currency, number) => Key::Unclaimed(currency, number),
+        KeyBytes::Payee(currency, contact) => Key::Payee(currency, contact),
+        KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
+        KeyBytes::Inquiry(number) => Key::Inquiry(number),
+        KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
     })
 }

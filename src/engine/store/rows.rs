@@ -6,6 +6,7 @@ mod mailbox;
 mod numbers;
 mod people;
 mod talk;
+mod wallet;
 
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{DeviceId, PeerId};
@@ -22,6 +23,7 @@ pub use mailbox::*;
 pub use numbers::Numbers;
 pub use people::*;
 pub use talk::*;
+pub use wallet::*;
 
 /// The version byte in front of every row that this program writes.
 pub const ROW_VERSION: u8 = 1;
@@ -164,8 +166,9 @@ rows! {
     Opened(Opened) = Opened,
     /// Receipts to send.
     PendingReceipts(PendingReceipts) = PendingReceipts,
-    /// A timer has nothing but its key, nor have the index of what a host keeps and what was spent there.
-    Nothing(Nothing) = Timer | DepositExpiry | SpentToken,
+    /// A timer has nothing but its key, nor have the index of what a host keeps, what was spent there, and the money
+    /// that is still to be claimed.
+    Nothing(Nothing) = Timer | DepositExpiry | SpentToken | Unclaimed,
     /// A stretch of the event log.
     Events(Events) = Event,
     /// This node as a mailbox.
@@ -196,6 +199,24 @@ rows! {
     HashTable(HashTable) = HashTable,
     /// Something asked of it.
     Search(Search) = Search,
+    /// A currency.
+    Currency(Currency) = Currency,
+    /// The account in it.
+    Account(Account) = Account,
+    /// An entry that was signed here.
+    OwnEntry(OwnEntry) = OwnEntry,
+    /// Money that came or went.
+    Movement(Movement) = Movement,
+    /// Which movement an entry is.
+    MovementPlace(MovementPlace) = MovementPlace,
+    /// Where payments to a contact go.
+    Payee(Payee) = Payee,
+    /// How far a witness has come.
+    Standing(Standing) = Standing,
+    /// Something asked of a witness.
+    Inquiry(Inquiry) = Inquiry,
+    /// The key of a witness.
+    WitnessKey(WitnessKey) = WitnessKey,
     /// A stream.
     Link(Link) = Link,
     /// A peer.

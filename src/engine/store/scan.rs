@@ -1,6 +1,6 @@
 //! Ranges of records.
 
-use kinfolk_wire::ids::{ConversationId, DeviceId, SessionId};
+use kinfolk_wire::ids::{ConversationId, CurrencyId, DeviceId, SessionId};
 use kinfolk_wire::time::Timestamp;
 
 use super::key::name;
@@ -81,6 +81,18 @@ impl Scan {
     pub const fn carried_after(number: u64, limit: usize) -> Self {
         let from = number.saturating_add(1);
         Self { table: Table::Carried, prefix: Vec::new(), from, until: u64::MAX, backwards: false, limit }
+    }
+
+    /// Movements of a currency of which the money is still to be claimed, the oldest first.
+    #[must_use]
+    pub fn unclaimed(currency: CurrencyId, limit: usize) -> Self {
+        Self::under(Table::Unclaimed, vec![name(currency.as_bytes(), 16)], limit)
+    }
+
+    /// Movements of a currency, the newest first.
+    #[must_use]
+    pub fn movements(currency: CurrencyId, limit: usize) -> Self {
+        Self { backwards: true, ..Self::under(Table::Movement, vec![name(currency.as_bytes(), 16)], limit) }
     }
 
     /// The lines that a device has not receipted.

@@ -1,0 +1,323 @@
+//! One account and its currency: its keys, what it has, and what is signed for it.
+
+use std::collections::BTreeMap;
+
+use kinfolk_crypto::kdf::hkdf;
+use kinfolk_ledger::amount::in_text;
+use kinfolk_ledger::chain::{ChainState, Invalid};
+use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Header, Out, OutRef, Position};
+use kinfolk_ledger::inception::{Inception, Recovery};
+use kinfolk_ledger::limits;
+use kinfolk_ledger::policy::LoadedPolicy;
+use kinfolk_ledger::signature::{SecretKey, key_hash};
+use kinfolk_wire::content::Sum;
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash};
+use zeroize::Zeroizing;
+
+use crate::refusal::Refusal;
+use crate::step::Step;
+use crate::store::{Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan};
+
+/// Movements with unclaimed money that are looked at for one entry, the oldest first.
+const LOOKED_AT: usize = 1_024;
+/// Incoming payments that gather before they are claimed without a payment to go with.
+pub(super) const GATHERED: usize = 32;
+
+/// A currency that this person takes, and their account in it.
+pub(crate) struct Book {
+    pub(crate) id: CurrencyId,
+    pub(crate) policy: LoadedPolicy,
+    pub(crate) currency: Currency,
+    pub(crate) account: Account,
+}
+
+/// What an entry is to do.
+#[derive(Default)]
+pub(super) struct Order {
+    pub(super) outs: Vec<Out>,
+    pub(super) ctl: Option<Ctl>,
+    pub(super) memo_hash: Option<NoteHash>,
+    /// A movement of which the money is claimed whatever else is, and whose receipt goes along.
+    pub(super) about: Option<u64>,
+}
+
+impl Book {
+    /// The book of a currency that this person takes.
+    pub(crate) fn open(step: &Step<'_>, id: CurrencyId) -> Result<Self, Refusal> {
+        let currency: Currency = step.find(&Key::Currency(id))?.ok_or_else(Refusal::no_such_currency)?;
+        let policy = loaded(&currency)?;
+        if currency.standing != CurrencyStanding::Accepted {
+            return Err(Refusal::CurrencyNotAccepted(policy.policy().code.to_string()));
+        }
+        let account = step.find(&Key::Account(id))?.ok_or(Refusal::Inconsistent("a currency has no account"))?;
+        Ok(Self { id, policy, currency, account })
+    }
+
+    /// A new account in a currency.
+    pub(super) fn begin(step: &mut Step<'_>, policy: &LoadedPolicy, issuer: Option<&KeyMaterial>) -> Account {
+        let seed = issuer.cloned().unwrap_or_else(|| KeyMaterial::new(&step.random::<32>()));
+        let account = match issuer {
+            Some(_) => policy.issuing_account(),
+            None => inception(&seed, policy.currency()).account(),
+        };
+        let (state, again_at, stopped) = (None, None, None);
+        Account { account, seed, state, certified: 0, last_movement: 0, again_at, tries: 0, stopped }
+    }
+
+    pub(crate) fn save(&self, step: &mut Step<'_>) {
+        step.put(Key::Account(self.id), self.account.clone());
+    }
+
+    /// How many entries were signed.
+    pub(super) fn signed(&self) -> u64 {
+        self.account.state.as_ref().map_or(0, ChainState::seq)
+    }
+
+    pub(super) fn is_issuing(&self) -> bool {
+        self.currency.issuer.is_some()
+    }
+
+    /// So many smallest units of this currency, for a contact.
+    pub(super) fn sum(&self, units: u64) -> Sum {
+        let policy = self.policy.policy();
+        Sum { currency: self.id, code: policy.code.padded(), decimals: policy.decimals, units }
+    }
+
+    /// Smallest units in words.
+    pub(super) fn text(&self, units: u64) -> String {
+        let policy = self.policy.policy();
+        format!("{} {}", in_text(units, policy.decimals), policy.code)
+    }
+
+    /// The next number of a movement.
+    pub(super) fn next_movement(&mut self) -> u64 {
+        self.account.last_movement += 1;
+        self.account.last_movement
+    }
+
+    /// What was signed at a place.
+    pub(super) fn own(&self, step: &Step<'_>, seq: u64) -> Result<OwnEntry, Refusal> {
+        step.find(&Key::OwnEntry(self.id, seq))?.ok_or(Refusal::Inconsistent("an entry that was signed is gone"))
+    }
+
+    /// Movements of which the money is still to be claimed, the oldest first.
+    pub(super) fn unclaimed(&self, step: &Step<'_>) -> Result<BTreeMap<u64, Vec<Claim>>, Refusal> {
+        let rows = step.scan(&Scan::unclaimed(self.id, LOOKED_AT))?.rows;
+        let mut found = BTreeMap::new();
+        for (key, _) in rows {
+            let Key::Unclaimed(_, number) = key else { continue };
+            if let Some(movement) = step.find::<Movement>(&Key::Movement(self.id, number))? {
+                found.insert(number, movement.claims);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Signs what is ordered as the next entry, with whatever of the unclaimed money it can take along, and keeps it. It
+    /// is taken to the witnesses afterwards.
+    pub(super) fn sign(
+        &mut self,
+        step: &mut Step<'_>,
+        order: Order,
+        movement: Option<u64>,
+    ) -> Result<EntryHash, Refusal> {
+        if let Some(stopped) = &self.account.stopped {
+            return Err(Refusal::AccountStopped(stopped.clone()));
+        }
+        let minting = matches!(order.ctl, Some(Ctl::Mint { .. }));
+        if minting && self.account.state.is_none() {
+            self.put(step, Order { ctl: Some(Ctl::Open(self.inception())), ..Order::default() }, &[], None)?;
+        }
+        let taken = if minting { Vec::new() } else { self.take(step, order.about)? };
+        self.put(step, order, &taken, movement)
+    }
+
+    /// What is claimed along: the greatest sums first, as many as an entry can claim.
+    fn take(&self, step: &Step<'_>, about: Option<u64>) -> Result<Vec<(u64, Vec<Claim>)>, Refusal> {
+        let mut waiting: Vec<(u64, Vec<Claim>)> = self.unclaimed(step)?.into_iter().collect();
+        let worth = |claims: &[Claim]| claims.iter().map(|claim| claim.amt.units()).fold(0, u64::saturating_add);
+        waiting.sort_by_key(|(number, claims)| (Some(*number) != about, std::cmp::Reverse(worth(claims))));
+        let mut places = limits::CLAIMS;
+        waiting.retain(|(_, claims)| match places.checked_sub(claims.len()) {
+            Some(left) => {
+                places = left;
+                true
+            }
+            None => false,
+        });
+        Ok(waiting)
+    }
+
+    fn put(
+        &mut self,
+        step: &mut Step<'_>,
+        order: Order,
+        taken: &[(u64, Vec<Claim>)],
+        movement: Option<u64>,
+    ) -> Result<EntryHash, Refusal> {
+        let mut claims: Vec<Claim> = taken.iter().flat_map(|(_, claims)| claims.iter().copied()).collect();
+        claims.sort_unstable();
+        let ctl = match (&self.account.state, order.ctl) {
+            (None, None) => Some(Ctl::Open(self.inception())),
+            (_, ctl) => ctl,
+        };
+        let seq = self.signed();
+        let at = Position {
+            currency: self.id,
+            epoch: self.policy.epoch(),
+            chain: self.account.account,
+            seq,
+            prev: self.account.state.as_ref().map_or(Header::NOTHING_BEFORE, ChainState::head),
+            key_seq: self.account.state.as_ref().map_or(0, |state| state.keys().key_seq),
+        };
+        let body =
+            Body { ts: step.now, blind: step.random(), claims, outs: order.outs, ctl, memo_hash: order.memo_hash };
+        let entry = Entry::sign(at, body, &self.writer());
+        let mut state = match self.account.state.take() {
+            Some(state) => state,
+            None => ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?,
+        };
+        let change = state.try_entry(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?;
+        state.apply(change, entry.body());
+        self.account.state = Some(state);
+        let mut cited: Vec<u64> = taken.iter().map(|(number, _)| *number).chain(order.about).collect();
+        cited.dedup();
+        for (number, _) in taken {
+            step.delete(Key::Unclaimed(self.id, *number));
+        }
+        let hash = entry.hash();
+        step.put(Key::OwnEntry(self.id, seq), OwnEntry { entry, cited, movement, votes: Vec::new(), cert: None });
+        self.save(step);
+        Ok(hash)
+    }
+
+    /// Claims what has gathered where nothing is under way, so that a payment later has places for it.
+    pub(super) fn gather(&mut self, step: &mut Step<'_>) -> Result<bool, Refusal> {
+        let is_idle = self.account.certified == self.signed() && self.account.stopped.is_none();
+        let waiting = step.scan(&Scan::unclaimed(self.id, GATHERED))?.rows.len();
+        if !is_idle || waiting < GATHERED {
+            return Ok(false);
+        }
+        self.sign(step, Order::default(), None).map(|_| true)
+    }
+
+    /// What the ledger says of an entry, in the person's words.
+    fn refusal(&self, invalid: Invalid) -> Refusal {
+        match invalid {
+            Invalid::NotEnough { class, available, needed } => Refusal::NotEnough {
+                class: class_name(class),
+                available: self.text(available),
+                needed: self.text(needed),
+            },
+            Invalid::OpenTooSmall { .. } => {
+                let (available, needed) = (self.text(0), self.text(1));
+                Refusal::NotEnough { class: class_name(Class::Free), available, needed }
+            }
+            Invalid::Supply { most, found } => {
+                Refusal::Supply { most: self.text(most.units()), found: self.text(found) }
+            }
+            Invalid::Issuer => Refusal::NotIssuer(self.policy.policy().code.to_string()),
+            other => Refusal::Ledger(other.to_string()),
+        }
+    }
+
+    fn inception(&self) -> Inception {
+        match &self.currency.issuer {
+            Some(_) => Inception::of_issuer(self.id, self.policy.policy().issuer),
+            None => inception(&self.account.seed, self.id),
+        }
+    }
+
+    /// The key that signs now.
+    fn writer(&self) -> SecretKey {
+        if let Some(issuer) = &self.currency.issuer {
+            return secret(issuer);
+        }
+        let number = self.account.state.as_ref().map_or(0, |state| state.keys().key_seq);
+        writer(&self.account.seed, self.id, number)
+    }
+}
+
+/// The policy of a currency, which was checked before it was kept.
+pub(crate) fn loaded(currency: &Currency) -> Result<LoadedPolicy, Refusal> {
+    currency.policy.clone().load().map_err(|_| Refusal::Inconsistent("the policy of a currency is no longer good"))
+}
+
+/// What a class of money is called.
+pub(crate) const fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Free => "cash",
+        Class::Card => "card money",
+    }
+}
+
+/// What an entry pays to an account.
+pub(super) fn paid_to<'a>(entry: &'a Entry, account: AccountId) -> impl Iterator<Item = (Claim, &'a Out)> + use<'a> {
+    let (chain, seq) = (entry.header().chain, entry.header().seq);
+    let to = kinfolk_ledger::entry::Destination::Account(account);
+    (0_u8..).zip(&entry.body().outs).filter(move |(_, out)| out.to == to).map(move |(idx, out)| {
+        let claim = Claim { out: OutRef { chain, seq, idx }, class: out.class_once_claimed(), amt: out.amt };
+        (claim, out)
+    })
+}
+
+/// The key of a seed of 32 bytes.
+pub(super) fn secret(seed: &KeyMaterial) -> SecretKey {
+    let mut bytes = Zeroizing::new([0; 32]);
+    for (to, from) in bytes.iter_mut().zip(seed.as_slice()) {
+        *to = *from;
+    }
+    SecretKey::from_seed(&bytes)
+}
+
+fn derived(seed: &KeyMaterial, what: &[u8], currency: CurrencyId, number: u32) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    let info = [&b"kinfolk.wallet.v1."[..], what, currency.as_bytes(), &number.to_be_bytes()];
+    // 32 bytes are never more than HKDF has.
+    let _asked = hkdf(&[0; 32], seed.as_slice(), &info, out.as_mut_slice());
+    out
+}
+
+fn writer(seed: &KeyMaterial, currency: CurrencyId, number: u32) -> SecretKey {
+    SecretKey::from_seed(&derived(seed, b"writer", currency, number))
+}
+
+fn inception(seed: &KeyMaterial, currency: CurrencyId) -> Inception {
+    let mut salt = [0; 16];
+    for (to, from) in salt.iter_mut().zip(derived(seed, b"salt", currency, 0).iter()) {
+        *to = *from;
+    }
+    Inception {
+        currency,
+        writer: writer(seed, currency, 0).vk(),
+        next_writer: key_hash(&writer(seed, currency, 1).vk()),
+        recovery: Recovery::NONE,
+        salt,
+    }
+}
+
+/// The receipts that an entry cites, as far as they are here.
+pub(super) fn receipts(
+    step: &Step<'_>,
+    book: &Book,
+    cited: &[u64],
+) -> Result<Vec<kinfolk_ledger::vote::Receipt>, Refusal> {
+    let mut receipts = Vec::new();
+    for number in cited {
+        let Some(Row::Movement(movement)) = step.find::<Movement>(&Key::Movement(book.id, *number))?.map(Row::from)
+        else {
+            continue;
+        };
+        let receipt = match (movement.receipt, movement.seq) {
+            (Some(receipt), _) => Some(receipt),
+            // New money of one's own.
+            (None, Some(seq)) => {
+                let own = book.own(step, seq)?;
+                own.cert.map(|cert| kinfolk_ledger::vote::Receipt { entry: own.entry, cert })
+            }
+            (None, None) => None,
+        };
+        receipts.extend(receipt);
+    }
+    Ok(receipts)
+}

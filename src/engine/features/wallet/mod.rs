@@ -1,0 +1,41 @@
+//! The wallet: currencies, paying and being paid (docs/protocol/12-wallet.md).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`currencies`] | making a currency, taking one, telling contacts of it |
+//! | [`book`] | one account with its currency: its keys, what it has, and what is signed for it |
+//! | [`orders`] | what a person wants done with money: mint, pay, pay back, ask for |
+//! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
+//! | [`receiving`] | money that comes, and telling contacts where it goes |
+//!
+//! **One entry for one place.** What is signed is kept in the same turn, before anything leaves, and is never replaced: a
+//! payment that found no quorum waits, and is the same payment when it goes on. So the account's state is that after
+//! all that was signed, and the next entry stands on those that wait.
+//!
+//! Witnesses are asked from a network identity of the account's own, so that none of them learns whose account it is.
+
+pub(crate) mod book;
+pub(crate) mod currencies;
+pub(crate) mod orders;
+pub(crate) mod receiving;
+pub(crate) mod settling;
+
+use kinfolk_wire::content::Payment;
+use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId};
+
+use crate::event::Event;
+use crate::refusal::Refusal;
+use crate::step::Step;
+
+/// A payment of ours is final, and whoever was paid is to be handed it.
+#[derive(Debug)]
+pub(crate) struct Final {
+    /// Whom.
+    pub(crate) contact: IdentityId,
+    /// What.
+    pub(crate) payment: Payment,
+}
+
+fn changed(step: &mut Step<'_>, currency: CurrencyId, entry: EntryHash) -> Result<(), Refusal> {
+    step.emit(Event::PaymentChanged(currency, entry))
+}

@@ -1,0 +1,129 @@
+//! Money that comes, and telling contacts where it goes.
+
+use kinfolk_ledger::amount::Amount;
+use kinfolk_ledger::entry::{Claim, Class};
+use kinfolk_ledger::vote::Receipt;
+use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment, PaymentRequest};
+use kinfolk_wire::ids::IdentityId;
+
+use super::book::{Book, paid_to};
+use super::orders::memo_hash;
+use super::settling::is_mint;
+use super::{changed, currencies, settling};
+use crate::event::Event;
+use crate::refusal::Refusal;
+use crate::services::directory;
+use crate::step::{Rejection, Step};
+use crate::store::{Currency, CurrencyStanding, Key, Movement, MovementKind, MovementPlace, Nothing, OwnEntry, Payee};
+
+/// A contact asks where payments go. Only for a currency that this person takes is there an answer.
+pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: AccountWanted) -> Result<(), Refusal> {
+    let currency: Option<Currency> = step.find(&Key::Currency(wanted.currency))?;
+    let takes = currency.is_some_and(|currency| currency.standing == CurrencyStanding::Accepted);
+    if !takes || !directory::find(step, from)?.is_some_and(|contact| directory::is_open(&contact)) {
+        return Ok(());
+    }
+    let account = Book::open(step, wanted.currency)?.account.account;
+    currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account }))
+}
+
+/// A contact says where payments to them go.
+pub(crate) fn pay_to(step: &mut Step<'_>, from: IdentityId, pay_to: PayTo) -> Result<(), Refusal> {
+    let takes = step.find::<Currency>(&Key::Currency(pay_to.currency))?;
+    if !takes.is_some_and(|currency| currency.standing == CurrencyStanding::Accepted) {
+        return Ok(());
+    }
+    step.put(Key::Payee(pay_to.currency, from), Payee { account: pay_to.account });
+    step.mention(Event::PayeeKnown(from));
+    Ok(())
+}
+
+/// Whether a request is one: of an amount, in the decimals of its currency where that is known. Where it is paid to is
+/// noted.
+pub(crate) fn requested(step: &mut Step<'_>, from: IdentityId, request: &PaymentRequest) -> Result<bool, Refusal> {
+    let Ok(book) = Book::open(step, request.sum.currency) else {
+        return Ok(Amount::new(request.sum.units).is_ok());
+    };
+    if Amount::new(request.sum.units).is_err() || book.sum(request.sum.units) != request.sum {
+        step.reject(Rejection::Misplaced);
+        return Ok(false);
+    }
+    step.put(Key::Payee(book.id, from), Payee { account: request.account });
+    Ok(true)
+}
+
+/// A contact hands over a payment. Says whether it is one, which is then a line like any other: a certificate of the
+/// currency's witnesses, to this person's account, of the amount that is said, not seen before.
+pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> Result<bool, Refusal> {
+    let Ok(mut book) = Book::open(step, payment.sum.currency) else {
+        step.reject(Rejection::Misplaced);
+        return Ok(false);
+    };
+    let Some((receipt, claims, class)) = read(&book, payment) else {
+        step.reject(Rejection::Misplaced);
+        return Ok(false);
+    };
+    let entry = receipt.entry.hash();
+    if step.has(&Key::MovementPlace(entry))? {
+        step.reject(Rejection::Replay);
+        return Ok(false);
+    }
+    let outs = || receipt.entry.body().outs.iter().filter_map(|out| out.refund_of);
+    let refund_of = outs().next();
+    let kind = match (is_mint(&receipt.entry), refund_of) {
+        (true, _) => MovementKind::Minted,
+        (false, Some(_)) => MovementKind::RefundReceived,
+        (false, None) => MovementKind::Received,
+    };
+    let refund_of = match refund_of {
+        Some(out) if out.chain == book.account.account => {
+            step.find::<OwnEntry>(&Key::OwnEntry(book.id, out.seq))?.map(|own| (out, own.entry.hash()))
+        }
+        _ => None,
+    };
+    let Ok(amount) = Amount::new(payment.sum.units) else { return Ok(false) };
+    let number = book.next_movement();
+    let account = receipt.entry.header().chain;
+    let movement = Movement {
+        entry,
+        kind,
+        at: step.now,
+        amount,
+        class,
+        account,
+        contact: Some(from),
+        memo: payment.memo.clone(),
+        claims,
+        receipt: Some(receipt),
+        seq: None,
+        refund_of,
+    };
+    step.put(Key::Movement(book.id, number), movement);
+    step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
+    step.put(Key::Unclaimed(book.id, number), Nothing {});
+    book.save(step);
+    changed(step, book.id, entry)?;
+    if book.gather(step)? {
+        settling::ask_all(step, &mut book)?;
+    }
+    Ok(true)
+}
+
+/// The receipt, if it is what the payment says.
+fn read(book: &Book, payment: &Payment) -> Option<(Receipt, Vec<Claim>, Class)> {
+    if book.sum(payment.sum.units) != payment.sum {
+        return None;
+    }
+    let receipt = Receipt::decode(&payment.receipt).ok()?;
+    if receipt.entry.body().memo_hash != payment.memo.as_ref().map(memo_hash) {
+        return None;
+    }
+    let certified = receipt.verify(&book.policy).ok()?.verify().ok()?;
+    let outs: Vec<(Claim, Class)> =
+        paid_to(certified.entry(), book.account.account).map(|(claim, out)| (claim, out.class)).collect();
+    let class = outs.first()?.1;
+    let units = outs.iter().map(|(claim, _)| claim.amt.units()).try_fold(0_u64, u64::checked_add)?;
+    let is_whole = units == payment.sum.units && outs.iter().all(|(_, of)| *of == class);
+    let claims = outs.into_iter().map(|(claim, _)| claim).collect();
+    is_whole.then(|| (certified.receipt(), claims, class))
+}

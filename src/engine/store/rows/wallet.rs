@@ -1,0 +1,271 @@
+//! Money: currencies, the account in each, what was signed and what came in.
+
+use kinfolk_ledger::amount::Amount;
+use kinfolk_ledger::chain::ChainState;
+use kinfolk_ledger::entry::{Claim, Class, Entry, OutRef};
+use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::policy::SignedPolicy;
+use kinfolk_ledger::vote::{Cert, Receipt, Vote};
+use kinfolk_wire::content::{Memo, Reach};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, Vk};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use super::KeyMaterial;
+
+/// A currency that this person has heard of.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Currency {
+    /// Its policy, which was checked.
+    #[n(0)]
+    pub policy: SignedPolicy,
+    /// Where its witnesses may be.
+    #[n(1)]
+    pub witnesses: Vec<Reach>,
+    /// Whether it is used here.
+    #[n(2)]
+    pub standing: CurrencyStanding,
+    /// The seed of the key that issues it, where this person does.
+    #[n(3)]
+    pub issuer: Option<KeyMaterial>,
+}
+
+/// Whether a currency is used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum CurrencyStanding {
+    /// A contact told of it.
+    #[n(0)]
+    Offered(#[n(0)] IdentityId),
+    /// This person takes it.
+    #[n(1)]
+    Accepted,
+}
+
+/// The account in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Account {
+    /// Its id.
+    #[n(0)]
+    pub account: AccountId,
+    /// What its keys are derived from.
+    #[n(1)]
+    pub seed: KeyMaterial,
+    /// Its state after all entries that were signed, the ones that are not certified with them; none before the first.
+    #[n(2)]
+    pub state: Option<ChainState>,
+    /// How many of them are certified.
+    #[n(3)]
+    pub certified: u64,
+    /// The number of the last movement.
+    #[n(4)]
+    pub last_movement: u64,
+    /// When witnesses are asked again, where they are.
+    #[n(5)]
+    pub again_at: Option<Timestamp>,
+    /// How often they were asked again since something came of it.
+    #[n(6)]
+    pub tries: u32,
+    /// Why nothing more is signed for this account.
+    #[n(7)]
+    pub stopped: Option<Stopped>,
+}
+
+/// Why nothing more is signed for an account.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Stopped {
+    /// Two entries were signed for one place: by an older copy of this profile, or by somebody who has the key.
+    #[n(0)]
+    Forked(#[n(0)] EquivocationProof),
+    /// Witnesses know entries that this profile does not: it is an older copy.
+    #[n(1)]
+    Behind {
+        /// How many entries there are.
+        #[n(0)]
+        next: u64,
+    },
+}
+
+/// An entry that was signed here.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct OwnEntry {
+    /// The entry.
+    #[n(0)]
+    pub entry: Entry,
+    /// The movements whose receipts its claims and refunds name.
+    #[n(1)]
+    pub cited: Vec<u64>,
+    /// The movement that it is, where it is one.
+    #[n(2)]
+    pub movement: Option<u64>,
+    /// Votes for it, genuine, while there is no certificate.
+    #[n(3)]
+    pub votes: Vec<Vote>,
+    /// Its certificate.
+    #[n(4)]
+    pub cert: Option<Cert>,
+}
+
+/// Money that came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Movement {
+    /// The entry.
+    #[n(0)]
+    pub entry: EntryHash,
+    /// What it was.
+    #[n(1)]
+    pub kind: MovementKind,
+    /// When it was signed, or came.
+    #[n(2)]
+    pub at: Timestamp,
+    /// How much.
+    #[n(3)]
+    pub amount: Amount,
+    /// Of which class.
+    #[n(4)]
+    pub class: Class,
+    /// The other side's account; one's own for money that was made for oneself.
+    #[n(5)]
+    pub account: AccountId,
+    /// Whose it is, where that is known.
+    #[n(6)]
+    pub contact: Option<IdentityId>,
+    /// What for.
+    #[n(7)]
+    pub memo: Option<Memo>,
+    /// The outputs by which it came.
+    #[n(8)]
+    pub claims: Vec<Claim>,
+    /// The receipt of what came.
+    #[n(9)]
+    pub receipt: Option<Receipt>,
+    /// The place of what was signed here.
+    #[n(10)]
+    pub seq: Option<u64>,
+    /// What it pays back, by its output and the payer's entry.
+    #[n(11)]
+    pub refund_of: Option<(OutRef, EntryHash)>,
+}
+
+/// What a movement was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum MovementKind {
+    /// Paid to somebody.
+    #[n(0)]
+    Paid,
+    /// Came from somebody.
+    #[n(1)]
+    Received,
+    /// New money, for oneself or for somebody.
+    #[n(2)]
+    Minted,
+    /// Paid back to somebody.
+    #[n(3)]
+    Refunded,
+    /// Came back from somebody.
+    #[n(4)]
+    RefundReceived,
+}
+
+/// Which movement an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct MovementPlace {
+    /// In which currency.
+    #[n(0)]
+    pub currency: CurrencyId,
+    /// Its number.
+    #[n(1)]
+    pub number: u64,
+}
+
+/// Where payments to a contact go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Payee {
+    /// Their account.
+    #[n(0)]
+    pub account: AccountId,
+}
+
+/// How far one witness has come with one account. Kept while the node runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Standing {
+    /// The next place of the chain there, where it was told.
+    #[n(0)]
+    pub next: Option<u64>,
+    /// The question that waits for its answer.
+    #[n(1)]
+    pub asked: Option<u64>,
+    /// Whether it wants the receipts that an entry cites.
+    #[n(2)]
+    pub cite: bool,
+    /// What went wrong, in words, until it is asked again.
+    #[n(3)]
+    pub trouble: Option<String>,
+}
+
+/// A question to a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Inquiry {
+    /// Which key it votes with.
+    #[n(0)]
+    Key {
+        /// Which node.
+        #[n(0)]
+        peer: kinfolk_wire::ids::PeerId,
+    },
+    /// A vote for an entry of one's own.
+    #[n(1)]
+    Propose {
+        /// Of which account.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which witness.
+        #[n(1)]
+        witness: u8,
+        /// Which entry.
+        #[n(2)]
+        seq: u64,
+    },
+    /// To take a certified entry.
+    #[n(2)]
+    Commit {
+        /// Of which account.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which witness.
+        #[n(1)]
+        witness: u8,
+        /// Which entry.
+        #[n(2)]
+        seq: u64,
+    },
+    /// For certified entries that this profile does not know to be certified.
+    #[n(3)]
+    Entries {
+        /// Of which account.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which witness.
+        #[n(1)]
+        witness: u8,
+    },
+}
+
+/// The key that a node votes with, as it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WitnessKey {
+    /// None until it answers.
+    #[n(0)]
+    pub vk: Option<Vk>,
+    /// Whether the question came to nothing.
+    #[n(1)]
+    pub failed: bool,
+}
