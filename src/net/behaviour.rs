@@ -29,6 +29,7 @@ pub(crate) struct Behaviour {
     pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
     pub(crate) relay: Toggle<protocols::relay::Relay>,
     circuits: protocols::circuits::Circuits,
+    pub(crate) gossip: protocols::gossip::Gossip,
     pub(crate) punch: Toggle<protocols::punch::Punch>,
     pub(crate) ask: Toggle<protocols::dialback::Ask>,
     answer: Toggle<protocols::dialback::Answer>,
@@ -41,6 +42,7 @@ impl Behaviour {
         bootstrap: &[protocols::kad::Named],
         key: PublicKey,
         circuits: protocols::circuits::Circuits,
+        gossip: protocols::gossip::Gossip,
         contacts: &watch::Receiver<BTreeSet<PeerId>>,
     ) -> Self {
         let local = key.to_peer_id();
@@ -59,6 +61,7 @@ impl Behaviour {
             mailbox: protocols::mailbox::answering(&config.deadlines),
             relay: reach.relay.then(relay).into(),
             circuits,
+            gossip,
             punch: reach.punch.then(punch).into(),
             ask: reach.ask.then(protocols::dialback::Ask::new).into(),
             answer: reach.ask.then(answer).into(),

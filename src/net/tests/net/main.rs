@@ -10,6 +10,7 @@
 mod delivery;
 mod dialling;
 mod finding;
+mod gossip;
 mod hostile;
 mod limits;
 mod mailbox;
