@@ -145,3 +145,22 @@ fn b08_what_is_asked_and_stored_for_one_contact_shares_nothing_with_other_days_p
         assert!(seen.is_disjoint(&stretches(&known)));
     }
 }
+
+#[test]
+fn a_record_that_just_fits_comes_back_whole_and_one_byte_more_takes_the_next_size() {
+    let alice = Alice::new(1);
+    let key = alice.to_bob();
+    let room = SIZES[0] - AROUND - SIGNATURE - 1;
+    let mut met = BTreeSet::new();
+    for last in 150..=250 {
+        let long = record(1, last).addresses;
+        let mut record = record(3, 120);
+        record.addresses.extend(long);
+        let bytes = record.encode().len();
+        let value = key.seal_record(&alice.keys, BOB, SPOT, &record).unwrap();
+        assert_eq!(value.len(), SIZES[usize::from(bytes > room)], "{bytes}");
+        assert_eq!(key.open_record(&alice.certificate, BOB, SPOT, &value), Ok(record), "{bytes}");
+        met.insert(bytes);
+    }
+    assert!(met.contains(&room) && met.contains(&(room + 1)), "{met:?} of {room}");
+}
