@@ -27,12 +27,13 @@ use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, P
 use crate::protocols::kad::{self, Finder, Job};
 use crate::protocols::mdns::Neighbours;
 use crate::protocols::questions::{Ask, Channel, Desk, To, Visits};
-use crate::protocols::{identify, ping, punch, upnp};
+use crate::protocols::{gossip, identify, ping, punch, upnp};
 use crate::reach::Reach;
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
 
 mod answering;
+mod gossiping;
 mod reaching;
 
 /// Events of the actor's own that may wait; beyond that no command is taken.
@@ -66,6 +67,7 @@ pub(crate) struct Actor {
     witness: Desk<InboundRequestId, Channel>,
     visits: Visits,
     finder: Finder,
+    gossips: gossip::desk::Desk,
     close: Duration,
 }
 
@@ -99,6 +101,7 @@ impl Actor {
             neighbours: Neighbours::default(),
             reach,
             finder: Finder::new(config.dht_server, config.dht_private, bootstrap),
+            gossips: gossip::desk::Desk::default(),
             close: config.deadlines.close,
         }
     }
@@ -114,7 +117,7 @@ impl Actor {
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
         let (gathered, unanswered, unreached) = (self.neighbours.due(), self.unanswered(), self.reach.due());
-        let unjoined = self.finder.due();
+        let (unjoined, unjudged) = (self.finder.due(), self.gossips.due());
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -152,6 +155,9 @@ impl Actor {
             }
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
+            }
+            () = tokio::time::sleep_until(unjudged.unwrap_or_else(Instant::now)), if unjudged.is_some() => {
+                self.settle_gossip();
             }
             () = tokio::time::sleep_until(unreached.unwrap_or_else(Instant::now)), if unreached.is_some() => {}
         }
@@ -192,6 +198,9 @@ impl Actor {
                 self.search(Job::Publish { request, key, value, lifetime });
             }
             Command::Find { request, key } => self.search(Job::Find { request, key }),
+            Command::Follow { topic, follows } => self.follow(&topic, follows),
+            Command::Gossip { topic, message } => self.gossip(&topic, message),
+            Command::Judge { gossip, verdict } => self.judge(gossip, verdict),
             Command::Introduce { peer, addresses } => self.introduce(peer, &addresses),
             Command::Disconnect { peer } => self.disconnect(peer),
             // These come by the other lanes, or by the bell.
@@ -327,6 +336,7 @@ impl Actor {
             }
             BehaviourEvent::Relay(event) => tracing::debug!(?event, "relay"),
             BehaviourEvent::Circuits(event) => tracing::debug!(?event, "circuit"),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Answer(never) => match never {},
             BehaviourEvent::Mailbox(event) => self.on_question(To::Mailbox, event),
             BehaviourEvent::Witness(event) => self.on_question(To::Witness, event),

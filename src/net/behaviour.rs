@@ -31,6 +31,7 @@ pub(crate) struct Behaviour {
     pub(crate) witness: Filtered<protocols::questions::Questions>,
     pub(crate) relay: Toggle<protocols::relay::Relay>,
     circuits: protocols::circuits::Circuits,
+    pub(crate) gossip: protocols::gossip::Gossip,
     pub(crate) punch: Toggle<protocols::punch::Punch>,
     pub(crate) ask: Toggle<protocols::dialback::Ask>,
     answer: Toggle<protocols::dialback::Answer>,
@@ -43,6 +44,7 @@ impl Behaviour {
         bootstrap: &[protocols::kad::Named],
         key: PublicKey,
         circuits: protocols::circuits::Circuits,
+        gossip: protocols::gossip::Gossip,
         contacts: &watch::Receiver<BTreeSet<PeerId>>,
     ) -> Self {
         let local = key.to_peer_id();
@@ -62,6 +64,7 @@ impl Behaviour {
             witness: protocols::questions::answering(To::Witness, &config.deadlines),
             relay: reach.relay.then(relay).into(),
             circuits,
+            gossip,
             punch: reach.punch.then(punch).into(),
             ask: reach.ask.then(protocols::dialback::Ask::new).into(),
             answer: reach.ask.then(answer).into(),

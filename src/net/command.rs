@@ -36,6 +36,53 @@ pub struct AskId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InquiryId(pub u64);
 
+/// Names one gossiped message, so that it can be judged; a number of this run of the node. One verdict each, within five
+/// seconds; a second one, or one that comes too late, is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GossipId(pub u64);
+
+/// What gossip is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(String);
+
+impl Topic {
+    /// Bytes of the longest.
+    pub const LONGEST: usize = 128;
+    const PREFIX: &'static str = "/kinfolk/gossip/1/";
+
+    /// A topic of this name: lower-case letters, digits, `-` and `/`, so that it is at most [`Self::LONGEST`] bytes with
+    /// what is put before it.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        Self::read(&format!("{}{name}", Self::PREFIX))
+    }
+
+    /// A topic as it is on the wire.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let name = text.strip_prefix(Self::PREFIX)?;
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'/');
+        let fits = !name.is_empty() && text.len() <= Self::LONGEST && name.bytes().all(is_plain);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// As it is on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What becomes of a gossiped message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Others are to hear it.
+    Accept,
+    /// It is of no use, and nobody's fault.
+    Ignore,
+    /// It is what nobody may say: it counts against who brought it.
+    Reject,
+}
+
 /// What the driver asks.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
@@ -152,6 +199,27 @@ pub enum Command {
         /// Where it says it is; at most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
         addresses: Vec<Address>,
     },
+    /// Hear what is gossiped about a topic, or no longer.
+    Follow {
+        /// Which.
+        topic: Topic,
+        /// Whether to hear it.
+        follows: bool,
+    },
+    /// Tell everybody who follows a topic. A hint, which may be lost.
+    Gossip {
+        /// Which.
+        topic: Topic,
+        /// At most 8 KiB.
+        message: Vec<u8>,
+    },
+    /// Judge what was heard ([`Event::Gossiped`](crate::Event::Gossiped)); until then nobody hears it from this node.
+    Judge {
+        /// Which.
+        gossip: GossipId,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
     /// Close the stream and every connection to a node; answers given before this one still leave.
     Disconnect {
         /// To whom.
@@ -212,6 +280,15 @@ impl fmt::Debug for Command {
             Self::Find { request, .. } => f.debug_struct("Find").field("request", request).finish(),
             Self::Introduce { peer, addresses } => {
                 f.debug_struct("Introduce").field("peer", peer).field("addresses", &addresses.len()).finish()
+            }
+            Self::Follow { topic, follows } => {
+                f.debug_struct("Follow").field("topic", topic).field("follows", follows).finish()
+            }
+            Self::Gossip { topic, message } => {
+                f.debug_struct("Gossip").field("topic", topic).field("bytes", &message.len()).finish()
+            }
+            Self::Judge { gossip, verdict } => {
+                f.debug_struct("Judge").field("gossip", gossip).field("verdict", verdict).finish()
             }
             Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
             Self::Shutdown => f.write_str("Shutdown"),
@@ -301,6 +378,9 @@ impl CommandSender {
             | Command::Publish { .. }
             | Command::Find { .. }
             | Command::Introduce { .. }
+            | Command::Follow { .. }
+            | Command::Gossip { .. }
+            | Command::Judge { .. }
             | Command::Disconnect { .. }) => self.work.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
                 mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),

@@ -6,7 +6,7 @@ use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
-use crate::command::{AskId, Delivery, InquiryId, RequestId};
+use crate::command::{AskId, Delivery, GossipId, InquiryId, RequestId, Topic};
 
 /// What the network tells. For one node the order is `Connected`, then everything of that stream, `Disconnected` last.
 #[derive(Clone, PartialEq, Eq)]
@@ -151,6 +151,27 @@ pub enum Event {
         /// Each once, at most 64; of [`SIZES`](kinfolk_wire::address_record::SIZES) bytes, not looked at.
         values: Vec<Vec<u8>>,
     },
+    /// A connected node follows a topic, or no longer: one to be asked what this node has missed.
+    Follower {
+        /// Which node.
+        peer: PeerId,
+        /// About what.
+        topic: Topic,
+        /// Whether it follows it.
+        follows: bool,
+    },
+    /// Something was gossiped about a topic that this node follows. It is to be judged with
+    /// [`Command::Judge`](crate::Command::Judge); until then it goes no further.
+    Gossiped {
+        /// Names it in the verdict.
+        gossip: GossipId,
+        /// Who brought it, which is not who made it.
+        from: PeerId,
+        /// About what.
+        topic: Topic,
+        /// At most 8 KiB, not looked at.
+        message: Vec<u8>,
+    },
     /// A node shows itself on the local network. Anybody there can claim this, so the addresses have been filtered
     /// and only a node that is known should be dialled.
     Discovered {
@@ -217,6 +238,16 @@ impl fmt::Debug for Event {
             Self::Found { request, values } => {
                 f.debug_struct("Found").field("request", request).field("values", &values.len()).finish()
             }
+            Self::Follower { peer, topic, follows } => {
+                f.debug_struct("Follower").field("peer", peer).field("topic", topic).field("follows", follows).finish()
+            }
+            Self::Gossiped { gossip, from, topic, message } => f
+                .debug_struct("Gossiped")
+                .field("gossip", gossip)
+                .field("from", from)
+                .field("topic", topic)
+                .field("bytes", &message.len())
+                .finish(),
             Self::Discovered { peer, addresses } => {
                 f.debug_struct("Discovered").field("peer", peer).field("addresses", addresses).finish()
             }

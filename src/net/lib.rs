@@ -47,7 +47,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use actor::Stopped;
-pub use command::{AskId, Command, CommandError, CommandSender, Delivery, InquiryId, RequestId};
+pub use command::{
+    AskId, Command, CommandError, CommandSender, Delivery, GossipId, InquiryId, RequestId, Topic, Verdict,
+};
 pub use config::{Config, Deadlines, Limits, Reach as ReachConfig, Relayed};
 pub use event::{AskFailure, DialFailure, Event, Reachability, Unreached};
 pub use identity::{node_name, peer_id};
@@ -83,8 +85,9 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
         .collect::<Result<Vec<_>, _>>()?;
     let key = identity::keypair(&config.network_key);
     let (contacts, friends) = watch::channel(BTreeSet::new());
+    let gossip = protocols::gossip::behaviour().map_err(StartError::Transport)?;
     let mut swarm = transports::swarm(key, &config.deadlines, |key, circuits| {
-        Behaviour::new(&config, &bootstrap, key.public(), circuits, &friends)
+        Behaviour::new(&config, &bootstrap, key.public(), circuits, gossip, &friends)
     })?;
     transports::listen(&mut swarm, &config.listen)?;
     let answers = usize::try_from(config.limits.connections)

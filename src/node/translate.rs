@@ -47,7 +47,7 @@ pub(crate) fn report(event: Event) -> Option<Report> {
             Report::Unanswered(RequestId(request.0))
         }
         // For the driver.
-        Event::Inquiry { .. } => return None,
+        Event::Inquiry { .. } | Event::Follower { .. } | Event::Gossiped { .. } => return None,
         Event::Replied { request, body } => Report::Replied(RequestId(request.0), Some(body)),
         Event::Unreplied { request, reason } => {
             tracing::debug!(request = request.0, %reason, "a witness gave no answer");
@@ -121,6 +121,10 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
         | Command::Refuse { .. }
         | Command::Answer { .. }
         | Command::Reply { .. }
+        // Hints.
+        | Command::Follow { .. }
+        | Command::Gossip { .. }
+        | Command::Judge { .. }
         | Command::Contact { .. }
         | Command::Disconnect { .. }
         | Command::Shutdown => None,

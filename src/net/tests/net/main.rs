@@ -11,6 +11,7 @@ mod asking;
 mod delivery;
 mod dialling;
 mod finding;
+mod gossip;
 mod hostile;
 mod limits;
 mod mailbox;
