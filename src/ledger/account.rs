@@ -116,6 +116,9 @@ pub enum Broken {
         /// The place.
         seq: u64,
     },
+    /// It was found out before.
+    #[error("two entries of one place were certified, or one that breaks the rules")]
+    Before,
     /// A certified entry that breaks the rules.
     #[error("a certified entry breaks the rules: {0}")]
     Rules(#[from] Invalid),
@@ -136,13 +139,32 @@ impl Account {
         records: impl IntoIterator<Item = &'a Record>,
     ) -> Self {
         let mut account = Self { state, ..Self::new(chain) };
-        for Record { slot, step, entry } in records {
-            if slot.chain == chain && slot.seq == account.next() {
-                account.slot.take(step);
-                account.entries.extend(entry.clone().map(|entry| (entry.hash(), entry)));
-            }
+        for record in records {
+            account.take(record);
         }
         account
+    }
+
+    /// Takes part in what a record says, if it is of the next place. Whether it is.
+    pub(crate) fn take(&mut self, record: &Record) -> bool {
+        let Record { slot, step, entry } = record;
+        let is_next = slot.chain == self.chain && slot.seq == self.next();
+        if is_next {
+            self.slot.take(step);
+            self.keep(entry.clone());
+        }
+        is_next
+    }
+
+    /// The next place.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.state.as_ref().map_or(0, ChainState::seq)
+    }
+
+    /// Whether a certified entry waits for those before it.
+    pub(crate) fn is_parked(&self, seq: u64) -> bool {
+        self.parked.contains_key(&seq)
     }
 
     /// The chain's state, once it is opened.
@@ -373,7 +395,7 @@ impl Account {
         slot: SlotId,
         entry: Option<Entry>,
     ) -> Held<Record, Releasable> {
-        self.entries.extend(entry.clone().map(|entry| (entry.hash(), entry)));
+        self.keep(entry.clone());
         let slot_votes = [self.slot.v0(), self.slot.prepared(), self.slot.locked().map(|lock| lock.entry)];
         self.entries.retain(|hash, _| slot_votes.contains(&Some(*hash)));
         held.map(
@@ -382,8 +404,12 @@ impl Account {
         )
     }
 
-    fn next(&self) -> u64 {
-        self.state.as_ref().map_or(0, ChainState::seq)
+    /// Keeps an entry as it came first: what was voted for in ballot 0 bears its writer's signature, and must be reported
+    /// with it, even where the recovery quorum approves the same entry later.
+    fn keep(&mut self, entry: Option<Entry>) {
+        if let Some(entry) = entry {
+            self.entries.entry(entry.hash()).or_insert(entry);
+        }
     }
 
     fn slot_id(&self, policy: &LoadedPolicy) -> SlotId {

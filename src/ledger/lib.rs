@@ -16,6 +16,7 @@
 //! | [`chain`], [`spent`] | what an account has, and what an entry does to it |
 //! | [`rules`] | what a witness finds out before it votes |
 //! | [`account`] | one chain at one witness |
+//! | [`witness`] | a witness whole, but for its disk and network: batches of requests, the log before the answers |
 //! | [`message`] | what is asked of a witness, and what it answers |
 //! | [`signature`], [`domain`] | ZIP-215, single and in batches; what bytes are signed and hashed for |
 //!
@@ -52,6 +53,7 @@ pub mod spent;
 )]
 mod test_support;
 pub mod vote;
+pub mod witness;
 
 #[cfg(test)]
 extern crate self as kinfolk_ledger;

@@ -24,5 +24,16 @@ pub const WORDS: usize = 200;
 pub const RECOVERY_KEYS: usize = 7;
 /// Certified entries that wait at a witness for those before them, of one chain.
 pub const PARKED: usize = 64;
+/// Ballots that a witness promises for one account in a minute.
+pub const RECOVERIES: u32 = 20;
+/// Ballots that a witness promises in a minute for accounts that it has never seen an entry of: anybody can make those up.
+pub const STRANGERS: u32 = 60;
+/// Currencies that one witness serves.
+pub const SERVED: usize = 256;
+/// Lines of a witness's log that its index does not have: as many are taken again when it is opened, in some tenths of a
+/// second, and so often is the index written.
+pub const UNINDEXED: usize = 8_192;
+/// Accounts that a witness keeps in memory although the index has them.
+pub const DESKS: usize = 4_096;
 /// How far clocks may differ, where a time is judged at all.
 pub const CLOCKS: Span = Span::from_secs(300);

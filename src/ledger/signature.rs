@@ -84,6 +84,13 @@ impl<T> Unverified<T> {
         self
     }
 
+    /// Both, which stand on the signatures of both.
+    pub(crate) fn with<U, V>(self, other: Unverified<U>, both: impl FnOnce(T, U) -> V) -> Unverified<V> {
+        let Self { value, mut items } = self;
+        items.extend(other.items);
+        Unverified { value: both(value, other.value), items }
+    }
+
     /// How many signatures it stands on.
     #[must_use]
     pub const fn signatures(&self) -> usize {

@@ -472,6 +472,11 @@ impl Receipt {
         to_cbor(self)
     }
 
+    /// The certified entry, of a receipt that was verified before it was written down here.
+    pub(crate) fn verified_before(self) -> CertifiedEntry {
+        CertifiedEntry { entry: self.entry, cert: self.cert }
+    }
+
     /// The certified entry, as far as the signatures are genuine.
     ///
     /// # Errors

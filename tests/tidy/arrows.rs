@@ -13,7 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("sim", &["wire", "crypto", "engine"]),
     ("store", &["wire", "crypto", "engine"]),
     ("net", &["wire"]),
-    ("node", &["wire", "crypto", "engine", "store", "net"]),
+    ("node", &["wire", "crypto", "ledger", "engine", "store", "net"]),
     ("api", &["wire", "rpc", "crypto", "engine", "node"]),
     ("client", &["rpc"]),
     ("cli", &["rpc", "client"]),

@@ -16,3 +16,4 @@ mod money;
 mod support;
 mod terms;
 mod vectors;
+mod witness;

@@ -1,5 +1,7 @@
 //! A currency with witnesses and people, all in memory, with real keys and signatures.
 
+pub(crate) mod shelf;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 

@@ -1,0 +1,182 @@
+//! One account at a witness: the chain, and where the log has what must not be forgotten of it.
+
+use std::collections::BTreeMap;
+
+use kinfolk_wire::codec::{DecodeError, from_cbor, to_cbor};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash};
+use minicbor::{Decode, Encode};
+
+use super::line::Line;
+use super::quota::Quota;
+use super::shelf::{Position, RowKey, Shelf};
+use super::{OpenError, ShelfError};
+use crate::account::{Account, Record};
+use crate::chain::ChainState;
+use crate::policy::LoadedPolicy;
+use crate::slot::Step;
+use crate::vote::{PrepCert, SlotId};
+
+/// The most bytes of a row: far more than a state whose account was paid by ten thousand others.
+const ROW: usize = 1 << 24;
+
+/// A chain of a currency.
+pub(super) type Key = (CurrencyId, AccountId);
+
+type VoteStep = Step<EntryHash, PrepCert>;
+
+/// One account.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) account: Account,
+    /// What was written of the open slot: of each kind the last, ascending by position.
+    steps: Vec<Written>,
+    /// Where the log has what is parked.
+    parked: BTreeMap<u64, Position>,
+    /// Where the log has the proof against its writer.
+    pub(super) proof: Option<Position>,
+    pub(super) quota: Quota,
+    /// Whether the index does not have all of this.
+    pub(super) changed: bool,
+}
+
+/// A step that the log has. It names its slot, since two slots may have the same step, and one that was written for the
+/// one was not written for the other.
+#[derive(Debug, Clone)]
+struct Written {
+    at: Position,
+    slot: SlotId,
+    step: VoteStep,
+}
+
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+struct Row {
+    #[n(0)]
+    state: Option<ChainState>,
+    #[n(1)]
+    steps: Vec<Position>,
+    #[n(2)]
+    parked: Vec<(u64, Position)>,
+    #[n(3)]
+    proof: Option<Position>,
+    #[n(4)]
+    quota: Quota,
+}
+
+impl Desk {
+    fn new(chain: AccountId) -> Self {
+        Self {
+            account: Account::new(chain),
+            steps: Vec::new(),
+            parked: BTreeMap::new(),
+            proof: None,
+            quota: Quota::default(),
+            changed: false,
+        }
+    }
+
+    /// As the index and the log have it.
+    pub(super) fn load<S: Shelf>(key: Key, policy: &LoadedPolicy, shelf: &S) -> Result<Self, ShelfError<S::Error>> {
+        let (currency, chain) = key;
+        let Some(bytes) = shelf.row(&RowKey::Account(currency, chain)).map_err(ShelfError::Shelf)? else {
+            return Ok(Self::new(chain));
+        };
+        let row: Row = read_row(&bytes)?;
+        let mut records = Vec::new();
+        for at in row.steps {
+            match read_line(shelf, at)? {
+                Line::Vote(record) => records.push((at, record)),
+                _ => return Err(OpenError::Inconsistent { at }.into()),
+            }
+        }
+        let mut account = Account::restore(chain, row.state, records.iter().map(|(_, record)| record));
+        for (_, at) in &row.parked {
+            match read_line(shelf, *at)? {
+                Line::Certified(receipt) => {
+                    account
+                        .commit(receipt.verified_before(), policy)
+                        .map_err(|_| OpenError::Inconsistent { at: *at })?;
+                }
+                _ => return Err(OpenError::Inconsistent { at: *at }.into()),
+            }
+        }
+        let steps = records.into_iter().map(|(at, Record { slot, step, .. })| Written { at, slot, step }).collect();
+        let parked = row.parked.into_iter().collect();
+        let mut desk = Self { account, steps, parked, proof: row.proof, quota: row.quota, changed: false };
+        desk.settle();
+        Ok(desk)
+    }
+
+    /// What the index is given of it.
+    pub(super) fn row(&self) -> Vec<u8> {
+        to_cbor(&Row {
+            state: self.account.state().cloned(),
+            steps: self.steps.iter().map(|written| written.at).collect(),
+            parked: self.parked.iter().map(|(seq, at)| (*seq, *at)).collect(),
+            proof: self.proof,
+            quota: self.quota,
+        })
+    }
+
+    /// Where the log has this record, of the open slot.
+    pub(super) fn written(&self, record: &Record) -> Option<Position> {
+        let found = self.steps.iter().find(|written| written.slot == record.slot && written.step == record.step)?;
+        Some(found.at)
+    }
+
+    /// Where the log has the certified entry that is parked at this place.
+    pub(super) fn parked_at(&self, seq: u64) -> Option<Position> {
+        self.parked.get(&seq).copied()
+    }
+
+    /// Notes that the log has this record there. One of a place that is past is of no use any more.
+    pub(super) fn note_vote(&mut self, record: &Record, at: Position) {
+        self.changed = true;
+        self.settle();
+        if record.slot.seq == self.account.next() {
+            self.steps.retain(|written| !replaces(&record.step, &written.step));
+            self.steps.push(Written { at, slot: record.slot, step: record.step.clone() });
+        }
+    }
+
+    /// Notes that the log has this certified entry there.
+    pub(super) fn note_certified(&mut self, seq: u64, at: Position) {
+        self.changed = true;
+        if self.account.is_parked(seq) {
+            self.parked.insert(seq, at);
+        }
+        self.settle();
+    }
+
+    /// Lets go of what was noted of places that are past.
+    fn settle(&mut self) {
+        let (account, next) = (&self.account, self.account.next());
+        self.parked.retain(|seq, _| account.is_parked(*seq));
+        self.steps.retain(|written| written.slot.seq == next);
+    }
+}
+
+/// Whether a slot that took the one step and then the other is as if it had taken the other only.
+fn replaces(later: &VoteStep, earlier: &VoteStep) -> bool {
+    match (later, earlier) {
+        (Step::Fast(_), Step::Fast(_))
+        | (Step::Prepare { .. }, Step::Prepare { .. })
+        | (Step::Lock(_), Step::Lock(_)) => true,
+        (Step::Promise(later), Step::Promise(earlier)) => later >= earlier,
+        _ => false,
+    }
+}
+
+/// Reads a row of one's own index.
+pub(super) fn read_row<T, E>(bytes: &[u8]) -> Result<T, ShelfError<E>>
+where
+    T: for<'b> Decode<'b, ()>,
+{
+    from_cbor("row of a witness", bytes, ROW).map_err(|error: DecodeError| OpenError::Row(error).into())
+}
+
+/// Reads a line of one's own log.
+pub(super) fn read_line<S: Shelf>(shelf: &S, at: Position) -> Result<Line, ShelfError<S::Error>> {
+    let bytes = shelf.line(at).map_err(ShelfError::Shelf)?;
+    Line::decode(&bytes).map_err(|error| OpenError::Line { at, error }.into())
+}

@@ -1,0 +1,92 @@
+//! A line of a witness's log, and what of it is still to be written.
+
+use std::collections::BTreeMap;
+
+use kinfolk_wire::codec::{DecodeError, from_cbor, to_cbor};
+use kinfolk_wire::ids::CurrencyId;
+use minicbor::{Decode, Encode};
+
+use super::shelf::{Position, Shelf};
+use crate::account::Record;
+use crate::equivocation::EquivocationProof;
+use crate::limits;
+use crate::policy::SignedPolicy;
+use crate::slot::held::VoteLog;
+use crate::vote::Receipt;
+
+/// What a witness writes down. Everything else that it keeps follows from these, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, on its way to bytes or from them")]
+pub enum Line {
+    /// It serves this currency from now on.
+    #[n(0)]
+    Policy(#[n(0)] SignedPolicy),
+    /// What it is about to say.
+    #[n(1)]
+    Vote(#[n(0)] Record),
+    /// An entry that is final, whose certificate it has verified.
+    #[n(2)]
+    Certified(#[n(0)] Receipt),
+    /// Two entries for one place by one writer, both verified.
+    #[n(3)]
+    Proof(#[n(0)] EquivocationProof),
+    /// More witnesses of this currency are faulty than it bears: it is served no more.
+    #[n(4)]
+    Broken(#[n(0)] CurrencyId),
+}
+
+impl Line {
+    /// Reads a line of one's own log, of at most [`limits::MESSAGE`] bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        from_cbor("line of a witness's log", bytes, limits::MESSAGE)
+    }
+
+    /// The bytes in the log.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+}
+
+/// A line that an answer stands on, and where the log has it if it was written before: that it is known where it stands
+/// is what proves that it need not be written again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) line: Line,
+    pub(super) at: Option<Position>,
+}
+
+/// The log of one batch: one append for all that is not in it yet.
+pub(super) struct Writing<'a, S> {
+    pub(super) shelf: &'a mut S,
+    /// What was written now, in order, and where it stands.
+    pub(super) written: Vec<(Line, Position)>,
+}
+
+impl<S: Shelf> VoteLog<Kept> for Writing<'_, S> {
+    type Error = S::Error;
+
+    fn append(&mut self, records: &[Kept]) -> Result<(), S::Error> {
+        let mut seen = BTreeMap::new();
+        let mut lines = Vec::new();
+        let mut kept = Vec::new();
+        for Kept { line, at } in records {
+            if at.is_some() {
+                continue;
+            }
+            let bytes = line.encode();
+            if seen.insert(bytes.clone(), ()).is_none() {
+                lines.push(bytes);
+                kept.push(line.clone());
+            }
+        }
+        if !lines.is_empty() {
+            let positions = self.shelf.append(&lines)?;
+            self.written.extend(kept.into_iter().zip(positions));
+        }
+        Ok(())
+    }
+}

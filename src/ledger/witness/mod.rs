@@ -1,0 +1,650 @@
+//! A witness: what it does with what it is asked, whole, but for the disk and the network.
+//!
+//! Whoever drives it (a thread of the node, a simulated world) gives it the requests that wait, all together, with the
+//! time and a source of randomness, and has an answer to each. [`Witness::answer`] goes through a batch in four steps:
+//!
+//! 1. *Sift.* What can be answered at once is; of everything else the signatures are gathered (`sift`).
+//! 2. *Verify.* All signatures of the batch in one equation, singly where that fails.
+//! 3. *Perform.* Each [`Account`](crate::account::Account) takes its step, in the order of the requests (`perform`).
+//!    What may be said about it comes back [`Held`].
+//! 4. *Write, then say.* One append to the log for all of it, durable when it returns; only then is anything signed.
+//!
+//! So an answer that no record in the log stands behind cannot be had, and durability costs one sync a batch. If the
+//! append fails, nothing of the batch is said, and the witness says nothing more: it was about to say things which it does
+//! not know to be written. It is opened anew, from what the log has.
+//!
+//! # What is kept
+//!
+//! The log is the truth (`line`); the [`Shelf`] has it, with the key. The index is only a way not to read all of it again:
+//! rows of accounts, and where entries lie. It is behind by up to [`limits::UNINDEXED`] lines, of which the accounts are in
+//! memory; when it is opened, a witness takes those lines again. One that knows a million accounts has a few thousand in
+//! memory.
+//!
+//! The key belongs to the log: a witness that may have lost lines must not vote with that key again, and there is no way
+//! to take the key to another log.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use kinfolk_wire::codec::{DecodeError, to_cbor};
+use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
+use kinfolk_wire::time::Timestamp;
+use minicbor::{Decode, Encode};
+use rand_core::CryptoRng;
+
+use crate::account::{Broken, Committed};
+use crate::equivocation::EquivocationProof;
+use crate::limits;
+use crate::message::{Reason, Reply, Request};
+use crate::policy::{Code, LoadedPolicy, PolicyError, SignedPolicy};
+use crate::signature::verify_batch;
+use crate::slot::held::Held;
+use crate::vote::{CertifiedEntry, Receipt};
+use desk::{Desk, Key, read_line, read_row};
+use line::{Kept, Writing};
+use perform::Answer;
+use sift::Sifted;
+
+mod desk;
+pub mod line;
+mod perform;
+mod quota;
+pub mod shelf;
+mod sift;
+
+pub use line::Line;
+pub use shelf::{Position, RowKey, Shelf, Stretch};
+
+/// Why a witness does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A line of the log that this program did not write so.
+    #[error("line {} of the witness's log cannot be read: {error}", .at.number())]
+    Line {
+        /// Where.
+        at: Position,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A row of the index that this program did not write so.
+    #[error("a row of the witness's index cannot be read: {0}")]
+    Row(DecodeError),
+    /// A line that does not fit to those before it.
+    #[error("line {} of the witness's log does not fit to those before it", .at.number())]
+    Inconsistent {
+        /// Where.
+        at: Position,
+    },
+}
+
+/// Why a witness says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError<E> {
+    /// The disk.
+    #[error(transparent)]
+    Shelf(E),
+    /// What is on the disk.
+    #[error("{0}")]
+    Kept(OpenError),
+    /// The disk failed before.
+    #[error("the witness has stopped, since its log could not be written; open it anew")]
+    Stopped,
+}
+
+impl<E> From<OpenError> for ShelfError<E> {
+    fn from(error: OpenError) -> Self {
+        Self::Kept(error)
+    }
+}
+
+/// Why a currency is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError<E> {
+    /// The policy is none.
+    #[error(transparent)]
+    Policy(PolicyError),
+    /// It names others.
+    #[error("the policy of {code} does not name this witness, whose key is {vk}")]
+    NotNamed {
+        /// The currency's name.
+        code: Code,
+        /// The witness's key.
+        vk: Vk,
+    },
+    /// As many as it can.
+    #[error("a witness serves at most {limit} currencies", limit = limits::SERVED)]
+    TooMany,
+    /// The disk.
+    #[error(transparent)]
+    Shelf(ShelfError<E>),
+}
+
+/// A currency that is served.
+#[derive(Debug)]
+struct Served {
+    policy: LoadedPolicy,
+    /// The witness's place in the policy.
+    place: u8,
+    /// More of its witnesses are faulty than it bears.
+    broken: bool,
+}
+
+/// What is counted, and kept in one row.
+#[derive(Debug, Clone, Default, Encode, Decode)]
+#[cbor(map)]
+struct Totals {
+    #[n(0)]
+    policies: Vec<Position>,
+    #[n(1)]
+    broken: Vec<CurrencyId>,
+    #[n(2)]
+    accounts: u64,
+    #[n(3)]
+    entries: u64,
+    #[n(4)]
+    votes: u64,
+    #[n(5)]
+    proofs: u64,
+}
+
+/// One currency at a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedCurrency {
+    /// The currency.
+    pub currency: CurrencyId,
+    /// Its name.
+    pub code: Code,
+    /// The witness's place in the policy.
+    pub place: u8,
+    /// Of how many.
+    pub witnesses: usize,
+    /// More of its witnesses are faulty than it bears, so that this one has stopped serving it.
+    pub broken: bool,
+}
+
+/// How a witness is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its key.
+    pub vk: Vk,
+    /// What it serves, by currency.
+    pub currencies: Vec<ServedCurrency>,
+    /// Accounts that were opened here.
+    pub accounts: u64,
+    /// Certified entries that were written down.
+    pub entries: u64,
+    /// Votes and promises that were written down.
+    pub votes: u64,
+    /// Writers of whom there is a proof that they signed two entries for one place.
+    pub conflicts: u64,
+    /// Requests that were refused because there had been too many, since it was opened.
+    pub refused_by_quota: u64,
+    /// Its log failed; it must be opened anew.
+    pub stopped: bool,
+}
+
+/// A witness.
+#[derive(Debug)]
+pub struct Witness<S> {
+    shelf: S,
+    vk: Vk,
+    served: BTreeMap<CurrencyId, Arc<Served>>,
+    desks: BTreeMap<Key, Desk>,
+    /// Where the log has what the index does not have yet.
+    entries: BTreeMap<(Key, u64), Position>,
+    proofs: BTreeMap<u64, Position>,
+    /// What was committed in this batch, and is on its way into the log.
+    fresh: BTreeMap<(Key, u64), CertifiedEntry>,
+    totals: Totals,
+    unindexed: usize,
+    strangers: quota::Strangers,
+    refused_by_quota: u64,
+    stopped: bool,
+}
+
+impl<S: Shelf> Witness<S> {
+    /// Opens a witness from its log and index; one that has written nothing yet serves nothing.
+    ///
+    /// # Errors
+    /// [`ShelfError`].
+    pub fn open(shelf: S) -> Result<Self, ShelfError<S::Error>> {
+        let vk = shelf.key().vk();
+        let totals = match shelf.row(&RowKey::Totals).map_err(ShelfError::Shelf)? {
+            Some(bytes) => read_row(&bytes)?,
+            None => Totals::default(),
+        };
+        let mut witness = Self {
+            shelf,
+            vk,
+            served: BTreeMap::new(),
+            desks: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            proofs: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            totals: Totals::default(),
+            unindexed: 0,
+            strangers: quota::Strangers::default(),
+            refused_by_quota: 0,
+            stopped: false,
+        };
+        for at in &totals.policies {
+            let line = read_line(&witness.shelf, *at)?;
+            witness.take(line, *at)?;
+        }
+        for currency in totals.broken.iter().copied() {
+            witness.take(Line::Broken(currency), Position::default())?;
+        }
+        witness.totals = totals;
+        witness.unindexed = 0;
+        witness.replay()?;
+        Ok(witness)
+    }
+
+    /// Takes the lines that the index does not know of.
+    fn replay(&mut self) -> Result<(), ShelfError<S::Error>> {
+        let mut from = self.shelf.indexed();
+        loop {
+            let Stretch { lines, next } = self.shelf.lines(from).map_err(ShelfError::Shelf)?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            for (at, bytes) in lines {
+                let line = Line::decode(&bytes).map_err(|error| OpenError::Line { at, error })?;
+                self.take(line, at)?;
+            }
+            from = next;
+            if self.unindexed >= limits::UNINDEXED {
+                self.index(from)?;
+            }
+        }
+    }
+
+    /// Takes a line that is in the log already.
+    fn take(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
+        let inconsistent = OpenError::Inconsistent { at };
+        match &line {
+            Line::Policy(_) | Line::Proof(_) | Line::Broken(_) => {}
+            Line::Vote(record) => {
+                let Some(desk) = self.desk((record.slot.currency, record.slot.chain))? else {
+                    return Err(inconsistent.into());
+                };
+                desk.account.take(record);
+            }
+            Line::Certified(receipt) => {
+                let header = *receipt.entry.header();
+                let key = (header.currency, header.chain);
+                let Some(served) = self.served.get(&header.currency).map(Arc::clone) else {
+                    return Err(inconsistent.into());
+                };
+                let Some(desk) = self.desk(key)? else { return Err(inconsistent.into()) };
+                let opened = desk.account.state().is_none();
+                let done = desk.account.commit(receipt.clone().verified_before(), &served.policy);
+                match done {
+                    Ok(Committed::Executed(_)) => self.count_opened(opened),
+                    Ok(Committed::Parked | Committed::Known) => {}
+                    Err(_) => return Err(inconsistent.into()),
+                }
+            }
+        }
+        self.note(line, at)
+    }
+
+    fn count_opened(&mut self, opened: bool) {
+        if opened {
+            self.totals.accounts = self.totals.accounts.saturating_add(1);
+        }
+    }
+
+    /// Notes where the log has a line whose step was taken.
+    fn note(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
+        self.unindexed = self.unindexed.saturating_add(1);
+        match line {
+            Line::Policy(policy) => {
+                let policy = policy.load().map_err(|_| OpenError::Inconsistent { at })?;
+                let place = self.place_in(&policy).ok_or(OpenError::Inconsistent { at })?;
+                let served = Served { place, broken: false, policy };
+                self.served.insert(served.policy.currency(), Arc::new(served));
+                self.totals.policies.push(at);
+            }
+            Line::Vote(record) => {
+                self.totals.votes = self.totals.votes.saturating_add(1);
+                if let Some(desk) = self.desks.get_mut(&(record.slot.currency, record.slot.chain)) {
+                    desk.note_vote(&record, at);
+                }
+            }
+            Line::Certified(receipt) => {
+                let header = receipt.entry.header();
+                let key = (header.currency, header.chain);
+                self.totals.entries = self.totals.entries.saturating_add(1);
+                self.entries.insert((key, header.seq), at);
+                if let Some(desk) = self.desks.get_mut(&key) {
+                    desk.note_certified(header.seq, at);
+                }
+            }
+            Line::Proof(EquivocationProof::Writer(one, _)) => {
+                let key = (one.header.currency, one.header.chain);
+                self.proofs.insert(self.totals.proofs, at);
+                self.totals.proofs = self.totals.proofs.saturating_add(1);
+                if let Some(desk) = self.desk(key)? {
+                    desk.proof = Some(at);
+                    desk.changed = true;
+                }
+            }
+            Line::Proof(EquivocationProof::Witness(..)) => {}
+            Line::Broken(currency) => {
+                self.stop_serving(currency);
+                if !self.totals.broken.contains(&currency) {
+                    self.totals.broken.push(currency);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stop_serving(&mut self, currency: CurrencyId) {
+        if let Some(served) = self.served.get(&currency) {
+            let served = Served { policy: served.policy.clone(), place: served.place, broken: true };
+            self.served.insert(currency, Arc::new(served));
+        }
+    }
+
+    fn place_in(&self, policy: &LoadedPolicy) -> Option<u8> {
+        let place = policy.policy().witnesses.iter().position(|witness| witness.vk == self.vk)?;
+        u8::try_from(place).ok()
+    }
+
+    /// The key that it votes with.
+    #[must_use]
+    pub const fn vk(&self) -> Vk {
+        self.vk
+    }
+
+    /// Serves a currency from now on, if its policy names this witness.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn serve(&mut self, policy: SignedPolicy) -> Result<CurrencyId, ServeError<S::Error>> {
+        let loaded = policy.clone().load().map_err(ServeError::Policy)?;
+        let currency = loaded.currency();
+        if self.stopped {
+            return Err(ServeError::Shelf(ShelfError::Stopped));
+        }
+        if self.served.contains_key(&currency) {
+            return Ok(currency);
+        }
+        if self.served.len() >= limits::SERVED {
+            return Err(ServeError::TooMany);
+        }
+        if self.place_in(&loaded).is_none() {
+            return Err(ServeError::NotNamed { code: loaded.policy().code, vk: self.vk });
+        }
+        let written = self.write(vec![Held::new(Kept { line: Line::Policy(policy), at: None }, ())]);
+        written.map_err(ServeError::Shelf)?;
+        Ok(currency)
+    }
+
+    /// The policy of a currency that is served.
+    #[must_use]
+    pub fn policy(&self, currency: &CurrencyId) -> Option<&LoadedPolicy> {
+        self.served.get(currency).map(|served| &served.policy)
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let currencies = self.served.iter().map(|(currency, served)| ServedCurrency {
+            currency: *currency,
+            code: served.policy.policy().code,
+            place: served.place,
+            witnesses: served.policy.quorum().n(),
+            broken: served.broken,
+        });
+        let Totals { accounts, entries, votes, proofs, .. } = self.totals;
+        Status {
+            vk: self.vk,
+            currencies: currencies.collect(),
+            accounts,
+            entries,
+            votes,
+            conflicts: proofs,
+            refused_by_quota: self.refused_by_quota,
+            stopped: self.stopped,
+        }
+    }
+
+    /// The proofs against writers, the first of them being number `from`: at most [`limits::ENTRIES`].
+    ///
+    /// # Errors
+    /// [`ShelfError`].
+    pub fn proofs(&self, from: u64) -> Result<Vec<EquivocationProof>, ShelfError<S::Error>> {
+        let numbers = (from..self.totals.proofs).take(limits::ENTRIES);
+        let mut proofs = Vec::new();
+        for number in numbers {
+            let at = match self.proofs.get(&number) {
+                Some(at) => *at,
+                None => match self.shelf.row(&RowKey::Proof(number)).map_err(ShelfError::Shelf)? {
+                    Some(bytes) => read_row(&bytes)?,
+                    None => break,
+                },
+            };
+            match read_line(&self.shelf, at)? {
+                Line::Proof(proof) => proofs.push(proof),
+                _ => return Err(OpenError::Inconsistent { at }.into()),
+            }
+        }
+        Ok(proofs)
+    }
+
+    /// Answers requests, each in its place. What they change is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`ShelfError`]: nothing of this batch may be said, and the witness must be opened anew.
+    pub fn answer(
+        &mut self,
+        requests: Vec<Request>,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Reply>, ShelfError<S::Error>> {
+        if self.stopped {
+            return Err(ShelfError::Stopped);
+        }
+        let answered = self.try_answer(requests, now, rng);
+        self.stopped |= answered.is_err();
+        answered
+    }
+
+    fn try_answer(
+        &mut self,
+        requests: Vec<Request>,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Reply>, ShelfError<S::Error>> {
+        let mut said: BTreeMap<usize, Reply> = BTreeMap::new();
+        let mut held: Vec<Held<Kept, (usize, Answer)>> = Vec::new();
+        let mut waiting: VecDeque<(usize, Request)> = requests.into_iter().enumerate().collect();
+        while !waiting.is_empty() {
+            // Who may sign an entry, and which is the next, follows from those before it: what is asked about a chain
+            // after a certified entry of it waits for the next round.
+            let mut committed = Vec::new();
+            let mut later = VecDeque::new();
+            let mut sifted = Vec::new();
+            for (number, request) in waiting {
+                let chain = chain_of(&request);
+                if chain.is_some_and(|chain| committed.contains(&chain)) && !matches!(request, Request::Commit { .. }) {
+                    later.push_back((number, request));
+                    continue;
+                }
+                if let Request::Commit { receipt } = &request {
+                    committed.push(receipt.entry.header().chain);
+                }
+                sifted.push((number, self.sift(request, now)?));
+            }
+            let mut to_do = Vec::new();
+            let mut unverified = Vec::new();
+            for (number, sifted) in sifted {
+                match sifted {
+                    Sifted::Say(reply) => {
+                        said.insert(number, reply);
+                    }
+                    Sifted::Read(request) => to_do.push((number, Some(request))),
+                    Sifted::Verify(work) => {
+                        unverified.push(work);
+                        to_do.push((number, None));
+                    }
+                }
+            }
+            let mut verified = verify_batch(unverified, rng).into_iter();
+            for (number, read) in to_do {
+                let performed = match read {
+                    Some(request) => Err(self.read(&request)?),
+                    None => match verified.next() {
+                        Some(Ok(work)) => self.perform(work, now)?,
+                        _ => Err(Reply::Refused(Reason::invalid("a signature is not genuine"))),
+                    },
+                };
+                match performed {
+                    Ok(answer) => held.push(answer.map(|kept| kept, |answer| (number, answer))),
+                    Err(reply) => {
+                        said.insert(number, reply);
+                    }
+                }
+            }
+            waiting = later;
+        }
+        for (number, answer) in self.write(held)? {
+            said.insert(number, answer.say(self.shelf.key()));
+        }
+        if self.unindexed >= limits::UNINDEXED {
+            let end = self.shelf.end();
+            self.index(end)?;
+        }
+        self.forget_unchanged();
+        Ok(said.into_values().collect())
+    }
+
+    /// Verifies and commits entries that this witness has missed, as another has them. Says of each which place is the
+    /// next of its chain afterwards, or why it was not taken.
+    ///
+    /// # Errors
+    /// As of [`Witness::answer`].
+    pub fn catch_up(
+        &mut self,
+        receipts: Vec<Receipt>,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Result<u64, Reason>>, ShelfError<S::Error>> {
+        let requests = receipts.into_iter().map(|receipt| Request::Commit { receipt }).collect();
+        let replies = self.answer(requests, now, rng)?.into_iter().map(|reply| match reply {
+            Reply::Ack { next } => Ok(next),
+            Reply::Refused(reason) => Err(reason),
+            _ => Err(Reason::invalid("not an answer to that")),
+        });
+        Ok(replies.collect())
+    }
+
+    /// Brings the index up to the log, so that the next opening is quick: before a pause, and at the end.
+    ///
+    /// # Errors
+    /// [`ShelfError`].
+    pub fn settle(&mut self) -> Result<(), ShelfError<S::Error>> {
+        if self.stopped {
+            return Err(ShelfError::Stopped);
+        }
+        let end = self.shelf.end();
+        let settled = if self.unindexed > 0 { self.index(end) } else { Ok(()) };
+        self.stopped |= settled.is_err();
+        settled
+    }
+
+    /// The log and the index, with whatever is not in the index yet left for the next opening.
+    #[must_use]
+    pub fn into_shelf(self) -> S {
+        self.shelf
+    }
+
+    /// Writes what answers stand on, then gives them. Nothing else gets an answer out of [`Held`].
+    fn write<A>(&mut self, held: Vec<Held<Kept, A>>) -> Result<Vec<A>, ShelfError<S::Error>> {
+        let mut writing = Writing { shelf: &mut self.shelf, written: Vec::new() };
+        let answers = match Held::release_all(held, &mut writing) {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.stopped = true;
+                return Err(ShelfError::Shelf(error));
+            }
+        };
+        let written = writing.written;
+        self.fresh.clear();
+        for (line, at) in written {
+            self.note(line, at)?;
+        }
+        Ok(answers)
+    }
+
+    fn index(&mut self, until: Position) -> Result<(), ShelfError<S::Error>> {
+        let mut rows = vec![(RowKey::Totals, to_cbor(&self.totals))];
+        for ((currency, chain), desk) in self.desks.iter().filter(|(_, desk)| desk.changed) {
+            rows.push((RowKey::Account(*currency, *chain), desk.row()));
+        }
+        for (((currency, chain), seq), at) in &self.entries {
+            rows.push((RowKey::Entry(*currency, *chain, *seq), to_cbor(at)));
+        }
+        rows.extend(self.proofs.iter().map(|(number, at)| (RowKey::Proof(*number), to_cbor(at))));
+        self.shelf.index(rows, until).map_err(ShelfError::Shelf)?;
+        self.entries.clear();
+        self.proofs.clear();
+        self.unindexed = 0;
+        self.desks.values_mut().for_each(|desk| desk.changed = false);
+        self.forget_unchanged();
+        Ok(())
+    }
+
+    /// Lets go of accounts that the index has as they are, where they are many.
+    fn forget_unchanged(&mut self) {
+        if self.desks.len() > limits::DESKS {
+            self.desks.retain(|_, desk| desk.changed);
+        }
+    }
+
+    /// An account of a currency that is served.
+    fn desk(&mut self, key: Key) -> Result<Option<&mut Desk>, ShelfError<S::Error>> {
+        let Some(served) = self.served.get(&key.0) else { return Ok(None) };
+        if !self.desks.contains_key(&key) {
+            let desk = Desk::load(key, &served.policy, &self.shelf)?;
+            self.desks.insert(key, desk);
+        }
+        Ok(self.desks.get_mut(&key))
+    }
+
+    /// The certified entry at a place, if the witness has it.
+    fn certified(&self, key: Key, seq: u64) -> Result<Option<CertifiedEntry>, ShelfError<S::Error>> {
+        if let Some(certified) = self.fresh.get(&(key, seq)) {
+            return Ok(Some(certified.clone()));
+        }
+        let at = match self.entries.get(&(key, seq)) {
+            Some(at) => *at,
+            None => match self.shelf.row(&RowKey::Entry(key.0, key.1, seq)).map_err(ShelfError::Shelf)? {
+                Some(bytes) => read_row(&bytes)?,
+                None => return Ok(None),
+            },
+        };
+        match read_line(&self.shelf, at)? {
+            Line::Certified(receipt) => Ok(Some(receipt.verified_before())),
+            _ => Err(OpenError::Inconsistent { at }.into()),
+        }
+    }
+}
+
+fn chain_of(request: &Request) -> Option<AccountId> {
+    match request {
+        Request::Propose { entry, .. } | Request::Prepare { entry, .. } => Some(entry.header().chain),
+        Request::Commit { receipt } => Some(receipt.entry.header().chain),
+        Request::Recover(recover) => Some(recover.slot.chain),
+        Request::Lock { slot, .. } => Some(slot.chain),
+        Request::Witness | Request::Head { .. } | Request::Entries { .. } | Request::Policy { .. } => None,
+    }
+}
+
+/// Why a currency is served no more.
+fn broken(why: &Broken) -> Reason {
+    Reason::invalid(format!("more witnesses of this currency are faulty than it bears: {why}"))
+}

@@ -1,0 +1,272 @@
+//! What is done once the signatures are found good, and what is read.
+
+use std::sync::Arc;
+
+use kinfolk_wire::ids::{AccountId, CurrencyId};
+use kinfolk_wire::time::Timestamp;
+
+use super::desk::{Desk, Key};
+use super::line::{Kept, Line};
+use super::shelf::Shelf;
+use super::sift::{CitedEntries, Work};
+use super::{Served, ShelfError, Witness, broken};
+use crate::account::{Broken, Committed, Record, Refusal};
+use crate::chain::Invalid;
+use crate::entry::{ApprovedEntry, Entry, SignedHeader};
+use crate::equivocation::EquivocationProof;
+use crate::limits;
+use crate::message::{Reason, Reply, Request};
+use crate::recovery::{GenuineRecover, GenuineReport, ReleasableReport};
+use crate::rules::NotValid;
+use crate::signature::SecretKey;
+use crate::slot::SlotRefusal;
+use crate::slot::held::Held;
+use crate::vote::{CertifiedEntry, GenuinePrepCert, Receipt, Releasable};
+
+/// What is said once its line is in the log.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Vote { vote: Releasable, place: u8 },
+    Report { report: ReleasableReport, place: u8 },
+    Say(Reply),
+}
+
+impl Answer {
+    pub(super) fn say(self, key: &SecretKey) -> Reply {
+        match self {
+            Self::Vote { vote, place } => Reply::Vote(vote.sign(place, key)),
+            Self::Report { report, place } => Reply::Report(report.sign(place, key)),
+            Self::Say(reply) => reply,
+        }
+    }
+}
+
+/// Held until it is written, or a refusal that nothing stands behind.
+type Performed<S> = Result<Result<Held<Kept, Answer>, Reply>, ShelfError<<S as Shelf>::Error>>;
+
+impl<S: Shelf> Witness<S> {
+    pub(super) fn perform(&mut self, work: Work, now: Timestamp) -> Performed<S> {
+        let key = match &work {
+            Work::Propose { key, .. }
+            | Work::Late { key, .. }
+            | Work::Commit { key, .. }
+            | Work::Recover { key, .. }
+            | Work::Prepare { key, .. }
+            | Work::Lock { key, .. } => *key,
+        };
+        // Broken by something earlier in this batch, perhaps.
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(Err(Reply::Refused(reason))),
+        };
+        match work {
+            Work::Propose { approved, cited, .. } => self.propose(key, &served, approved, cited, now),
+            Work::Late { first, second, .. } => self.conflict(key, first, second),
+            Work::Commit { certified, .. } => self.commit(key, &served, certified),
+            Work::Recover { recover, .. } => self.recover(key, &served, &recover, now),
+            Work::Prepare { ballot, approved, reports, cited, .. } => {
+                self.prepare(key, &served, ballot, approved, &reports, cited, now)
+            }
+            Work::Lock { prepared, .. } => self.lock(key, &served, prepared),
+        }
+    }
+
+    fn propose(
+        &mut self,
+        key: Key,
+        served: &Arc<Served>,
+        approved: ApprovedEntry,
+        mut cited: CitedEntries,
+        now: Timestamp,
+    ) -> Performed<S> {
+        self.add_fresh(key, &approved, &mut cited);
+        let second = approved.entry().signed_header();
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        let is_new = desk.account.slot().v0().is_none();
+        if is_new && let Err(seconds) = desk.quota.entry(&served.policy.policy().limits, now) {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Err(Reply::Refused(Reason::Later { seconds })));
+        }
+        match desk.account.propose(approved, &served.policy, &cited, now) {
+            Ok(held) => {
+                if is_new {
+                    desk.quota.count_entry(now);
+                }
+                Ok(Ok(hold_vote(desk, held, served.place)))
+            }
+            Err(Refusal::Slot(SlotRefusal::Conflict { first })) => {
+                let first = desk.account.entry(&first).and_then(Entry::signed_header);
+                match (first, second) {
+                    (Some(first), Some(second)) => self.conflict(key, first, second),
+                    _ => Ok(Err(Reply::Refused(Reason::invalid("the witness has voted for another entry here")))),
+                }
+            }
+            Err(refusal) => Ok(Err(Reply::Refused(reason(&refusal)))),
+        }
+    }
+
+    /// Tells a writer's first entry to who brought the second, and keeps the first proof of each account.
+    fn conflict(&mut self, key: Key, first: SignedHeader, second: SignedHeader) -> Performed<S> {
+        let reply = Reply::Conflict { first };
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        if desk.proof.is_some() || first.header.key_seq != second.header.key_seq {
+            return Ok(Err(reply));
+        }
+        let line = Line::Proof(EquivocationProof::Writer(first, second));
+        Ok(Ok(Held::new(Kept { line, at: None }, Answer::Say(reply))))
+    }
+
+    fn commit(&mut self, key: Key, served: &Arc<Served>, certified: CertifiedEntry) -> Performed<S> {
+        let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
+        let known = self.certified(key, seq)?;
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        let opened = desk.account.state().is_none();
+        let receipt = certified.receipt();
+        let done = match known {
+            Some(known) if known.entry().hash() != hash => Err(Broken::Two { seq }),
+            _ => desk.account.commit(certified.clone(), &served.policy),
+        };
+        let next = desk.account.next();
+        let at = desk.parked_at(seq);
+        let done = match done {
+            Ok(done) => done,
+            Err(why) => {
+                // What the account ran before it broke is not in the log: it is not to be believed any more either.
+                self.stop_serving(key.0);
+                let line = Line::Broken(key.0);
+                let reply = Reply::Refused(broken(&why));
+                return Ok(Ok(Held::new(Kept { line, at: None }, Answer::Say(reply))));
+            }
+        };
+        match done {
+            Committed::Known => return Ok(Err(Reply::Ack { next })),
+            Committed::Parked if !desk.account.is_parked(seq) => {
+                return Ok(Err(Reply::Refused(Reason::Elsewhere { next })));
+            }
+            Committed::Parked => {}
+            Committed::Executed(_) => self.count_opened(opened),
+        }
+        self.fresh.insert((key, seq), certified);
+        Ok(Ok(Held::new(Kept { line: Line::Certified(receipt), at }, Answer::Say(Reply::Ack { next }))))
+    }
+
+    fn recover(&mut self, key: Key, served: &Arc<Served>, recover: &GenuineRecover, now: Timestamp) -> Performed<S> {
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        let promised = desk.account.slot().promised();
+        match desk.account.recover(recover, &served.policy) {
+            Ok(held) => {
+                if desk.account.slot().promised() > promised {
+                    desk.quota.count_recovery(now);
+                }
+                let at = desk.written(held.record());
+                let place = served.place;
+                Ok(Ok(
+                    held.map(|record| Kept { line: Line::Vote(record), at }, |report| Answer::Report { report, place })
+                ))
+            }
+            Err(refusal) => Ok(Err(Reply::Refused(reason(&refusal)))),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one request")]
+    fn prepare(
+        &mut self,
+        key: Key,
+        served: &Arc<Served>,
+        ballot: u32,
+        approved: ApprovedEntry,
+        reports: &[GenuineReport],
+        mut cited: CitedEntries,
+        now: Timestamp,
+    ) -> Performed<S> {
+        self.add_fresh(key, &approved, &mut cited);
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        Ok(match desk.account.prepare(ballot, approved, reports, &served.policy, &cited, now) {
+            Ok(held) => Ok(hold_vote(desk, held, served.place)),
+            Err(refusal) => Err(Reply::Refused(reason(&refusal))),
+        })
+    }
+
+    fn lock(&mut self, key: Key, served: &Arc<Served>, prepared: GenuinePrepCert) -> Performed<S> {
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        Ok(match desk.account.lock(prepared, &served.policy) {
+            Ok(held) => Ok(hold_vote(desk, held, served.place)),
+            Err(refusal) => Err(Reply::Refused(reason(&refusal))),
+        })
+    }
+
+    /// What is cited may have been committed in this batch, after the first look.
+    fn add_fresh(&self, key: Key, approved: &ApprovedEntry, cited: &mut CitedEntries) {
+        let body = approved.entry().body();
+        let claimed = body.claims.iter().map(|claim| claim.out);
+        for out in claimed.chain(body.outs.iter().filter_map(|out| out.refund_of)) {
+            if let Some(fresh) = self.fresh.get(&((key.0, out.chain), out.seq)) {
+                cited.entry((out.chain, out.seq)).or_insert_with(|| fresh.clone());
+            }
+        }
+    }
+
+    /// Answers what changes nothing.
+    pub(super) fn read(&mut self, request: &Request) -> Result<Reply, ShelfError<S::Error>> {
+        let (Request::Head { currency, .. } | Request::Entries { currency, .. } | Request::Policy { currency }) =
+            request
+        else {
+            return Ok(Reply::Witness { vk: self.vk });
+        };
+        let Some(served) = self.served.get(currency).map(Arc::clone) else {
+            return Ok(Reply::Refused(Reason::NotServed));
+        };
+        Ok(match request {
+            Request::Head { chain, .. } => {
+                let key = (*currency, *chain);
+                let next = self.desk(key)?.map_or(0, |desk| desk.account.next());
+                let last = match next.checked_sub(1) {
+                    Some(last) => self.certified(key, last)?.map(|certified| certified.receipt()),
+                    None => None,
+                };
+                Reply::Head { next, last }
+            }
+            Request::Entries { chain, from, to, .. } => Reply::Entries(self.entries(*currency, *chain, *from, *to)?),
+            _ => Reply::Policy(served.policy.signed()),
+        })
+    }
+
+    fn entries(
+        &self,
+        currency: CurrencyId,
+        chain: AccountId,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Receipt>, ShelfError<S::Error>> {
+        // The reply's own head, with room to spare.
+        let mut room = limits::MESSAGE.saturating_sub(16);
+        let mut found = Vec::new();
+        for seq in (from..to).take(limits::ENTRIES) {
+            let Some(certified) = self.certified((currency, chain), seq)? else { break };
+            let receipt = certified.receipt();
+            let Some(left) = room.checked_sub(receipt.encode().len()) else { break };
+            room = left;
+            found.push(receipt);
+        }
+        Ok(found)
+    }
+}
+
+fn hold_vote(desk: &Desk, held: Held<Record, Releasable>, place: u8) -> Held<Kept, Answer> {
+    let at = desk.written(held.record());
+    held.map(|record| Kept { line: Line::Vote(record), at }, |vote| Answer::Vote { vote, place })
+}
+
+/// What a refusal is on the wire.
+fn reason(refusal: &Refusal) -> Reason {
+    match refusal {
+        Refusal::NotValid(NotValid::NotCited { chain, seq }) => Reason::NotCited { chain: *chain, seq: *seq },
+        Refusal::NotValid(NotValid::Chain(Invalid::Seq { expected, .. })) => Reason::Elsewhere { next: *expected },
+        Refusal::Elsewhere { next } => Reason::Elsewhere { next: *next },
+        Refusal::Unknown => Reason::Unknown,
+        Refusal::Slot(SlotRefusal::Promised { promised, .. }) => Reason::Promised { ballot: *promised },
+        Refusal::Slot(SlotRefusal::Prepared { ballot }) => Reason::Promised { ballot: *ballot },
+        Refusal::Slot(SlotRefusal::Frozen) => Reason::Frozen,
+        other => Reason::invalid(other),
+    }
+}

@@ -1,0 +1,325 @@
+//! The first look at a request: what can be answered at once, and which signatures everything else stands on.
+//!
+//! Nothing is changed here. Whatever a stranger can have for nothing costs little: what is asked about another place than
+//! the next, too often, or of a currency that is not served, is refused before any signature is looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kinfolk_wire::ids::{AccountId, CurrencyId};
+use kinfolk_wire::time::Timestamp;
+
+use super::desk::Key;
+use super::shelf::Shelf;
+use super::{Served, ShelfError, Witness, broken};
+use crate::account::{Account, Broken};
+use crate::entry::{ApprovedEntry, Ctl, Entry, OutRef, SignedHeader};
+use crate::inception::Inception;
+use crate::message::{Reason, Reply, Request};
+use crate::policy::LoadedPolicy;
+use crate::recovery::{GenuineRecover, GenuineReport, Recover, SignedReport};
+use crate::signature::Unverified;
+use crate::vote::{CertifiedEntry, GenuinePrepCert, PrepCert, Receipt, SlotId};
+
+/// Places of chains.
+type Places = Vec<(AccountId, u64)>;
+
+/// Certified entries by their places.
+pub(super) type CitedEntries = BTreeMap<(AccountId, u64), CertifiedEntry>;
+
+/// What is to be done once its signatures are found good.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, which is taken apart at once")]
+pub(super) enum Work {
+    Propose {
+        key: Key,
+        approved: ApprovedEntry,
+        cited: CitedEntries,
+    },
+    /// A writer's second entry for a place where another is certified.
+    Late {
+        key: Key,
+        first: SignedHeader,
+        second: SignedHeader,
+    },
+    Commit {
+        key: Key,
+        certified: CertifiedEntry,
+    },
+    Recover {
+        key: Key,
+        recover: GenuineRecover,
+    },
+    Prepare {
+        key: Key,
+        ballot: u32,
+        approved: ApprovedEntry,
+        reports: Vec<GenuineReport>,
+        cited: CitedEntries,
+    },
+    Lock {
+        key: Key,
+        prepared: GenuinePrepCert,
+    },
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, which is taken apart at once")]
+pub(super) enum Sifted {
+    Say(Reply),
+    /// Nothing to verify, but to be answered in its turn.
+    Read(Request),
+    Verify(Unverified<Work>),
+}
+
+impl From<Reason> for Sifted {
+    fn from(reason: Reason) -> Self {
+        Self::Say(Reply::Refused(reason))
+    }
+}
+
+type Step<S> = Result<Sifted, ShelfError<<S as Shelf>::Error>>;
+
+impl<S: Shelf> Witness<S> {
+    pub(super) fn sift(&mut self, request: Request, now: Timestamp) -> Step<S> {
+        match request {
+            Request::Witness | Request::Head { .. } | Request::Entries { .. } | Request::Policy { .. } => {
+                Ok(Sifted::Read(request))
+            }
+            Request::Propose { entry, cited } => self.sift_propose(entry, cited, now),
+            Request::Commit { receipt } => self.sift_commit(receipt),
+            Request::Recover(recover) => self.sift_recover(recover, now),
+            Request::Prepare { ballot, entry, reports, cited } => self.sift_prepare(ballot, entry, reports, cited),
+            Request::Lock { slot, prepared } => self.sift_lock(slot, prepared),
+        }
+    }
+
+    fn sift_propose(&mut self, entry: Entry, cited: Vec<Receipt>, now: Timestamp) -> Step<S> {
+        let header = *entry.header();
+        let key = (header.currency, header.chain);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        let next = desk.account.next();
+        if header.seq < next {
+            return self.sift_late(key, &entry);
+        }
+        if header.seq > next {
+            return Ok(Reason::Elsewhere { next }.into());
+        }
+        let untouched = desk.account.slot().v0().is_none() && desk.account.slot().promised() == 0;
+        if untouched && let Err(seconds) = desk.quota.entry(&served.policy.policy().limits, now) {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Reason::Later { seconds }.into());
+        }
+        let Some(approval) = desk.account.approval(entry.clone()) else { return Ok(nobodys(&desk.account)) };
+        let (known, missing) = self.look_up(key, &entry)?;
+        let with_known = approval.map(|approved| (approved, known));
+        Ok(match with_cited(with_known, &missing, cited, &served.policy) {
+            Ok(both) => Sifted::Verify(both.map(|(approved, cited)| Work::Propose { key, approved, cited })),
+            Err(reason) => reason.into(),
+        })
+    }
+
+    /// A proposal for a place that is past: the proof against its writer, if it is another entry than the certified one.
+    fn sift_late(&mut self, key: Key, entry: &Entry) -> Step<S> {
+        let header = entry.header();
+        let certified = self.certified(key, header.seq)?;
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        let elsewhere = Reason::Elsewhere { next: desk.account.next() }.into();
+        let Some(certified) = certified.filter(|certified| certified.entry().hash() != entry.hash()) else {
+            return Ok(elsewhere);
+        };
+        let keys = desk.account.state().map(|state| *state.keys());
+        let (Some(keys), Some(second), Some(first)) = (keys, entry.signed_header(), certified.entry().signed_header())
+        else {
+            return Ok(elsewhere);
+        };
+        if second.header.key_seq != keys.key_seq || first.header.key_seq != keys.key_seq {
+            return Ok(elsewhere);
+        }
+        // The first one's signature is no part of its certificate, and so it is looked at as well.
+        let both =
+            first.unverified(&keys.writer).with(second.unverified(&keys.writer), |first, second| (first, second));
+        Ok(Sifted::Verify(both.map(|(first, second)| Work::Late { key, first, second })))
+    }
+
+    fn sift_commit(&mut self, receipt: Receipt) -> Step<S> {
+        let header = *receipt.entry.header();
+        let key = (header.currency, header.chain);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let known = self.certified(key, header.seq)?;
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        let next = desk.account.next();
+        let has_it = known.is_some_and(|known| known.entry().hash() == receipt.entry.hash());
+        if has_it && (header.seq < next || desk.account.is_parked(header.seq)) {
+            return Ok(Sifted::Say(Reply::Ack { next }));
+        }
+        Ok(match receipt.verify(&served.policy) {
+            Ok(certified) => Sifted::Verify(certified.map(|certified| Work::Commit { key, certified })),
+            Err(error) => Reason::invalid(error).into(),
+        })
+    }
+
+    fn sift_recover(&mut self, recover: Recover, now: Timestamp) -> Step<S> {
+        let Recover { slot, ballot, inception, .. } = &recover;
+        let (key, ballot) = ((slot.currency, slot.chain), *ballot);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        if slot.epoch != served.policy.epoch() {
+            return Ok(Reason::invalid("the request is about another epoch").into());
+        }
+        if slot.seq != desk.account.next() {
+            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        }
+        let mine = inception.as_ref().filter(|inception| inception.currency == key.0);
+        let Some((_, recovery)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
+        if ballot > desk.account.slot().promised() {
+            let is_stranger = desk.account.state().is_none();
+            let allowed = desk.quota.recovery(now);
+            let allowed = if is_stranger { allowed.and_then(|()| self.strangers.count(now)) } else { allowed };
+            if let Err(seconds) = allowed {
+                self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+                return Ok(Reason::Later { seconds }.into());
+            }
+        }
+        Ok(match recover.unverified(&recovery) {
+            Some(recover) => Sifted::Verify(recover.map(|recover| Work::Recover { key, recover })),
+            None => Reason::invalid("too few of the account's recovery keys have signed").into(),
+        })
+    }
+
+    fn sift_prepare(&mut self, ballot: u32, entry: Entry, reports: Vec<SignedReport>, cited: Vec<Receipt>) -> Step<S> {
+        let header = *entry.header();
+        let key = (header.currency, header.chain);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        if header.seq != desk.account.next() {
+            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        }
+        let keys = desk.account.keys(opens(&entry));
+        let (Some((writer, _)), Some(approval)) = (keys, desk.account.approval(entry.clone())) else {
+            return Ok(nobodys(&desk.account));
+        };
+        let mut with_reports = approval.map(|approved| (approved, Vec::new()));
+        for report in reports {
+            match report.unverified(&writer, &served.policy) {
+                Ok(report) => {
+                    with_reports = with_reports.with(report, |(approved, mut reports), report| {
+                        reports.push(report);
+                        (approved, reports)
+                    });
+                }
+                Err(error) => return Ok(Reason::invalid(error).into()),
+            }
+        }
+        let (known, missing) = self.look_up(key, &entry)?;
+        let with_known = with_reports.map(|verified| (verified, known));
+        Ok(match with_cited(with_known, &missing, cited, &served.policy) {
+            Ok(all) => Sifted::Verify(all.map(|((approved, reports), cited)| Work::Prepare {
+                key,
+                ballot,
+                approved,
+                reports,
+                cited,
+            })),
+            Err(reason) => reason.into(),
+        })
+    }
+
+    fn sift_lock(&mut self, slot: SlotId, prepared: PrepCert) -> Step<S> {
+        let key = (slot.currency, slot.chain);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        if slot.seq != desk.account.next() {
+            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        }
+        Ok(match prepared.unverified(slot, &served.policy) {
+            Ok(prepared) => Sifted::Verify(prepared.map(|prepared| Work::Lock { key, prepared })),
+            Err(error) => Reason::invalid(error).into(),
+        })
+    }
+
+    /// A currency that is served and whole.
+    pub(super) fn serving(&self, currency: &CurrencyId) -> Result<Arc<Served>, Reason> {
+        match self.served.get(currency) {
+            None => Err(Reason::NotServed),
+            Some(served) if served.broken => Err(broken(&Broken::Before)),
+            Some(served) => Ok(Arc::clone(served)),
+        }
+    }
+
+    /// What an entry cites: what the witness has of it, and the places of the rest.
+    fn look_up(&self, key: Key, entry: &Entry) -> Result<(CitedEntries, Places), ShelfError<S::Error>> {
+        let (mut known, mut missing) = (BTreeMap::new(), Vec::new());
+        let body = entry.body();
+        let claimed = body.claims.iter().map(|claim| claim.out);
+        let refunded = body.outs.iter().filter_map(|out| out.refund_of);
+        for OutRef { chain, seq, .. } in claimed.chain(refunded) {
+            if known.contains_key(&(chain, seq)) || missing.contains(&(chain, seq)) {
+                continue;
+            }
+            match self.certified((key.0, chain), seq)? {
+                Some(certified) => {
+                    known.insert((chain, seq), certified);
+                }
+                None => missing.push((chain, seq)),
+            }
+        }
+        Ok((known, missing))
+    }
+}
+
+/// Something and what it cites.
+type WithCited<T> = Unverified<(T, CitedEntries)>;
+
+/// Adds what came along of what is missing; anything else that came along is not looked at.
+fn with_cited<T>(
+    mut value: WithCited<T>,
+    missing: &[(AccountId, u64)],
+    cited: Vec<Receipt>,
+    policy: &LoadedPolicy,
+) -> Result<WithCited<T>, Reason> {
+    let mut missing = missing.to_vec();
+    for receipt in cited {
+        let place = (receipt.entry.header().chain, receipt.entry.header().seq);
+        let Some(at) = missing.iter().position(|missing| *missing == place) else { continue };
+        missing.swap_remove(at);
+        let certified = receipt.verify(policy).map_err(Reason::invalid)?;
+        value = value.with(certified, |(value, mut known), certified| {
+            known.insert(place, certified);
+            (value, known)
+        });
+    }
+    Ok(value)
+}
+
+fn opens(entry: &Entry) -> Option<&Inception> {
+    match &entry.body().ctl {
+        Some(Ctl::Open(inception)) => Some(inception),
+        _ => None,
+    }
+}
+
+/// An entry that nobody's keys could have approved.
+fn nobodys(account: &Account) -> Sifted {
+    if account.state().is_some() {
+        Reason::invalid("too few of the account's recovery keys have signed").into()
+    } else {
+        Reason::invalid("the first entry of a chain opens it, under the id that its inception has").into()
+    }
+}
