@@ -5,7 +5,7 @@ mod program;
 use std::process::ExitCode;
 
 use kinfolk_cli::{Act, Failure, Parsed, Screen, parse};
-use program::{hardening, profile, rescue, running, talking};
+use program::{hardening, profile, receipts, rescue, running, talking};
 
 /// Rows and frames are made in one thread and given back in another, thousands a second.
 #[global_allocator]
@@ -28,6 +28,7 @@ fn act(parsed: &Parsed, screen: &mut Screen) -> Result<(), Failure> {
     match &parsed.act {
         Act::Write(paper) => paper.write(screen),
         Act::Init(init) => profile::init(parsed, init, screen),
+        Act::VerifyReceipt(file) => receipts::verify(file, screen),
         Act::Rescue(wanted) => rescue::rescue(parsed, wanted, screen),
         Act::Run(run) => runtime()?.block_on(running::run(parsed, run, screen)),
         Act::Talk(talk) => runtime()?.block_on(talking::talk(parsed, talk, screen)),

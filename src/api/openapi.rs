@@ -6,7 +6,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
-use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, status, stickers};
+use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, status, stickers, wallet};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -50,6 +50,18 @@ use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, sta
         bundles::export,
         bundles::exported,
         bundles::import,
+        wallet::currencies,
+        wallet::create,
+        wallet::accept,
+        wallet::currency,
+        wallet::balances,
+        wallet::mint,
+        wallet::payments,
+        wallet::pay,
+        wallet::payment,
+        wallet::refund,
+        wallet::receipt,
+        wallet::request,
         stickers::list,
         stickers::picture,
         served,

@@ -12,6 +12,7 @@ use crate::bundle::Bundle;
 use crate::mailbox::Mailbox;
 use crate::rescue::Rescue;
 use crate::span::parse_span;
+use crate::wallet::{Wallet, Witness};
 
 /// kinfolk: talk to people you know, end to end encrypted, with no server.
 ///
@@ -230,6 +231,12 @@ pub enum Talk {
     /// Bundles: messages that are carried by hand
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Money: pay and be paid
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// Witness: vote for payments in a currency
+    #[command(subcommand)]
+    Witness(Witness),
     /// List the stickers you can send
     Stickers,
 }

@@ -14,6 +14,7 @@ use crate::paper::Paper;
 use crate::passphrase::PassphraseSource;
 use crate::rescue::Rescue;
 use crate::screen::{Form, Screen};
+use crate::wallet::{Currency, Wallet};
 
 /// A command line that made sense.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub enum Act {
     Talk(Talk),
     /// Save what can be read of the profile into a new one.
     Rescue(Rescue),
+    /// Verify a payment in a file.
+    VerifyReceipt(PathBuf),
     /// Print completions or write manual pages; see [`Paper::write`].
     Write(Paper),
 }
@@ -54,6 +57,8 @@ impl Talk {
             | Self::History { .. }
             | Self::Stickers
             | Self::Bundle(_)
+            | Self::Wallet(Wallet::Balance | Wallet::History { .. } | Wallet::Receipt { .. })
+            | Self::Wallet(Wallet::Currency(Currency::List | Currency::Show { .. }))
             | Self::Mailbox(Mailbox::List) => true,
             Self::Invite { .. }
             | Self::Add { .. }
@@ -66,6 +71,8 @@ impl Talk {
             | Self::Send(_)
             | Self::Receipts { .. }
             | Self::Mailbox(_)
+            | Self::Wallet(_)
+            | Self::Witness(_)
             | Self::Watch { .. } => false,
         }
     }
@@ -136,6 +143,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Un
         act: match typed.command {
             Command::Init(init) => Act::Init(init),
             Command::Run(run) => Act::Run(run),
+            Command::Talk(Talk::Wallet(Wallet::VerifyReceipt { file })) => Act::VerifyReceipt(file),
             Command::Talk(talk) => Act::Talk(talk),
             Command::Rescue(rescue) => Act::Rescue(rescue),
             Command::Completions { shell } => Act::Write(Paper::Completions(shell)),

@@ -32,6 +32,10 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::route;
 use kinfolk_rpc::status::{Rename, Status};
 use kinfolk_rpc::sticker::StickerList;
+use kinfolk_rpc::wallet::{
+    AcceptCurrency, Balances, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, ServeCurrency,
+    WitnessStatus,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -351,6 +355,123 @@ impl Client {
     /// [`ClientError`].
     pub async fn import_bundle(&self, bundle: Vec<u8>) -> Result<ImportedBundle, ClientError> {
         self.exchange(Method::POST, route::BUNDLE_IMPORT, Some((bundle::FILE, bundle))).await
+    }
+
+    /// The currencies that this person takes or was told of.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn currencies(&self) -> Result<Currencies, ClientError> {
+        self.ask(Method::GET, route::CURRENCIES).await
+    }
+
+    /// One currency, by its code, its id or the beginning of that.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn currency(&self, currency: &str) -> Result<Currency, ClientError> {
+        self.ask(Method::GET, &route::to(route::CURRENCY, &[currency])).await
+    }
+
+    /// Makes a currency.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_currency(&self, wish: &CreateCurrency) -> Result<Currency, ClientError> {
+        self.tell(Method::POST, route::CURRENCIES, wish).await
+    }
+
+    /// Takes a currency.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn accept_currency(&self, wish: &AcceptCurrency) -> Result<Currency, ClientError> {
+        self.tell(Method::POST, route::ACCEPT_CURRENCY, wish).await
+    }
+
+    /// What there is, by currency and class.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn balances(&self) -> Result<Balances, ClientError> {
+        self.ask(Method::GET, route::BALANCES).await
+    }
+
+    /// Makes money.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mint(&self, wish: &Mint) -> Result<Payment, ClientError> {
+        self.tell(Method::POST, route::MINT, wish).await
+    }
+
+    /// Pays a contact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pay(&self, wish: &Pay) -> Result<Payment, ClientError> {
+        self.tell(Method::POST, route::PAYMENTS, wish).await
+    }
+
+    /// The newest `last` payments, of one currency or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn payments(&self, currency: Option<&str>, last: u32) -> Result<Payments, ClientError> {
+        let of = currency.map_or_else(String::new, |of| format!("&currency={}", route::percent_encoded(of)));
+        self.ask(Method::GET, &format!("{}?last={last}{of}", route::PAYMENTS)).await
+    }
+
+    /// One payment, by its entry or the beginning of that.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn payment(&self, entry: &str) -> Result<Payment, ClientError> {
+        self.ask(Method::GET, &route::to(route::PAYMENT, &[entry])).await
+    }
+
+    /// Pays back what came.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn refund(&self, entry: &str) -> Result<Payment, ClientError> {
+        self.ask(Method::POST, &route::to(route::REFUND, &[entry])).await
+    }
+
+    /// What proves a payment to anybody, as a file.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipt(&self, entry: &str) -> Result<Vec<u8>, ClientError> {
+        self.within(async {
+            let response = self.request(Method::GET, &route::to(route::RECEIPT, &[entry]), None).await?;
+            collect(response.1, ANSWER).await
+        })
+        .await
+    }
+
+    /// Asks a contact for money.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn request_payment(&self, wish: &Pay) -> Result<Sent, ClientError> {
+        self.tell(Method::POST, route::REQUESTS, wish).await
+    }
+
+    /// This node as a witness.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn witness(&self) -> Result<WitnessStatus, ClientError> {
+        self.ask(Method::GET, route::WITNESS).await
+    }
+
+    /// Witnesses a currency from now on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn serve_currency(&self, wish: &ServeCurrency) -> Result<WitnessStatus, ClientError> {
+        self.tell(Method::POST, route::WITNESS, wish).await
     }
 
     /// The stickers that can be sent.

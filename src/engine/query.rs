@@ -1,8 +1,13 @@
 //! Questions that change nothing: what a face shows. Each is a plain function over the store.
 
 mod mailboxes;
+mod wallet;
 
 pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
+pub use wallet::{
+    BalanceView, CurrencyView, PaymentState, PaymentView, WitnessView, amount_text, balances, currencies, currency,
+    entry_of, is_payable, payment, payments, payments_named, proof, receipt, sum_text, witness_key, witness_peer,
+};
 
 use kinfolk_wire::content::{Body, Content};
 use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, MessageId, PeerId};
@@ -21,7 +26,7 @@ pub const CONTACTS: usize = 10_000;
 
 const OUTBOX_PAGE: usize = 64;
 
-fn find<T: Record>(read: &dyn Read, key: &Key) -> Result<Option<T>, ReadError> {
+pub(crate) fn find<T: Record>(read: &dyn Read, key: &Key) -> Result<Option<T>, ReadError> {
     match read.get(key)? {
         Some(row) => T::of(row).map(Some).ok_or_else(|| ReadError::Damaged {
             table: key.table(),

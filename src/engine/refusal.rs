@@ -147,7 +147,7 @@ pub enum Refusal {
     NotRefundable(&'static str),
     /// Nothing more is signed for an account.
     #[error("{}", stopped_in_words(.0))]
-    AccountStopped(Stopped),
+    AccountStopped(Box<Stopped>),
     /// The ledger's rules forbid it.
     #[error("{0}")]
     Ledger(String),
@@ -241,8 +241,10 @@ impl Refusal {
             Self::AccountUnknown { .. } => "account_unknown",
             Self::UnknownPayment => "unknown_payment",
             Self::NotRefundable(_) => "not_refundable",
-            Self::AccountStopped(Stopped::Forked(_)) => "account_frozen",
-            Self::AccountStopped(Stopped::Behind { .. }) => "account_behind",
+            Self::AccountStopped(stopped) => match **stopped {
+                Stopped::Forked(_) => "account_frozen",
+                Stopped::Behind { .. } => "account_behind",
+            },
             Self::Ledger(_) => "refused_by_ledger",
             Self::IdTaken => "id_taken",
             Self::NotSendable => "not_sendable",

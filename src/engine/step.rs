@@ -151,7 +151,7 @@ impl<'a> Step<'a> {
         self.changes.delete(key);
     }
 
-    fn reads(&self) -> Overlay<'_> {
+    pub(crate) fn reads(&self) -> Overlay<'_> {
         Overlay { base: self.base, changes: &self.changes }
     }
 

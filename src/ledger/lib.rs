@@ -10,6 +10,7 @@
 //! | [`policy`], [`quorum`] | a currency: its issuer, its witnesses, how many of them agree |
 //! | [`inception`], [`entry`], [`amount`] | an account's beginning, and what its writer signs |
 //! | [`vote`], [`signatures`] | votes and certificates; a receipt |
+//! | [`receipt_file`] | a receipt in a file, which needs nobody's word |
 //! | [`slot`] | the one agreement: which entry stands at a place. **The safety argument is there.** |
 //! | [`recovery`] | how a slot is recovered whose writer lost the key, or signed two entries |
 //! | [`equivocation`] | proofs of two signatures that exclude each other |
@@ -37,6 +38,7 @@ pub mod limits;
 pub mod message;
 pub mod policy;
 pub mod quorum;
+pub mod receipt_file;
 pub mod recovery;
 pub mod rules;
 pub mod signature;

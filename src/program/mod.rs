@@ -5,6 +5,7 @@ pub(crate) mod hardening;
 pub(crate) mod logs;
 pub(crate) mod panics;
 pub(crate) mod profile;
+pub(crate) mod receipts;
 pub(crate) mod rescue;
 pub(crate) mod running;
 pub(crate) mod settings;

@@ -7,6 +7,7 @@ use crate::contact::Contact;
 use crate::mailbox::Custodian;
 use crate::message::{Message, MessageState};
 use crate::status::HashTable;
+use crate::wallet::{Currency, Payment};
 
 /// The request header that says where a stream of events is to be resumed.
 pub const LAST_EVENT_ID: &str = "last-event-id";
@@ -78,6 +79,10 @@ pub enum What {
     },
     /// A mailbox answered with what was none of what had been left there, again and again: it is named no longer.
     MailboxDropped(Custodian),
+    /// A payment came, was signed, has more votes, or is final; shown as it is now.
+    PaymentChanged(Payment),
+    /// A currency was made, told of or taken, or its account can pay no more; shown as it is now.
+    CurrencyChanged(Currency),
     /// A node of the hash table answers now, or none does any more. Never numbered.
     HashTable(HashTable),
     /// Events are missing before this one: the log no longer goes back to where it was asked for. Read everything anew;
@@ -87,7 +92,7 @@ pub enum What {
 
 impl What {
     /// The names of all events, as `event` has them.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "message_added",
         "message_changed",
         "message_damaged",
@@ -97,6 +102,8 @@ impl What {
         "session_reset",
         "peer_online",
         "mailbox_dropped",
+        "payment_changed",
+        "currency_changed",
         "hash_table",
         "reset",
     ];
@@ -114,6 +121,8 @@ impl What {
             Self::SessionReset { .. } => "session_reset",
             Self::PeerOnline { .. } => "peer_online",
             Self::MailboxDropped(_) => "mailbox_dropped",
+            Self::PaymentChanged(_) => "payment_changed",
+            Self::CurrencyChanged(_) => "currency_changed",
             Self::HashTable(_) => "hash_table",
             Self::Reset => "reset",
         }

@@ -27,6 +27,9 @@ pub struct Message {
     /// A place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// Money that was paid, or is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<Money>,
     /// What people thought of it.
     pub reactions: Vec<Reaction>,
     /// How far it has come.
@@ -43,6 +46,21 @@ pub struct Message {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 const fn is_none_missing(missing: &u64) -> bool {
     *missing == 0
+}
+
+/// Money that was paid, or is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Money {
+    /// How much, in the currency's decimals.
+    pub amount: String,
+    /// The currency.
+    pub currency: String,
+    /// What it is called.
+    pub code: String,
+    /// What for.
+    pub memo: Option<String>,
+    /// The entry in the ledger; null where it is only asked for.
+    pub entry: Option<String>,
 }
 
 /// Who said something.
@@ -66,6 +84,10 @@ pub enum Kind {
     Sticker,
     /// A place.
     Location,
+    /// Money that was paid.
+    Payment,
+    /// Money that is asked for.
+    PaymentRequest,
     /// A kind that only a newer program knows.
     Unknown,
 }

@@ -48,6 +48,28 @@ pub const BUNDLE_EXPORT: &str = "/v1/bundles/export";
 pub const BUNDLE_EXPORTED: &str = "/v1/bundles/exported";
 /// Taking what came by hand.
 pub const BUNDLE_IMPORT: &str = "/v1/bundles/import";
+/// The currencies that this person knows.
+pub const CURRENCIES: &str = "/v1/wallet/currencies";
+/// Taking one of them.
+pub const ACCEPT_CURRENCY: &str = "/v1/wallet/accept";
+/// One of them.
+pub const CURRENCY: &str = "/v1/wallet/currencies/{currency}";
+/// What there is.
+pub const BALANCES: &str = "/v1/wallet/balances";
+/// Making money.
+pub const MINT: &str = "/v1/wallet/mint";
+/// Payments that went and came.
+pub const PAYMENTS: &str = "/v1/wallet/payments";
+/// One of them.
+pub const PAYMENT: &str = "/v1/wallet/payments/{entry}";
+/// Paying it back.
+pub const REFUND: &str = "/v1/wallet/payments/{entry}/refund";
+/// What proves it to anybody.
+pub const RECEIPT: &str = "/v1/wallet/payments/{entry}/receipt";
+/// Asking a contact for money.
+pub const REQUESTS: &str = "/v1/wallet/requests";
+/// This node as a witness.
+pub const WITNESS: &str = "/v1/witness";
 /// The stickers that can be sent.
 pub const STICKERS: &str = "/v1/stickers";
 /// The picture of a sticker.

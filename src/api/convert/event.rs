@@ -99,8 +99,16 @@ fn said<'a>(
             let (contact, name, display_name) = person(names, *identity)?;
             Some(rpc::What::PeerOnline { contact, name, display_name, online: *online })
         }
-        // `status` tells where.
-        Event::Listening => None,
+        Event::PaymentChanged(_, entry) => query::payment(read, *entry)?
+            .map(|view| super::wallet::payment(&view, names))
+            .transpose()?
+            .map(rpc::What::PaymentChanged),
+        Event::CurrencyChanged(currency) => {
+            let known = query::currencies(read)?.into_iter().find(|view| view.id == *currency);
+            known.map(|view| rpc::What::CurrencyChanged(super::wallet::currency(&view)))
+        }
+        // `status` tells where; the wallet's routes wait for the others.
+        Event::Listening | Event::WitnessAnswered(_) | Event::WitnessTrouble(_) | Event::PayeeKnown(_) => None,
         Event::HashTable => Some(rpc::What::HashTable(super::status::hash_table(read)?)),
         Event::MailboxDropped(peer) => Some(rpc::What::MailboxDropped(custodian(read, *peer, names)?)),
     })

@@ -6,7 +6,7 @@ use kinfolk_engine::query::{self, Line};
 use kinfolk_engine::store::{Key, MessageState, Read, ReadError, Row};
 use kinfolk_rpc::mailbox::Custodian;
 use kinfolk_rpc::message as rpc;
-use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Text, TextError};
+use kinfolk_wire::content::{Body, GeoUri, GeoUriError, StickerIdError, Sum, Text, TextError};
 use kinfolk_wire::ids::{ConversationId, IdentityId};
 use kinfolk_wire::name::Name;
 
@@ -73,6 +73,7 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
         text: None,
         sticker: None,
         location: None,
+        money: None,
         reactions: Vec::new(),
         state: state(line.state),
         custody: names.custody(line.place, line.state)?,
@@ -91,9 +92,24 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
             message.kind = rpc::Kind::Location;
             message.location = Some(location(place));
         }
+        Body::Payment(payment) => {
+            message.kind = rpc::Kind::Payment;
+            let entry = query::entry_of(payment).map(|entry| entry.to_string());
+            message.money = Some(money(&payment.sum, payment.memo.as_ref().map(|memo| &memo.text), entry));
+        }
+        Body::PaymentRequest(request) => {
+            message.kind = rpc::Kind::PaymentRequest;
+            message.money = Some(money(&request.sum, request.memo.as_ref(), None));
+        }
         _ => {}
     }
     Ok(message)
+}
+
+fn money(sum: &Sum, memo: Option<&Text>, entry: Option<String>) -> rpc::Money {
+    let (amount, code) = query::sum_text(sum);
+    let memo = memo.map(|memo| memo.as_str().to_owned());
+    rpc::Money { amount, currency: sum.currency.to_string(), code, memo, entry }
 }
 
 fn location(place: &GeoUri) -> rpc::Location {
@@ -159,6 +175,12 @@ impl<'a> Names<'a> {
     pub(crate) fn of(read: &'a dyn Read) -> Result<Self, ReadError> {
         let own = query::profile(read)?.map(|profile| (profile.identity, sender(profile.identity, &profile.name)));
         Ok(Self { read, known: own.into_iter().collect() })
+    }
+
+    /// The person whose profile this is.
+    pub(crate) fn own(&mut self) -> Result<rpc::Sender, ReadError> {
+        let own = query::profile(self.read)?.map_or(IdentityId::new([0; 32]), |profile| profile.identity);
+        self.sender(own)
     }
 
     /// Somebody who said something, also where the contact was removed since, or cannot be read.

@@ -11,6 +11,7 @@ pub(crate) mod reach;
 pub(crate) mod refusal;
 pub(crate) mod status;
 pub(crate) mod sticker;
+pub(crate) mod wallet;
 
 use kinfolk_wire::ids::MessageId;
 use kinfolk_wire::name::Name;

@@ -43,17 +43,39 @@ impl From<ResolveError> for Refused {
     }
 }
 
+/// What the engine refused.
+pub(super) fn refused(code: &'static str, message: String) -> Refused {
+    Refused::new(status(code), code, message)
+}
+
 /// The HTTP status of a code.
 fn status(code: &str) -> StatusCode {
     match code {
-        "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" | "unknown_mailbox" => {
-            StatusCode::NOT_FOUND
-        }
-        "ambiguous_contact" | "already_contact" | "id_taken" | "not_accepted" | "declined" | "blocked"
-        | "not_asking" | "no_profile" | "not_serving" | "too_many_mailboxes" | "ambiguous_mailbox" => {
-            StatusCode::CONFLICT
-        }
+        "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" | "unknown_mailbox"
+        | "unknown_currency" | "unknown_payment" => StatusCode::NOT_FOUND,
+        "ambiguous_contact"
+        | "already_contact"
+        | "id_taken"
+        | "not_accepted"
+        | "declined"
+        | "blocked"
+        | "not_asking"
+        | "no_profile"
+        | "not_serving"
+        | "too_many_mailboxes"
+        | "ambiguous_mailbox"
+        | "ambiguous_currency"
+        | "ambiguous_payment"
+        | "currency_not_accepted"
+        | "code_taken"
+        | "not_enough"
+        | "account_unknown"
+        | "account_frozen"
+        | "account_behind"
+        | "not_refundable"
+        | "not_final" => StatusCode::CONFLICT,
         "invite_expired" => StatusCode::GONE,
+        "witness_silent" => StatusCode::GATEWAY_TIMEOUT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
         "store_failed" | "store_damaged" | "store_inconsistent" | "no_randomness" => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,6 +8,7 @@ pub(crate) mod mailboxes;
 pub(crate) mod messages;
 pub(crate) mod status;
 pub(crate) mod stickers;
+pub(crate) mod wallet;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -51,6 +52,16 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::BUNDLE_EXPORT, post(bundles::export))
         .route(route::BUNDLE_EXPORTED, post(bundles::exported))
         .route(route::BUNDLE_IMPORT, post(bundles::import))
+        .route(route::CURRENCIES, get(wallet::currencies).post(wallet::create))
+        .route(route::ACCEPT_CURRENCY, post(wallet::accept))
+        .route(route::CURRENCY, get(wallet::currency))
+        .route(route::BALANCES, get(wallet::balances))
+        .route(route::MINT, post(wallet::mint))
+        .route(route::PAYMENTS, get(wallet::payments).post(wallet::pay))
+        .route(route::PAYMENT, get(wallet::payment))
+        .route(route::REFUND, post(wallet::refund))
+        .route(route::RECEIPT, get(wallet::receipt))
+        .route(route::REQUESTS, post(wallet::request))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))
         .route(route::OPENAPI, get(crate::openapi::served))

@@ -35,6 +35,10 @@ pub(crate) fn line(event: &Event) -> String {
             let peer = short_peer(&mailbox.peer);
             format!("  the mailbox {peer} (of {whose}) gave what nobody had left there, and is yours no longer")
         }
+        What::PaymentChanged(payment) => format!("  {}", super::wallet::line(payment)),
+        What::CurrencyChanged(currency) => {
+            format!("  {}", super::wallet::currencies(std::slice::from_ref(currency)).trim_end())
+        }
         What::HashTable(table) if table.joined => "  a node of the hash table answers".to_owned(),
         What::HashTable(table) => {
             let tried = table.tried.iter().map(|node| format!("\n    tried {}: {}", node.address, node.reason));

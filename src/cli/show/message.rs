@@ -54,6 +54,17 @@ fn said(message: &Message) -> String {
             Some(metres) => format!("[place {}, {}, within {metres} m]", place.lat, place.lon),
             None => format!("[place {}, {}]", place.lat, place.lon),
         },
+        (Kind::Payment | Kind::PaymentRequest, ..) if message.money.is_some() => money(message),
         _ => "[something that only a newer version of kinfolk can show]".to_owned(),
+    }
+}
+
+fn money(message: &Message) -> String {
+    let Some(money) = &message.money else { return String::new() };
+    let (amount, code) = (&money.amount, contained(&money.code));
+    let memo = money.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
+    match (&money.entry, message.kind) {
+        (Some(entry), Kind::Payment) => format!("[paid {amount} {code}, final, entry {}]{memo}", short(entry)),
+        _ => format!("[asks for {amount} {code}]{memo}"),
     }
 }

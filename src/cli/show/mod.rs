@@ -11,6 +11,7 @@ pub(crate) mod startup;
 pub(crate) mod status;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod wallet;
 
 /// The beginning of an id: enough to name it by.
 pub(crate) fn short(id: &str) -> &str {

@@ -5,6 +5,7 @@ mod history;
 mod invite;
 mod mailbox;
 mod send;
+mod wallet;
 
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub async fn execute(talk: &Talk, client: &Client, screen: &mut Screen) -> Resul
         }
         Talk::Bundle(asked) => bundle::bundle(asked, client, screen).await,
         Talk::Mailbox(asked) => mailbox::mailbox(asked, client, screen).await,
+        Talk::Wallet(asked) => wallet::wallet(asked, client, screen).await,
+        Talk::Witness(asked) => wallet::witness(asked, client, screen).await,
         Talk::Stickers => {
             let list = client.stickers().await?;
             list.stickers.iter().try_for_each(|sticker| {

@@ -122,7 +122,7 @@ impl Book {
         movement: Option<u64>,
     ) -> Result<EntryHash, Refusal> {
         if let Some(stopped) = &self.account.stopped {
-            return Err(Refusal::AccountStopped(stopped.clone()));
+            return Err(Refusal::AccountStopped(Box::new(stopped.clone())));
         }
         let minting = matches!(order.ctl, Some(Ctl::Mint { .. }));
         if minting && self.account.state.is_none() {

@@ -8,18 +8,22 @@ use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, SignedPolicy, VERSION, Witness};
 use kinfolk_ledger::quorum::WITNESSES;
 use kinfolk_wire::content::{Body, CurrencyCard, Reach};
-use kinfolk_wire::ids::{CurrencyId, IdentityId, PeerId, PolicyHash};
+use kinfolk_wire::ids::{CurrencyId, DeviceId, IdentityId, PeerId, PolicyHash};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, loaded, secret};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::input::WitnessChoice;
+use crate::query;
 use crate::refusal::Refusal;
 use crate::services::errands::Group;
 use crate::services::{directory, outbox};
 use crate::step::{Rejection, Step};
-use crate::store::{Currency, CurrencyStanding, Inquiry, Key, KeyMaterial, Listening, Row, Scan, Table, WitnessKey};
+use crate::store::{
+    Currency, CurrencyStanding, Device, Inquiry, Key, KeyMaterial, Listening, Read, ReadError, Row, Scan, Table,
+    WitnessKey,
+};
 
 /// Currencies that this person may have heard of.
 pub(crate) const CURRENCIES: usize = 256;
@@ -93,7 +97,8 @@ pub(crate) fn create(step: &mut Step<'_>, new: &NewCurrency) -> Result<CurrencyI
     .sign(&key);
     let policy = policy.load().map_err(|error| Refusal::Ledger(error.to_string()))?;
     keep(step, &policy, reaches, Some(issuer))?;
-    tell_witnesses(step, &policy, &new.witnesses)?;
+    let currency: Currency = step.find(&Key::Currency(policy.currency()))?.ok_or_else(Refusal::no_such_currency)?;
+    tell_witnesses(step, &currency, &new.witnesses)?;
     Ok(policy.currency())
 }
 
@@ -163,10 +168,13 @@ fn reach(step: &Step<'_>, choice: WitnessChoice) -> Result<Reach, Refusal> {
 }
 
 /// Where a witness of a currency may be: what is known of it as a contact's node, and what the currency's link said.
-pub(super) fn whereabouts(step: &Step<'_>, currency: &Currency, peer: PeerId) -> Result<Reach, Refusal> {
-    let of_contact = directory::device_of(step, peer)?.map(|device| device.addresses).unwrap_or_default();
+pub(super) fn whereabouts(read: &dyn Read, currency: &Currency, peer: PeerId) -> Result<Reach, ReadError> {
+    let of_contact = match query::find::<DeviceId>(read, &Key::Peer(peer))? {
+        Some(device) => query::find::<Device>(read, &Key::Device(device))?.map(|device| device.addresses),
+        None => None,
+    };
     let of_link = currency.witnesses.iter().filter(|reach| reach.peer == peer).flat_map(|reach| &reach.addresses);
-    let mut addresses = of_contact;
+    let mut addresses = of_contact.unwrap_or_default();
     for address in of_link {
         if !addresses.contains(address) {
             addresses.push(address.clone());
@@ -177,10 +185,10 @@ pub(super) fn whereabouts(step: &Step<'_>, currency: &Currency, peer: PeerId) ->
 }
 
 /// The contacts who are witnesses are told of the currency.
-fn tell_witnesses(step: &mut Step<'_>, policy: &LoadedPolicy, choices: &[WitnessChoice]) -> Result<(), Refusal> {
+fn tell_witnesses(step: &mut Step<'_>, currency: &Currency, choices: &[WitnessChoice]) -> Result<(), Refusal> {
     for choice in choices {
         if let WitnessChoice::Contact(contact) = choice {
-            let card = card(step, policy.currency())?;
+            let card = card(&step.reads(), currency)?;
             say(step, *contact, &Body::Currency(card))?;
         }
     }
@@ -188,10 +196,9 @@ fn tell_witnesses(step: &mut Step<'_>, policy: &LoadedPolicy, choices: &[Witness
 }
 
 /// What a link to a currency says.
-pub(crate) fn card(step: &Step<'_>, id: CurrencyId) -> Result<CurrencyCard, Refusal> {
-    let currency: Currency = step.find(&Key::Currency(id))?.ok_or_else(Refusal::no_such_currency)?;
+pub(crate) fn card(read: &dyn Read, currency: &Currency) -> Result<CurrencyCard, ReadError> {
     let peers = currency.policy.policy.witnesses.iter().map(|witness| witness.peer_id);
-    let witnesses = peers.map(|peer| whereabouts(step, &currency, peer)).collect::<Result<_, _>>()?;
+    let witnesses = peers.map(|peer| whereabouts(read, currency, peer)).collect::<Result<_, _>>()?;
     Ok(CurrencyCard { policy: currency.policy.encode(), witnesses })
 }
 
@@ -223,7 +230,7 @@ fn keep(
 
 /// Takes a currency: by its link, or by the code or id of one that a contact told of.
 pub(crate) fn accept(step: &mut Step<'_>, which: &str) -> Result<CurrencyId, Refusal> {
-    if let Ok(id) = find(step, which) {
+    if let Ok(id) = find(&step.reads(), which) {
         let currency: Currency = step.find(&Key::Currency(id))?.ok_or_else(Refusal::no_such_currency)?;
         if matches!(currency.standing, CurrencyStanding::Offered(_)) {
             let policy = loaded(&currency)?;
@@ -269,8 +276,8 @@ pub(crate) fn heard(step: &mut Step<'_>, from: IdentityId, card: &CurrencyCard) 
 }
 
 /// All currencies that this person has heard of.
-pub(crate) fn all(step: &Step<'_>) -> Result<Vec<(CurrencyId, Currency)>, Refusal> {
-    let rows = step.scan(&Scan::all(Table::Currency, CURRENCIES))?.rows;
+pub(crate) fn all(read: &dyn Read) -> Result<Vec<(CurrencyId, Currency)>, ReadError> {
+    let rows = read.scan(&Scan::all(Table::Currency, CURRENCIES))?.rows;
     Ok(rows
         .into_iter()
         .filter_map(|(key, row)| match (key, row) {
@@ -281,9 +288,9 @@ pub(crate) fn all(step: &Step<'_>) -> Result<Vec<(CurrencyId, Currency)>, Refusa
 }
 
 /// The currency that somebody means: by its code, or by the beginning of its id where two share a code.
-pub(crate) fn find(step: &Step<'_>, which: &str) -> Result<CurrencyId, Refusal> {
+pub(crate) fn find(read: &dyn Read, which: &str) -> Result<CurrencyId, Refusal> {
     let which = which.trim();
-    let known = all(step)?;
+    let known = all(read)?;
     let with_code = |accepted: bool| -> Vec<CurrencyId> {
         let same = known.iter().filter(|(_, currency)| {
             currency.policy.policy.code.to_string() == which.to_ascii_uppercase()
@@ -307,7 +314,7 @@ pub(crate) fn find(step: &Step<'_>, which: &str) -> Result<CurrencyId, Refusal> 
 
 /// Nobody takes two currencies with one code: they would be taken for each other.
 fn check_code_is_free(step: &Step<'_>, code: Code) -> Result<(), Refusal> {
-    let taken = all(step)?
+    let taken = all(&step.reads())?
         .into_iter()
         .any(|(_, currency)| currency.standing == CurrencyStanding::Accepted && currency.policy.policy.code == code);
     if taken { Err(Refusal::CodeTaken(code.to_string())) } else { Ok(()) }

@@ -1,10 +1,10 @@
 //! What a person wants done with money.
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::domain::Domain;
 use kinfolk_ledger::entry::{Class, Ctl, Out};
+use kinfolk_ledger::receipt_file::memo_hash;
 use kinfolk_wire::content::{AccountWanted, Body, Memo, PaymentRequest, Text};
-use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId, NoteHash};
+use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId};
 
 use super::book::{Book, Order};
 use super::{changed, currencies, settling};
@@ -15,7 +15,7 @@ use crate::store::{Key, Movement, MovementKind, MovementPlace, Payee};
 
 /// Asks a contact where payments in a currency go.
 pub(crate) fn ask_account(step: &mut Step<'_>, contact: IdentityId, which: &str) -> Result<(), Refusal> {
-    let currency = Book::open(step, currencies::find(step, which)?)?.id;
+    let currency = Book::open(step, currencies::find(&step.reads(), which)?)?.id;
     payable(step, contact)?;
     currencies::say(step, contact, &Body::AccountWanted(AccountWanted { currency }))
 }
@@ -45,7 +45,7 @@ pub(crate) fn mint(
     to: Option<IdentityId>,
     class: Class,
 ) -> Result<EntryHash, Refusal> {
-    let mut book = Book::open(step, currencies::find(step, which)?)?;
+    let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let code = book.policy.policy().code.to_string();
     if !book.is_issuing() {
         return Err(Refusal::NotIssuer(code));
@@ -72,7 +72,7 @@ pub(crate) fn pay(
     which: &str,
     memo: Option<Text>,
 ) -> Result<EntryHash, Refusal> {
-    let mut book = Book::open(step, currencies::find(step, which)?)?;
+    let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
     let account = account_of(step, &book, contact)?;
     let memo = memo.map(|text| Memo { text, salt: step.random() });
@@ -117,7 +117,7 @@ pub(crate) fn request(
     which: &str,
     memo: Option<Text>,
 ) -> Result<PaymentRequest, Refusal> {
-    let book = Book::open(step, currencies::find(step, which)?)?;
+    let book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
     payable(step, contact)?;
     Ok(PaymentRequest { sum: book.sum(amount.units()), account: book.account.account, memo })
@@ -146,9 +146,4 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     changed(step, book.id, entry)?;
     settling::ask_all(step, book)?;
     Ok(entry)
-}
-
-/// What stands for a memo in an entry.
-pub(super) fn memo_hash(memo: &Memo) -> NoteHash {
-    NoteHash::new(Domain::Memo.hash(&[&memo.salt[..], memo.text.as_str().as_bytes()].concat()))
 }

@@ -2,12 +2,12 @@
 
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Claim, Class};
+use kinfolk_ledger::receipt_file::memo_hash;
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment, PaymentRequest};
 use kinfolk_wire::ids::IdentityId;
 
 use super::book::{Book, paid_to};
-use super::orders::memo_hash;
 use super::settling::is_mint;
 use super::{changed, currencies, settling};
 use crate::event::Event;

@@ -30,7 +30,7 @@ const ENTRIES: u64 = 64;
 
 /// The node has started: what waits goes on.
 pub(crate) fn start(step: &mut Step<'_>) -> Result<(), Refusal> {
-    for (id, currency) in currencies::all(step)? {
+    for (id, currency) in currencies::all(&step.reads())? {
         if currency.standing == CurrencyStanding::Accepted {
             step.contain(|step| ask_again(step, id))?;
         }
@@ -47,7 +47,7 @@ pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
     book.save(step);
     for witness in places(&book) {
         let standing = standing(step, &book, witness)?;
-        step.put(Key::Standing(id, witness), Standing { trouble: None, ..standing });
+        step.put(Key::Standing(id, witness), Standing { trouble: None, refuses: false, ..standing });
     }
     ask_all(step, &mut book)
 }
@@ -104,7 +104,7 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
 
 fn send(step: &mut Step<'_>, book: &Book, witness: u8, inquiry: Inquiry, request: &Request) -> Result<(), Refusal> {
     let Some(named) = book.policy.policy().witnesses.get(usize::from(witness)) else { return Ok(()) };
-    let reach = currencies::whereabouts(step, &book.currency, named.peer_id)?;
+    let reach = currencies::whereabouts(&step.reads(), &book.currency, named.peer_id)?;
     let number = step.next_request()?;
     let before = standing(step, book, witness)?;
     step.put(Key::Standing(book.id, witness), Standing { asked: Some(number), ..before });
@@ -175,7 +175,13 @@ fn heed(
             forked(step, book, witness, proof)?;
         }
         (Reply::Entries(entries), Inquiry::Entries { .. }) => return found(step, book, witness, entries),
-        (Reply::Refused(reason), _) => trouble(step, book, witness, in_words(&reason))?,
+        (Reply::Refused(reason), _) => {
+            if matches!(reason, Reason::Invalid(_) | Reason::Frozen) {
+                let before = standing(step, book, witness)?;
+                step.put(Key::Standing(book.id, witness), Standing { refuses: true, ..before });
+            }
+            trouble(step, book, witness, in_words(&reason))?;
+        }
         _ => trouble(step, book, witness, "gave an answer to another question".to_owned())?,
     }
     Ok(Vec::new())
@@ -307,7 +313,7 @@ fn forked(step: &mut Step<'_>, book: &mut Book, witness: u8, proof: Equivocation
     if genuine.is_none() {
         return trouble(step, book, witness, "claims a conflict that it cannot show".to_owned());
     }
-    book.account.stopped = Some(Stopped::Forked(proof));
+    book.account.stopped = Some(Stopped::Forked(Box::new(proof)));
     book.save(step);
     step.emit(Event::CurrencyChanged(book.id))
 }

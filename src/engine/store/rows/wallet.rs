@@ -77,7 +77,7 @@ pub struct Account {
 pub enum Stopped {
     /// Two entries were signed for one place: by an older copy of this profile, or by somebody who has the key.
     #[n(0)]
-    Forked(#[n(0)] EquivocationProof),
+    Forked(#[n(0)] Box<EquivocationProof>),
     /// Witnesses know entries that this profile does not: it is an older copy.
     #[n(1)]
     Behind {
@@ -208,6 +208,9 @@ pub struct Standing {
     /// What went wrong, in words, until it is asked again.
     #[n(3)]
     pub trouble: Option<String>,
+    /// Whether it refuses the entry that waits, by the rules.
+    #[n(4)]
+    pub refuses: bool,
 }
 
 /// A question to a witness.

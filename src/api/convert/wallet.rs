@@ -1,0 +1,185 @@
+use axum::http::StatusCode;
+use kinfolk_engine::Refusal;
+use kinfolk_engine::input::{NewCurrency, WitnessChoice};
+use kinfolk_engine::query::{self, BalanceView, CurrencyView, PaymentView, WitnessView};
+use kinfolk_engine::store::{MovementKind, Read, ReadError, Stopped};
+use kinfolk_rpc::wallet as rpc;
+use kinfolk_wire::content::{Text, TextError};
+use kinfolk_wire::ids::{EntryHash, IdentityId, PeerId};
+
+use super::contact::named;
+use super::message::Names;
+use crate::problem::Refused;
+
+/// The least of an id that names a payment.
+const LEAST: usize = 8;
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        super::refusal::refused(refusal.code(), refusal.to_string())
+    }
+}
+
+/// What a currency is to be, and where its witnesses are.
+pub(crate) fn wanted(
+    read: &dyn Read,
+    wish: rpc::CreateCurrency,
+) -> Result<(NewCurrency, Vec<(String, PeerId)>), Refused> {
+    let (mut choices, mut nodes) = (Vec::new(), Vec::new());
+    for name in &wish.witnesses {
+        let contact = if name == rpc::OWN { None } else { Some(named(read, name)?.identity) };
+        let Some(peer) = query::witness_peer(read, contact)? else {
+            return Err(Refusal::WitnessSilent(name.clone()).into());
+        };
+        choices.push(contact.map_or(WitnessChoice::Own, WitnessChoice::Contact));
+        nodes.push((name.clone(), peer));
+    }
+    let rpc::CreateCurrency { code, decimals, max_supply, faults, .. } = wish;
+    Ok((NewCurrency { code, decimals, witnesses: choices, faults, max_supply }, nodes))
+}
+
+/// A contact.
+pub(crate) fn contact(read: &dyn Read, text: &str) -> Result<IdentityId, Refused> {
+    Ok(named(read, text)?.identity)
+}
+
+/// What a payment is for.
+pub(crate) fn memo(text: Option<String>) -> Result<Option<Text>, Refused> {
+    let refused = |error: TextError| Refused::invalid("invalid_memo", error.to_string());
+    text.map(|text| Text::new(text).map_err(refused)).transpose()
+}
+
+/// The payment that a text names: its entry, or the beginning of it.
+pub(crate) fn entry(read: &dyn Read, text: &str) -> Result<EntryHash, Refused> {
+    if let Ok(entry) = text.parse() {
+        return Ok(entry);
+    }
+    let found = if text.len() >= LEAST { query::payments_named(read, text)? } else { Vec::new() };
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(Refusal::UnknownPayment.into()),
+        _ => Err(Refused::new(
+            StatusCode::CONFLICT,
+            "ambiguous_payment",
+            format!("more than one payment begins with {text}; name more of it"),
+        )),
+    }
+}
+
+/// One payment.
+pub(crate) fn one(read: &dyn Read, entry: EntryHash) -> Result<rpc::Payment, Refused> {
+    let view = query::payment(read, entry)?.ok_or(Refusal::UnknownPayment)?;
+    Ok(payment(&view, &mut Names::of(read)?)?)
+}
+
+/// The newest payments of a currency, or of all.
+pub(crate) fn page(read: &dyn Read, of: Option<&str>, last: usize) -> Result<rpc::Payments, Refused> {
+    let of = of.map(|which| query::currency(read, which)).transpose()?.map(|view| view.id);
+    let mut names = Names::of(read)?;
+    let found = query::payments(read, of, last)?;
+    let payments = found.iter().map(|view| payment(view, &mut names)).collect::<Result<_, _>>()?;
+    Ok(rpc::Payments { payments })
+}
+
+/// A payment for a face.
+pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::Payment, ReadError> {
+    let own = Some(names.own()?);
+    let other = view.contact.as_ref().map(|(contact, _)| names.sender(*contact)).transpose()?;
+    let (kind, from, to) = match view.kind {
+        MovementKind::Paid => (rpc::PaymentKind::Paid, own, other),
+        MovementKind::Received => (rpc::PaymentKind::Received, other, own),
+        MovementKind::Refunded => (rpc::PaymentKind::Refunded, own, other),
+        MovementKind::RefundReceived => (rpc::PaymentKind::RefundReceived, other, own),
+        MovementKind::Minted if view.is_own => (rpc::PaymentKind::Minted, own.clone(), other.or(own)),
+        MovementKind::Minted => (rpc::PaymentKind::Minted, other, own),
+    };
+    Ok(rpc::Payment {
+        entry: view.entry.to_string(),
+        at: view.at.as_millis(),
+        kind,
+        amount: query::amount_text(&view.policy, view.units),
+        currency: view.currency.to_string(),
+        code: view.policy.policy().code.to_string(),
+        class: class(view.is_card),
+        from,
+        to,
+        memo: view.memo.as_ref().map(|memo| memo.as_str().to_owned()),
+        state: match view.state {
+            query::PaymentState::Voting => rpc::PaymentState::Voting,
+            query::PaymentState::Refused => rpc::PaymentState::Refused,
+            query::PaymentState::Final => rpc::PaymentState::Final,
+        },
+        quorum: rpc::Votes { have: view.have, need: view.need },
+        waits_for: view.waits_for.iter().map(witness).collect(),
+        refund_of: view.refund_of.map(|entry| entry.to_string()),
+    })
+}
+
+const fn class(is_card: bool) -> rpc::Class {
+    if is_card { rpc::Class::Card } else { rpc::Class::Cash }
+}
+
+fn witness(view: &WitnessView) -> rpc::Witness {
+    rpc::Witness {
+        peer: view.peer.to_string(),
+        key: view.vk.to_string(),
+        name: view.name.as_ref().map(|name| name.as_str().to_owned()),
+        display_name: view.name.as_ref().map(kinfolk_wire::name::Name::isolated),
+        trouble: view.trouble.clone(),
+    }
+}
+
+/// All currencies.
+pub(crate) fn currencies(read: &dyn Read) -> Result<rpc::Currencies, Refused> {
+    Ok(rpc::Currencies { currencies: query::currencies(read)?.iter().map(currency).collect() })
+}
+
+/// A currency for a face.
+pub(crate) fn currency(view: &CurrencyView) -> rpc::Currency {
+    let policy = view.policy.policy();
+    let quorum = view.policy.quorum();
+    rpc::Currency {
+        currency: view.id.to_string(),
+        code: policy.code.to_string(),
+        decimals: policy.decimals,
+        witnesses: view.witnesses.iter().map(witness).collect(),
+        quorum: quorum.q(),
+        faults: quorum.f(),
+        max_supply: query::amount_text(&view.policy, policy.max_supply.units()),
+        issuer: view.is_issuer,
+        state: if view.is_accepted { rpc::CurrencyState::Accepted } else { rpc::CurrencyState::Offered },
+        offered_by: view.offered_by.as_ref().map(|name| name.as_str().to_owned()),
+        account: view.account.map(|account| account.to_string()),
+        minted: view.supply.map(|(minted, _)| query::amount_text(&view.policy, minted)),
+        stopped: view.stopped.as_ref().map(stopped),
+        link: view.link.to_string(),
+    }
+}
+
+fn stopped(stopped: &Stopped) -> rpc::Stopped {
+    let reason = match stopped {
+        Stopped::Forked(_) => "frozen",
+        Stopped::Behind { .. } => "behind",
+    };
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    rpc::Stopped { reason: reason.to_owned(), proof: query::proof(stopped).map(hex) }
+}
+
+/// What there is.
+pub(crate) fn balances(read: &dyn Read) -> Result<rpc::Balances, Refused> {
+    let balance = |view: &BalanceView| rpc::Balance {
+        currency: view.currency.to_string(),
+        code: view.policy.policy().code.to_string(),
+        class: class(view.is_card),
+        amount: query::amount_text(&view.policy, view.units),
+        pending: query::amount_text(&view.policy, view.pending),
+    };
+    Ok(rpc::Balances { balances: query::balances(read)?.iter().map(balance).collect() })
+}
+
+/// A payment that proves nothing yet.
+pub(crate) fn not_final() -> Refused {
+    let detail =
+        "this payment is not final yet, and nothing proves it; `kinfolk wallet history` shows how far it has come";
+    Refused::new(StatusCode::CONFLICT, "not_final", detail)
+}

@@ -1,0 +1,225 @@
+use kinfolk_rpc::wallet::{
+    Balance, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Witness, WitnessStatus,
+};
+use serde::Serialize;
+
+use super::mailbox::short_peer;
+use super::short;
+use super::text::contained;
+use super::time::moment;
+use crate::receipt::VerifiedReceipt;
+
+/// A receipt that was written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Written {
+    pub(crate) file: String,
+    pub(crate) bytes: usize,
+}
+
+/// A receipt that was verified.
+pub(crate) fn verified(receipt: &VerifiedReceipt) -> String {
+    let mut page = format!("Genuine: final by {} of {} votes that are needed.\n", receipt.votes, receipt.quorum);
+    for output in &receipt.outputs {
+        page.push_str(&format!("  {} {} to account {}\n", output.amount, receipt.code, output.to));
+    }
+    page.push_str(&format!("  from account {}\n", receipt.from));
+    if let Some(memo) = &receipt.memo {
+        page.push_str(&format!("  for: {}\n", contained(memo)));
+    }
+    page.push_str(&format!(
+        "  currency {} ({}), issued by {}\n  entry {}\n",
+        receipt.currency, receipt.code, receipt.issuer, receipt.entry
+    ));
+    page.push_str("Compare the currency with the one you take: two may have one code.\n");
+    page
+}
+
+/// What there is.
+pub(crate) fn balances(balances: &[Balance]) -> String {
+    if balances.is_empty() {
+        return "You take no currency yet: kinfolk wallet currency accept LINK, or make one with currency create.\n"
+            .to_owned();
+    }
+    let width = balances.iter().map(|balance| balance.amount.len()).max().unwrap_or_default();
+    balances
+        .iter()
+        .map(|balance| {
+            let class = match balance.class {
+                Class::Cash => "",
+                Class::Card => "  card money",
+            };
+            let pending = if balance.pending.bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+                String::new()
+            } else {
+                format!("  ({} on its way, not final)", balance.pending)
+            };
+            format!("{:>width$} {}{class}{pending}\n", balance.amount, balance.code)
+        })
+        .collect()
+}
+
+/// A currency that was made.
+pub(crate) fn created(made: &Currency) -> String {
+    format!(
+        "{} is made: {} of its {} witnesses make a payment final.\n\
+         Each of them begins with: kinfolk witness serve {}\n\
+         Whoever is to use it gets this link:\n{}\n",
+        made.code,
+        made.quorum,
+        made.witnesses.len(),
+        made.code,
+        made.link
+    )
+}
+
+/// Currencies, one a line.
+pub(crate) fn currencies(known: &[Currency]) -> String {
+    if known.is_empty() {
+        return "None yet. Make one with kinfolk wallet currency create, or take one with its link.\n".to_owned();
+    }
+    known
+        .iter()
+        .map(|currency| {
+            let how = match (currency.state, currency.issuer, &currency.offered_by) {
+                (CurrencyState::Accepted, true, _) => "yours".to_owned(),
+                (CurrencyState::Accepted, false, _) => "taken".to_owned(),
+                (CurrencyState::Offered, _, Some(name)) => format!("offered by {}", contained(name)),
+                (CurrencyState::Offered, _, None) => "offered".to_owned(),
+            };
+            let (id, quorum, all) = (short(&currency.currency), currency.quorum, currency.witnesses.len());
+            format!("{:8}  {id}  {quorum} of {all} witnesses  {how}\n", currency.code)
+        })
+        .collect()
+}
+
+/// One currency.
+pub(crate) fn currency(shown: &Currency) -> String {
+    let mut page = format!(
+        "{} ({})\n  decimals    {}\n  final by    {} of {} witnesses, of which {} may fail or lie\n  at most     {}\n",
+        shown.code,
+        shown.currency,
+        shown.decimals,
+        shown.quorum,
+        shown.witnesses.len(),
+        shown.faults,
+        shown.max_supply
+    );
+    if let Some(minted) = &shown.minted {
+        page.push_str(&format!("  minted      {minted}\n"));
+    }
+    for one in &shown.witnesses {
+        page.push_str(&format!("  witness     {}\n", witness_line(one)));
+    }
+    if let Some(stopped) = &shown.stopped {
+        page.push_str(&format!("  your account is {}: nothing more can be paid from it here\n", stopped.reason));
+        if let Some(proof) = &stopped.proof {
+            page.push_str(&format!("  the proof   {proof}\n"));
+        }
+    }
+    page.push_str(&format!("Whoever is to use it gets this link:\n{}\n", shown.link));
+    page
+}
+
+fn witness_line(witness: &Witness) -> String {
+    let name = witness.display_name.as_deref().unwrap_or("nobody you know");
+    let trouble = witness.trouble.as_ref().map(|trouble| format!(" {}", contained(trouble))).unwrap_or_default();
+    format!("{} {name}{trouble}", short_peer(&witness.peer))
+}
+
+/// Something that was signed.
+pub(crate) fn signed(payment: &Payment) -> String {
+    let (amount, code) = (&payment.amount, &payment.code);
+    let to = payment.to.as_ref().map_or_else(|| "an account".to_owned(), |to| to.display_name.clone());
+    let done = match payment.kind {
+        PaymentKind::Minted => format!("{amount} {code} made for {to}"),
+        PaymentKind::Refunded => format!("{amount} {code} paid back to {to}"),
+        _ => format!("{amount} {code} paid to {to}"),
+    };
+    match payment.state {
+        PaymentState::Final => format!("{done}: final. (entry {})", short(&payment.entry)),
+        PaymentState::Voting | PaymentState::Refused => {
+            format!("{done}: {}. (entry {})", progress(payment), short(&payment.entry))
+        }
+    }
+}
+
+/// Why a payment is not final, and what becomes of it.
+pub(crate) fn waits(payment: &Payment) -> String {
+    let names: Vec<String> = payment
+        .waits_for
+        .iter()
+        .map(|one| {
+            let name = one.name.clone().unwrap_or_else(|| short_peer(&one.peer).to_owned());
+            format!("{name} {}", one.trouble.as_deref().unwrap_or("has not answered yet"))
+        })
+        .collect();
+    format!(
+        "the payment has {} of {} votes: {}. It is kept, and becomes final when they answer; do not pay again",
+        payment.quorum.have,
+        payment.quorum.need,
+        names.join("; ")
+    )
+}
+
+fn progress(payment: &Payment) -> String {
+    match payment.state {
+        PaymentState::Final => "final".to_owned(),
+        PaymentState::Voting => format!("{} of {} votes", payment.quorum.have, payment.quorum.need),
+        PaymentState::Refused => "refused by its witnesses for now".to_owned(),
+    }
+}
+
+/// Payments, one a line.
+pub(crate) fn history(payments: &[Payment]) -> String {
+    if payments.is_empty() {
+        return "Nothing was paid yet.\n".to_owned();
+    }
+    payments.iter().map(|payment| format!("{}\n", line(payment))).collect()
+}
+
+/// A payment in one line.
+pub(crate) fn line(payment: &Payment) -> String {
+    let name = |who: &Option<kinfolk_rpc::message::Sender>| {
+        who.as_ref().map_or_else(|| "somebody".to_owned(), |who| who.display_name.clone())
+    };
+    let what = match payment.kind {
+        PaymentKind::Paid => format!("paid to {}", name(&payment.to)),
+        PaymentKind::Received => format!("came from {}", name(&payment.from)),
+        PaymentKind::Minted => format!("made for {}", name(&payment.to)),
+        PaymentKind::Refunded => format!("paid back to {}", name(&payment.to)),
+        PaymentKind::RefundReceived => format!("came back from {}", name(&payment.from)),
+    };
+    let memo = payment.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
+    let (when, id) = (moment(payment.at), short(&payment.entry));
+    let class = if payment.class == Class::Card { " (card)" } else { "" };
+    format!("{when}  {id}  {:>10} {}{class} {what}, {}{memo}", payment.amount, payment.code, progress(payment))
+}
+
+/// This node as a witness.
+pub(crate) fn witness(status: &WitnessStatus) -> String {
+    let mut page = String::new();
+    for one in &status.currencies {
+        let (code, id) = (&one.code, short(&one.currency));
+        page.push_str(&format!(
+            "{code:8}  {id}  witness {} of {}, {} make a payment final\n",
+            u16::from(one.place) + 1,
+            one.witnesses,
+            one.quorum
+        ));
+    }
+    if page.is_empty() {
+        page.push_str("This node witnesses no currency; begin with: kinfolk witness serve CURRENCY\n");
+    }
+    if let Some(stopped) = &status.stopped {
+        page.push_str(&format!("It votes for nothing now: {}\n", contained(stopped)));
+    }
+    page.push_str(&format!(
+        "{} accounts, {} votes since it was started, {} conflicts, {} put off; its log has {}\n",
+        status.accounts,
+        status.votes,
+        status.conflicts,
+        status.put_off,
+        crate::size::binary_size(status.log_bytes)
+    ));
+    page
+}

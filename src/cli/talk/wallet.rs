@@ -1,0 +1,153 @@
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use kinfolk_client::{Client, Events};
+use kinfolk_rpc::event::What;
+use kinfolk_rpc::wallet::{AcceptCurrency, Class, CreateCurrency, Mint, Pay, Payment, PaymentState, ServeCurrency};
+
+use crate::failure::{Exit, Failure};
+use crate::screen::{Form, Screen};
+use crate::show;
+use crate::wallet::{self, Currency, Patience, Wallet, Witness};
+
+/// Asks a node about money, and prints the outcome.
+pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    match asked {
+        Wallet::Currency(asked) => currency(asked, client, screen).await,
+        Wallet::Mint { currency, amount, to, class, patience } => {
+            let class = match class {
+                wallet::Class::Cash => Class::Cash,
+                wallet::Class::Card => Class::Card,
+            };
+            let wish = Mint { currency: currency.clone(), amount: amount.clone(), to: to.clone(), class };
+            settle(client, patience, screen, async || client.mint(&wish).await).await
+        }
+        Wallet::Balance => {
+            let balances = client.balances().await?.balances;
+            if screen.form() == Form::People {
+                return screen.write(&show::wallet::balances(&balances));
+            }
+            balances.iter().try_for_each(|balance| screen.tell(balance, String::new))
+        }
+        Wallet::Pay { contact, amount, currency, memo, patience } => {
+            let wish = wish(contact, amount, currency, memo.as_ref());
+            settle(client, patience, screen, async || client.pay(&wish).await).await
+        }
+        Wallet::Request { contact, amount, currency, memo } => {
+            let sent = client.request_payment(&wish(contact, amount, currency, memo.as_ref())).await?;
+            screen.tell(&sent, || format!("Asked for {amount} {currency}. They pay with: kinfolk wallet pay."))
+        }
+        Wallet::Refund { entry, patience } => {
+            settle(client, patience, screen, async || client.refund(entry).await).await
+        }
+        Wallet::Receipt { entry, file } => {
+            let receipt = client.receipt(entry).await?;
+            write_new(file, &receipt)?;
+            let written = show::wallet::Written { file: file.display().to_string(), bytes: receipt.len() };
+            screen.tell(&written, || {
+                format!("Written. Anybody verifies it with: kinfolk wallet verify-receipt {}", file.display())
+            })
+        }
+        // It needs no node, and was done without one.
+        Wallet::VerifyReceipt { .. } => Ok(()),
+        Wallet::History { currency, last } => {
+            let mut payments = client.payments(currency.as_deref(), *last).await?.payments;
+            payments.reverse();
+            if screen.form() == Form::People {
+                return screen.write(&show::wallet::history(&payments));
+            }
+            payments.iter().try_for_each(|payment| screen.tell(payment, String::new))
+        }
+    }
+}
+
+fn wish(contact: &str, amount: &str, currency: &str, memo: Option<&String>) -> Pay {
+    Pay { contact: contact.to_owned(), amount: amount.to_owned(), currency: currency.to_owned(), memo: memo.cloned() }
+}
+
+async fn currency(asked: &Currency, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    match asked {
+        Currency::Create { code, decimals, witness, max_supply, faults } => {
+            let wish = CreateCurrency {
+                code: code.clone(),
+                decimals: *decimals,
+                witnesses: witness.clone(),
+                max_supply: max_supply.clone(),
+                faults: *faults,
+            };
+            let made = client.create_currency(&wish).await?;
+            screen.tell(&made, || show::wallet::created(&made))
+        }
+        Currency::List => {
+            let known = client.currencies().await?.currencies;
+            if screen.form() == Form::People {
+                return screen.write(&show::wallet::currencies(&known));
+            }
+            known.iter().try_for_each(|currency| screen.tell(currency, String::new))
+        }
+        Currency::Show { currency } => {
+            let shown = client.currency(currency).await?;
+            screen.tell(&shown, || show::wallet::currency(&shown))
+        }
+        Currency::Accept { currency } => {
+            let taken = client.accept_currency(&AcceptCurrency { currency: currency.clone() }).await?;
+            screen.tell(&taken, || format!("You take {}. Contacts who take it too can pay you.", taken.code))
+        }
+    }
+}
+
+/// Has something signed, and waits where that is wished.
+async fn settle(
+    client: &Client,
+    patience: &Patience,
+    screen: &mut Screen,
+    sign: impl AsyncFnOnce() -> Result<Payment, kinfolk_client::ClientError>,
+) -> Result<(), Failure> {
+    if patience.wait.is_none() {
+        let payment = sign().await?;
+        return screen.tell(&payment, || show::wallet::signed(&payment));
+    }
+    // Before it is signed: from here on nothing that happens to it is missed.
+    let mut events = client.events(None).await?;
+    let mut payment = sign().await?;
+    let settled = tokio::time::timeout(patience.timeout, until_final(&mut payment, &mut events, client)).await;
+    // Why it waits is known to the node and no event.
+    if payment.state != PaymentState::Final {
+        payment = client.payment(&payment.entry).await?;
+    }
+    screen.tell(&payment, || show::wallet::signed(&payment))?;
+    match settled {
+        _ if payment.state == PaymentState::Final => Ok(()),
+        Ok(Err(failure)) => Err(failure),
+        _ => Err(Failure::new(Exit::TimedOut, "timed_out", show::wallet::waits(&payment))),
+    }
+}
+
+async fn until_final(payment: &mut Payment, events: &mut Events, client: &Client) -> Result<(), Failure> {
+    while payment.state != PaymentState::Final {
+        let event = events.next().await?.ok_or_else(Failure::node_stopped)?;
+        match event.what {
+            What::PaymentChanged(changed) if changed.entry == payment.entry => *payment = changed,
+            What::Reset => *payment = client.payment(&payment.entry).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_new(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Refused, "not_written", format!("{}: {error}", file.display()));
+    let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
+    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(failed)
+}
+
+/// Asks a node as a witness, and prints the outcome.
+pub(super) async fn witness(asked: &Witness, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let status = match asked {
+        Witness::Serve { currency } => client.serve_currency(&ServeCurrency { currency: currency.clone() }).await?,
+        Witness::Status => client.witness().await?,
+    };
+    screen.tell(&status, || show::wallet::witness(&status))
+}

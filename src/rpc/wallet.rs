@@ -1,0 +1,303 @@
+//! Money: currencies, payments, and this node as a witness. An amount is decimal text in its currency's own decimals.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::message::Sender;
+
+/// What names one's own node among witnesses.
+pub const OWN: &str = "me";
+
+/// A currency to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCurrency {
+    /// 1 to 8 capital letters and digits.
+    pub code: String,
+    /// Digits after the decimal point, 0 to 9.
+    pub decimals: u8,
+    /// Contacts whose nodes witness, and `me` for this one.
+    pub witnesses: Vec<String>,
+    /// The most that may ever be in circulation; absent for no limit but the ledger's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_supply: Option<String>,
+    /// How many witnesses may be faulty; absent for as many as so many bear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<u8>,
+}
+
+/// A currency to be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptCurrency {
+    /// Its link, or the code or id of one that a contact told of.
+    pub currency: String,
+}
+
+/// A currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Currency {
+    /// Its id.
+    pub currency: String,
+    /// What it is called. Not unique: the id is.
+    pub code: String,
+    /// Digits after the decimal point.
+    pub decimals: u8,
+    /// Its witnesses.
+    pub witnesses: Vec<Witness>,
+    /// How many of them make a payment final.
+    pub quorum: usize,
+    /// How many of them may be faulty.
+    pub faults: usize,
+    /// The most that may be in circulation.
+    pub max_supply: String,
+    /// Whether this person issues it.
+    pub issuer: bool,
+    /// Whether this person takes it, or has only been told of it.
+    pub state: CurrencyState,
+    /// Who told of it, where it is not taken yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_by: Option<String>,
+    /// This person's account in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What was ever minted, where this person issues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minted: Option<String>,
+    /// Why nothing more can be paid from the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// Brings it to others.
+    pub link: String,
+}
+
+/// Whether a currency is used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CurrencyState {
+    /// A contact told of it.
+    Offered,
+    /// This person takes it.
+    Accepted,
+}
+
+/// Why nothing more can be paid from an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stopped {
+    /// `frozen`: two entries were signed for one place. `behind`: this profile is an older copy.
+    pub reason: String,
+    /// What proves it to anybody, as the ledger encodes it, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+/// A witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Witness {
+    /// Its node.
+    pub peer: String,
+    /// The key it votes with.
+    pub key: String,
+    /// Who runs it, where that is known here.
+    pub name: Option<String>,
+    /// The same for a screen.
+    pub display_name: Option<String>,
+    /// What is wrong with it, where something was when it was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// All currencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Currencies {
+    /// By their codes.
+    pub currencies: Vec<Currency>,
+}
+
+/// What there is of one class of a currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Balance {
+    /// The currency.
+    pub currency: String,
+    /// What it is called.
+    pub code: String,
+    /// `cash` or `card`.
+    pub class: Class,
+    /// What can be spent now.
+    pub amount: String,
+    /// What is on its way out and not final.
+    pub pending: String,
+}
+
+/// What money may be used for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Goes anywhere.
+    #[default]
+    Cash,
+    /// Goes to merchants that the issuer certified.
+    Card,
+}
+
+/// All balances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Balances {
+    /// By currency, cash first.
+    pub balances: Vec<Balance>,
+}
+
+/// Money to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mint {
+    /// The code or id of a currency.
+    pub currency: String,
+    /// How much.
+    pub amount: String,
+    /// A contact; absent for oneself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Of which class; cash unless said.
+    #[serde(default)]
+    pub class: Class,
+}
+
+/// A payment to be made, or asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pay {
+    /// A contact.
+    pub contact: String,
+    /// How much.
+    pub amount: String,
+    /// The code or id of a currency.
+    pub currency: String,
+    /// What for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
+}
+
+/// A payment, a refund, or new money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Payment {
+    /// Its entry in the ledger.
+    pub entry: String,
+    /// When it was signed, or came, in milliseconds since the Unix epoch.
+    pub at: u64,
+    /// What it was.
+    pub kind: PaymentKind,
+    /// How much.
+    pub amount: String,
+    /// The currency.
+    pub currency: String,
+    /// What it is called.
+    pub code: String,
+    /// Of which class.
+    pub class: Class,
+    /// Who paid; null where it is nobody that is known.
+    pub from: Option<Sender>,
+    /// Who was paid; null where it is nobody that is known.
+    pub to: Option<Sender>,
+    /// What for.
+    pub memo: Option<String>,
+    /// How far it has come.
+    pub state: PaymentState,
+    /// The votes of witnesses.
+    pub quorum: Votes,
+    /// Which witnesses have not voted, and why, as far as they said; absent once it is final.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Witness>,
+    /// The entry of the payment that it pays back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_of: Option<String>,
+}
+
+/// Votes of witnesses for a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Votes {
+    /// There are so many.
+    pub have: usize,
+    /// So many make it final.
+    pub need: usize,
+}
+
+/// What a payment was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentKind {
+    /// Paid to somebody.
+    Paid,
+    /// Came from somebody.
+    Received,
+    /// New money.
+    Minted,
+    /// Paid back to somebody.
+    Refunded,
+    /// Came back from somebody.
+    RefundReceived,
+}
+
+/// How far a payment has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// Votes are gathered. It is not lost, and is not replaced by another.
+    Voting,
+    /// So many witnesses refuse it that it finds no quorum now. They are asked again.
+    Refused,
+    /// It stands for ever.
+    Final,
+}
+
+/// Payments, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Payments {
+    /// The payments.
+    pub payments: Vec<Payment>,
+}
+
+/// A currency that this node is to witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServeCurrency {
+    /// Its code, id or link.
+    pub currency: String,
+}
+
+/// This node as a witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WitnessStatus {
+    /// The key it votes with; null while it is none.
+    pub key: Option<String>,
+    /// The currencies it witnesses.
+    pub currencies: Vec<Witnessed>,
+    /// Accounts it knows.
+    pub accounts: u64,
+    /// Votes it gave since it was started.
+    pub votes: u64,
+    /// Accounts of which it saw two entries for one place.
+    pub conflicts: u64,
+    /// Requests that it put off because of its quotas.
+    pub put_off: u64,
+    /// Bytes of its log.
+    pub log_bytes: u64,
+    /// Why it witnesses no more until it is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// A currency that this node witnesses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Witnessed {
+    /// Its id.
+    pub currency: String,
+    /// What it is called.
+    pub code: String,
+    /// This node's place among the witnesses, from 0.
+    pub place: u8,
+    /// How many there are.
+    pub witnesses: usize,
+    /// How many make a payment final.
+    pub quorum: usize,
+}
