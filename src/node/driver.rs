@@ -98,7 +98,7 @@ pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl 
     let (requests, queue) = mpsc::channel(QUEUE);
     let (notices, _) = broadcast::channel(NOTICES);
     let handle = Handle { requests, notices: notices.clone() };
-    let place = store.votes();
+    let place = store.votes().clone();
     let driver = Driver {
         peer: profile.peer,
         witness: WitnessThread::new(place, network.as_ref().map(|network| network.commands.clone())),

@@ -71,10 +71,15 @@ impl<P: Place> Bench<P> {
             is_settled = false;
         }
         self.settle();
+        if let State::Open(witness) = self.state
+            && let Err(error) = P::close(witness.into_shelf())
+        {
+            tracing::warn!(%error, "the witness's log was not put in order; nothing is lost, the next start takes longer");
+        }
     }
 
     fn take(&mut self, batch: impl Iterator<Item = Job>) {
-        let (mut askers, mut requests, mut now) = (Vec::new(), Vec::new(), Timestamp::default());
+        let (mut askers, mut requests, mut now) = (Vec::new(), Vec::new(), Timestamp::from_millis(0));
         for job in batch {
             match job {
                 Job::Question { asker, body, at } => match Request::decode(&body) {
@@ -207,7 +212,7 @@ impl<P: Place> Bench<P> {
             votes: kept.votes,
             conflicts: kept.conflicts,
             refused: kept.refused_by_quota,
-            log_bytes: self.place.bytes(),
+            log_bytes: P::bytes(witness.end()),
             stopped: None,
         }));
     }

@@ -16,8 +16,9 @@ use std::thread::JoinHandle;
 use kinfolk_engine::effect::RequestId;
 use kinfolk_ledger::message::{Reason, Reply};
 use kinfolk_ledger::policy::{Code, SignedPolicy};
-use kinfolk_ledger::witness::Shelf;
+use kinfolk_ledger::witness::{Position, Shelf};
 use kinfolk_net::{CommandSender, InquiryId};
+use kinfolk_store::{Votes, VotesPlace};
 use kinfolk_wire::ids::{CurrencyId, Vk};
 use kinfolk_wire::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -35,7 +36,7 @@ const NO_ROOM: u32 = 1;
 const STOPPED: u32 = 3_600;
 
 /// How this node's witness is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WitnessStatus {
     /// The key that it votes with; nothing where its log could not be opened.
     pub vk: Option<Vk>,
@@ -88,8 +89,35 @@ pub(crate) trait Place: Send + 'static {
     /// Why not, for the person.
     fn open(&mut self) -> Result<Self::Shelf, String>;
 
-    /// Bytes of the log.
-    fn bytes(&self) -> u64;
+    /// Bytes of a log that ends there.
+    fn bytes(end: Position) -> u64;
+
+    /// Leaves it so that the next opening is quick.
+    ///
+    /// # Errors
+    /// Why not; nothing is lost then.
+    fn close(shelf: Self::Shelf) -> Result<(), String>;
+}
+
+impl Place for VotesPlace {
+    type Shelf = Votes;
+
+    fn is_there(&self) -> bool {
+        self.exists()
+    }
+
+    fn open(&mut self) -> Result<Votes, String> {
+        let votes = if self.exists() { Self::open(self) } else { self.create() };
+        votes.map_err(|error| error.to_string())
+    }
+
+    fn bytes(end: Position) -> u64 {
+        end.number()
+    }
+
+    fn close(votes: Votes) -> Result<(), String> {
+        votes.close().map_err(|error| error.to_string())
+    }
 }
 
 /// Who has asked, and so where the answer goes.
@@ -128,8 +156,7 @@ impl<P: Place> WitnessThread<P> {
         let (back, answered) = mpsc::channel(ANSWERED);
         let (told, status) = watch::channel(None);
         let is_there = place.is_there();
-        let mut thread =
-            Self { place: Some(place), running: None, network, back, answered, status, told: Some(told) };
+        let mut thread = Self { place: Some(place), running: None, network, back, answered, status, told: Some(told) };
         if is_there {
             thread.run();
         }

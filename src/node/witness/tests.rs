@@ -60,8 +60,12 @@ impl Place for Disk {
         Ok(Log(self.clone(), SecretKey::from_seed(&[2; 32])))
     }
 
-    fn bytes(&self) -> u64 {
-        self.log().iter().flatten().map(|line| line.len() as u64).sum()
+    fn bytes(end: Position) -> u64 {
+        end.number()
+    }
+
+    fn close(_: Log) -> Result<(), String> {
+        Ok(())
     }
 }
 
