@@ -117,6 +117,18 @@ pub enum Refusal {
         /// How much is needed.
         needed: String,
     },
+    /// Not enough cash, and card money, which goes to merchants alone.
+    #[error(
+        "not enough cash: there is {available}, {needed} is needed; your {card} of card money goes only to merchants"
+    )]
+    OnlyCard {
+        /// How much cash there is.
+        available: String,
+        /// How much is needed.
+        needed: String,
+        /// How much card money there is.
+        card: String,
+    },
     /// More than may be in circulation.
     #[error("at most {most} may be in circulation, that would be {found}")]
     Supply {
@@ -234,7 +246,7 @@ impl Refusal {
             Self::WitnessTwice(_) => "witness_twice",
             Self::Witnesses { .. } => "invalid_witnesses",
             Self::Amount(_) => "invalid_amount",
-            Self::NotEnough { .. } => "not_enough",
+            Self::NotEnough { .. } | Self::OnlyCard { .. } => "not_enough",
             Self::Supply { .. } => "supply_exceeded",
             Self::NotIssuer(_) => "not_issuer",
             Self::CardToIssuer => "card_to_issuer",

@@ -250,15 +250,15 @@ pub fn payments(read: &dyn Read, of: Option<CurrencyId>, limit: usize) -> Result
         if of.is_some_and(|of| of != view.id) {
             continue;
         }
-        for (_, row) in read.scan(&Scan::movements(view.id, limit))?.rows {
-            if let Row::Movement(movement) = row {
-                views.push(payment_view(read, &view, movement)?);
+        for (key, row) in read.scan(&Scan::movements(view.id, limit))?.rows {
+            if let (Key::Movement(_, number), Row::Movement(movement)) = (key, row) {
+                views.push((movement.at, number, payment_view(read, &view, movement)?));
             }
         }
     }
-    views.sort_by_key(|view| std::cmp::Reverse((view.at, view.entry)));
+    views.sort_by_key(|(at, number, _)| std::cmp::Reverse((*at, *number)));
     views.truncate(limit);
-    Ok(views)
+    Ok(views.into_iter().map(|(_, _, view)| view).collect())
 }
 
 /// The payment with this entry.

@@ -221,6 +221,17 @@ impl Book {
         }
     }
 
+    /// Not enough cash, and what of card money there is.
+    pub(super) fn too_little(&self, step: &Step<'_>, available: String, needed: String) -> Result<Refusal, Refusal> {
+        let claimed = self.account.state.as_ref().map_or(0, |state| state.balances().of(Class::Card));
+        let waiting = self.unclaimed(step)?.into_values().flatten().filter(|claim| claim.class == Class::Card);
+        let card = waiting.map(|claim| claim.amt.units()).fold(claimed, u64::saturating_add);
+        Ok(match card {
+            0 => Refusal::NotEnough { class: class_name(Class::Free), available, needed },
+            card => Refusal::OnlyCard { available, needed, card: self.text(card) },
+        })
+    }
+
     fn inception(&self) -> Inception {
         match &self.currency.issuer {
             Some(_) => Inception::of_issuer(self.id, self.policy.policy().issuer),

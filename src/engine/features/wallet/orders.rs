@@ -79,7 +79,11 @@ pub(crate) fn pay(
     let order =
         Order { outs: vec![Out::cash(account, amount)], memo_hash: memo.as_ref().map(memo_hash), ..Order::default() };
     let (kind, class, contact) = (MovementKind::Paid, Class::Free, Some(contact));
-    go(step, &mut book, order, Going { kind, amount, class, account, contact, memo, refund_of: None })
+    let going = Going { kind, amount, class, account, contact, memo, refund_of: None };
+    match go(step, &mut book, order, going) {
+        Err(Refusal::NotEnough { available, needed, .. }) => Err(book.too_little(step, available, needed)?),
+        done => done,
+    }
 }
 
 /// Pays back what came by an entry, as far as that was not done already.

@@ -3,6 +3,8 @@
 //! One question at a time for each witness: what it lacks first, then the first entry that is not certified. Whoever
 //! gave no answer, or none that helps, is asked again later, at growing intervals, for as long as it takes.
 
+use std::collections::BTreeSet;
+
 use kinfolk_ledger::entry::{Ctl, Entry};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
@@ -47,7 +49,9 @@ pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
     book.save(step);
     for witness in places(&book) {
         let standing = standing(step, &book, witness)?;
-        step.put(Key::Standing(id, witness), Standing { trouble: None, refuses: false, ..standing });
+        // What nobody here knows of, it may have invented.
+        let next = standing.next.filter(|next| *next <= book.account.certified);
+        step.put(Key::Standing(id, witness), Standing { trouble: None, refuses: false, next, ..standing });
     }
     ask_all(step, &mut book)
 }
@@ -74,7 +78,12 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
         return Ok(());
     }
     let (currency, certified) = (book.id, book.account.certified);
-    let next = standing.next.unwrap_or(certified);
+    let next = match standing.next {
+        Some(next) => next,
+        // Whatever it says to the last of what is final tells where it stands.
+        None if standing.lacks => certified.saturating_sub(1),
+        None => certified,
+    };
     if next < certified {
         let own = book.own(step, next)?;
         let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
@@ -159,7 +168,10 @@ fn heed(
 ) -> Result<Vec<Final>, Refusal> {
     match (reply, inquiry) {
         (Reply::Vote(vote), Inquiry::Propose { seq, .. }) => return voted(step, book, witness, seq, vote),
-        (Reply::Ack { next } | Reply::Refused(Reason::Elsewhere { next }), _) => stands(step, book, witness, next)?,
+        (
+            Reply::Ack { next } | Reply::Refused(Reason::Elsewhere { next }),
+            Inquiry::Propose { .. } | Inquiry::Commit { .. },
+        ) => stands(step, book, witness, next)?,
         (Reply::Refused(Reason::NotCited { .. }), Inquiry::Propose { .. }) => {
             let before = standing(step, book, witness)?;
             if before.cite {
@@ -222,9 +234,9 @@ fn trouble(step: &mut Step<'_>, book: &mut Book, witness: u8, what: String) -> R
 /// A witness stands at this place of the chain.
 fn stands(step: &mut Step<'_>, book: &mut Book, witness: u8, next: u64) -> Result<(), Refusal> {
     let before = standing(step, book, witness)?;
-    // Whoever answers twice that it stands where it stood takes nothing that it is given.
-    if before.next == Some(next) && next < book.account.certified {
-        return trouble(step, book, witness, "does not take what is final".to_owned());
+    // Whoever stands no further than it stood takes nothing that it is given.
+    if before.next.is_some_and(|before| next <= before) {
+        return trouble(step, book, witness, "does not take what it is given".to_owned());
     }
     step.put(Key::Standing(book.id, witness), Standing { next: Some(next), ..before });
     Ok(())
@@ -256,6 +268,7 @@ fn voted(step: &mut Step<'_>, book: &mut Book, witness: u8, seq: u64, vote: Vote
 fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert: Cert) -> Result<Vec<Final>, Refusal> {
     let own = book.own(step, seq)?;
     let number = own.movement;
+    let voters: BTreeSet<u8> = own.votes.iter().map(|vote| vote.witness).collect();
     let receipt = Receipt { entry, cert };
     let kept = crate::store::OwnEntry { votes: Vec::new(), cert: Some(receipt.cert.clone()), ..own };
     step.put(Key::OwnEntry(book.id, seq), kept);
@@ -284,8 +297,9 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
     // Those that were in trouble may help with what waits behind it.
     for witness in places(book) {
         let before = standing(step, book, witness)?;
-        let next = Some(before.next.unwrap_or(seq));
-        step.put(Key::Standing(book.id, witness), Standing { next, cite: false, ..before });
+        let next = before.next.or_else(|| voters.contains(&witness).then_some(seq));
+        let lacks = next.is_none();
+        step.put(Key::Standing(book.id, witness), Standing { next, lacks, cite: false, ..before });
     }
     book.save(step);
     if book.signed() == book.account.certified {

@@ -211,6 +211,9 @@ pub struct Standing {
     /// Whether it refuses the entry that waits, by the rules.
     #[n(4)]
     pub refuses: bool,
+    /// Whether it may lack what is final, where it never said where it stands.
+    #[n(5)]
+    pub lacks: bool,
 }
 
 /// A question to a witness.

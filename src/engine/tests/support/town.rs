@@ -101,6 +101,8 @@ pub(crate) struct Town {
     asked: BTreeMap<u64, (usize, RequestId)>,
     /// Whom each node's network was last told to be a contact's device, or none.
     pub(crate) contacts: BTreeMap<(usize, usize), bool>,
+    /// What witnesses were asked: who asks, under which number, whom, and what.
+    pub(crate) inquiries: Vec<(usize, RequestId, PeerId, Vec<u8>)>,
     frames: u64,
     /// Where those are who are not at their first address; others reach them there alone.
     pub(crate) moved: BTreeMap<usize, Address>,
@@ -137,12 +139,12 @@ pub(crate) fn text(text: &str) -> Body {
 }
 
 impl Town {
-    /// People who do not know each other: Anna, Bea, Cora, Dora.
+    /// People who do not know each other: Anna, Bea, Cora, Dora, Emma.
     pub(crate) fn of_strangers(count: usize) -> Self {
         let now = Timestamp::from_millis(1_800_000_000_000);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let people = (0..count).map(|who| {
-            let name = Name::new(["Anna", "Bea", "Cora", "Dora"][who]).unwrap();
+            let name = Name::new(["Anna", "Bea", "Cora", "Dora", "Emma"][who]).unwrap();
             let founded = found(now, &mut rng, name, None, &[7; 32], peer(who)).unwrap();
             let mut store = MemoryStore::default();
             store.commit(&founded.changes);
@@ -168,6 +170,7 @@ impl Town {
             hosts: BTreeMap::new(),
             asked: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            inquiries: Vec::new(),
             frames: 0,
             moved: BTreeMap::new(),
             ahead: BTreeMap::new(),
@@ -459,7 +462,8 @@ impl Town {
                 let values = values.map(|(_, value)| value.clone()).collect();
                 self.reports.push_back((who, Report::Found(request, values)));
             }
-            Effect::Introduce { .. } | Effect::Inquire { .. } | Effect::Notify(_) => {}
+            Effect::Inquire { request, host, body, .. } => self.inquiries.push((who, request, host, body)),
+            Effect::Introduce { .. } | Effect::Notify(_) => {}
         }
     }
 
