@@ -4,6 +4,8 @@ use kinfolk_wire::time::Span;
 
 /// A message to or from a witness.
 pub const MESSAGE: usize = 65_536;
+/// What is gossiped: an account's first entry with a certificate of 31 witnesses is half of it.
+pub const GOSSIP: usize = 8_192;
 /// A body, encoded: the fullest one has 64 claims and 16 outputs to merchants, and is half of it.
 pub const BODY: usize = 16_384;
 /// A signed policy: 31 witnesses and the rest of it take less than 3,000.

@@ -323,11 +323,16 @@ impl Cert {
     /// # Errors
     /// [`CertError`] if it is not this entry's, whoever signed.
     pub fn attach(self, entry: Entry, policy: &LoadedPolicy) -> Result<Unverified<CertifiedEntry>, CertError> {
-        let header = entry.header();
+        let (header, cert) = (*entry.header(), self.clone());
+        self.over(&header, policy, CertifiedEntry { entry, cert })
+    }
+
+    /// A value that stands on this certificate of an entry with this header.
+    pub(crate) fn over<T>(self, header: &Header, policy: &LoadedPolicy, value: T) -> Result<Unverified<T>, CertError> {
         if header.currency != policy.currency() || header.epoch != policy.epoch() || self.epoch != policy.epoch() {
             return Err(CertError::Elsewhere);
         }
-        if self.entry != entry.hash() {
+        if self.entry != header.hash() {
             return Err(CertError::OtherEntry);
         }
         let phase = match (self.mode, self.ballot) {
@@ -336,8 +341,7 @@ impl Cert {
             _ => return Err(CertError::Ballot),
         };
         let statement = Statement { slot: SlotId::of(header), ballot: self.ballot, phase, entry: self.entry };
-        let sigs = self.sigs.clone();
-        by_quorum(Unverified::new(CertifiedEntry { entry, cert: self }), &statement, &sigs, policy)
+        by_quorum(Unverified::new(value), &statement, &self.sigs, policy)
     }
 }
 

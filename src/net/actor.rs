@@ -11,7 +11,7 @@ use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 use libp2p::multiaddr::{Multiaddr, Protocol};
-use libp2p::request_response::{self, InboundRequestId};
+use libp2p::request_response::InboundRequestId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Stream, Swarm, SwarmEvent};
 use tokio::sync::{mpsc, oneshot};
@@ -20,18 +20,20 @@ use tokio::time::Instant;
 
 use crate::address::Route;
 use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::command::{Command, CommandReceiver, Reply, RequestId};
+use crate::command::{Command, CommandReceiver, RequestId};
 use crate::config::Config;
 use crate::event::{DialFailure, Event};
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
 use crate::protocols::kad::{self, Finder, Job};
-use crate::protocols::mailbox::{Ask, Channel, Desk, Taken, Visits};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::{identify, ping, punch, upnp};
+use crate::protocols::questions::{Ask, Channel, Desk, To, Visits};
+use crate::protocols::{gossip, identify, ping, punch, upnp};
 use crate::reach::Reach;
 use crate::upward::{NobodyListens, Upward};
 use crate::{address, identity, transports};
 
+mod answering;
+mod gossiping;
 mod reaching;
 
 /// Events of the actor's own that may wait; beyond that no command is taken.
@@ -61,9 +63,11 @@ pub(crate) struct Actor {
     attempts: HashMap<ConnectionId, Vec<Multiaddr>>,
     neighbours: Neighbours,
     reach: Reach,
-    desk: Desk<InboundRequestId, Channel>,
+    mailbox: Desk<InboundRequestId, Channel>,
+    witness: Desk<InboundRequestId, Channel>,
     visits: Visits,
     finder: Finder,
+    gossips: gossip::desk::Desk,
     close: Duration,
 }
 
@@ -86,8 +90,9 @@ impl Actor {
         Self {
             swarm,
             commands,
-            desk: Desk::new(config.limits.asks, config.deadlines.answer),
-            visits: Visits::new(&config.limits, config.deadlines, events.clone()),
+            mailbox: Desk::mailbox(config.limits.asks, config.deadlines.answer),
+            witness: Desk::witness(config.limits.inquiries, config.deadlines.answer, config.no_room.clone()),
+            visits: Visits::new(&config.limits, config.deadlines, &events),
             upward: Upward::new(events),
             peers: Peers::new(local),
             links: Links::new(config.limits, config.deadlines),
@@ -96,6 +101,7 @@ impl Actor {
             neighbours: Neighbours::default(),
             reach,
             finder: Finder::new(config.dht_server, config.dht_private, bootstrap),
+            gossips: gossip::desk::Desk::default(),
             close: config.deadlines.close,
         }
     }
@@ -110,8 +116,8 @@ impl Actor {
             self.untold.clear();
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
-        let (gathered, unanswered, unreached) = (self.neighbours.due(), self.desk.due(), self.reach.due());
-        let unjoined = self.finder.due();
+        let (gathered, unanswered, unreached) = (self.neighbours.due(), self.unanswered(), self.reach.due());
+        let (unjoined, unjudged) = (self.finder.due(), self.gossips.due());
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
             answer = self.commands.answers.recv() => match answer {
@@ -121,8 +127,8 @@ impl Actor {
                 }
                 None => return Ok(Turn::Stop),
             },
-            reply = self.commands.replies.recv() => match reply {
-                Some(reply) => self.reply(reply),
+            said = self.commands.replies.recv() => match said {
+                Some(said) => self.reply(said),
                 None => return Ok(Turn::Stop),
             },
             command = self.commands.work.recv(), if room => match command {
@@ -142,13 +148,16 @@ impl Actor {
             ended = self.visits.ended() => ended?,
             event = self.swarm.select_next_some(), if quiet => self.on_swarm(event),
             () = tokio::time::sleep_until(unanswered.unwrap_or_else(Instant::now)), if unanswered.is_some() => {
-                self.desk.drop_due(Instant::now());
+                self.drop_unanswered(Instant::now());
             }
             () = tokio::time::sleep_until(unjoined.unwrap_or_else(Instant::now)), if unjoined.is_some() => {
                 self.finder.begin_again(&mut self.swarm.behaviour_mut().kad);
             }
             () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)), if gathered.is_some() => {
                 self.neighbours.tell().into_iter().for_each(|event| self.upward.push(event));
+            }
+            () = tokio::time::sleep_until(unjudged.unwrap_or_else(Instant::now)), if unjudged.is_some() => {
+                self.settle_gossip();
             }
             () = tokio::time::sleep_until(unreached.unwrap_or_else(Instant::now)), if unreached.is_some() => {}
         }
@@ -175,8 +184,10 @@ impl Actor {
             Command::Dial { request, peer, addresses } => self.dial(request, peer, &addresses),
             Command::Send { request, peer, kind, body } => self.send(request, peer, kind, body),
             Command::Ask { request, host, addresses, body, group } => {
-                let refused = self.visits.ask(Ask { request, host, addresses, body, group });
-                refused.into_iter().for_each(|event| self.upward.push(event));
+                self.ask(Ask { to: To::Mailbox, request, host, addresses, body, group });
+            }
+            Command::Inquire { request, host, addresses, group, body } => {
+                self.ask(Ask { to: To::Witness, request, host, addresses, body, group });
             }
             Command::Contact { peer, is_one } => {
                 if let Some(node) = identity::to_libp2p(&peer) {
@@ -187,10 +198,17 @@ impl Actor {
                 self.search(Job::Publish { request, key, value, lifetime });
             }
             Command::Find { request, key } => self.search(Job::Find { request, key }),
+            Command::Follow { topic, follows } => self.follow(&topic, follows),
+            Command::Gossip { topic, message } => self.gossip(&topic, message),
+            Command::Judge { gossip, verdict } => self.judge(gossip, verdict),
             Command::Introduce { peer, addresses } => self.introduce(peer, &addresses),
             Command::Disconnect { peer } => self.disconnect(peer),
             // These come by the other lanes, or by the bell.
-            Command::Acknowledge { .. } | Command::Refuse { .. } | Command::Answer { .. } | Command::Shutdown => {}
+            Command::Acknowledge { .. }
+            | Command::Refuse { .. }
+            | Command::Answer { .. }
+            | Command::Reply { .. }
+            | Command::Shutdown => {}
         }
     }
 
@@ -318,41 +336,12 @@ impl Actor {
             }
             BehaviourEvent::Relay(event) => tracing::debug!(?event, "relay"),
             BehaviourEvent::Circuits(event) => tracing::debug!(?event, "circuit"),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Answer(never) => match never {},
-            BehaviourEvent::Mailbox(event) => self.on_question(event),
+            BehaviourEvent::Mailbox(event) => self.on_question(To::Mailbox, event),
+            BehaviourEvent::Witness(event) => self.on_question(To::Witness, event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
-    }
-
-    fn on_question(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
-        use request_response::{Event as Happened, Message};
-        match event {
-            Happened::Message { connection_id, message: Message::Request { request_id, request, channel }, .. } => {
-                match self.desk.asked(connection_id, request_id, request, channel, Instant::now()) {
-                    Taken::Up(event) => self.upward.push(event),
-                    Taken::Answer(channel, body) => self.say(channel, body),
-                }
-            }
-            Happened::ResponseSent { request_id, .. } => self.desk.over(request_id),
-            Happened::InboundFailure { request_id, error, .. } => {
-                tracing::debug!(%error, "a question was not answered");
-                self.desk.over(request_id);
-            }
-            // This swarm asks nothing.
-            Happened::Message { message: Message::Response { .. }, .. } | Happened::OutboundFailure { .. } => {}
-        }
-    }
-
-    fn reply(&mut self, Reply { ask, body }: Reply) {
-        match self.desk.answer(ask) {
-            Some(channel) => self.say(channel, body),
-            None => tracing::debug!("an answer came too late"),
-        }
-    }
-
-    fn say(&mut self, channel: Channel, body: Vec<u8>) {
-        // Where it is refused, the one who asked has gone; the swarm says so as well.
-        self.swarm.behaviour_mut().mailbox.inner().send_response(channel, body).ok();
     }
 
     fn on_ping(&mut self, event: libp2p::ping::Event) {
@@ -392,7 +381,7 @@ impl Actor {
         cause: Option<&libp2p::swarm::ConnectionError>,
     ) {
         tracing::debug!(%node, ?cause, "connection closed");
-        self.desk.closed(connection);
+        self.mailbox.closed(connection);
         self.reach.closed(connection);
         self.finder.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
@@ -466,8 +455,8 @@ impl Actor {
     /// Lets the streams close, says goodbye on the connections, and hands up what is left if anybody takes it.
     async fn shut_down(mut self) -> Result<(), Stopped> {
         self.answer_all();
-        while let Ok(reply) = self.commands.replies.try_recv() {
-            self.reply(reply);
+        while let Ok(said) = self.commands.replies.try_recv() {
+            self.reply(said);
         }
         self.visits.shut_down().await;
         self.untold.clear();

@@ -12,6 +12,7 @@ use crate::address::Global;
 use crate::config::{Config, Limits};
 use crate::filtered::Filtered;
 use crate::protocols;
+use crate::protocols::questions::To;
 
 /// Connections to one node: its own and ours, when both dial at the same moment; one over a relay beside them, until it
 /// has gone; and one on which one of the two is dialled back.
@@ -26,9 +27,11 @@ pub(crate) struct Behaviour {
     pub(crate) kad: Filtered<protocols::kad::Table>,
     mdns: Toggle<protocols::mdns::Finder>,
     pub(crate) direct: protocols::direct::Behaviour,
-    pub(crate) mailbox: Filtered<protocols::mailbox::Questions>,
+    pub(crate) mailbox: Filtered<protocols::questions::Questions>,
+    pub(crate) witness: Filtered<protocols::questions::Questions>,
     pub(crate) relay: Toggle<protocols::relay::Relay>,
     circuits: protocols::circuits::Circuits,
+    pub(crate) gossip: protocols::gossip::Gossip,
     pub(crate) punch: Toggle<protocols::punch::Punch>,
     pub(crate) ask: Toggle<protocols::dialback::Ask>,
     answer: Toggle<protocols::dialback::Answer>,
@@ -41,6 +44,7 @@ impl Behaviour {
         bootstrap: &[protocols::kad::Named],
         key: PublicKey,
         circuits: protocols::circuits::Circuits,
+        gossip: protocols::gossip::Gossip,
         contacts: &watch::Receiver<BTreeSet<PeerId>>,
     ) -> Self {
         let local = key.to_peer_id();
@@ -56,9 +60,11 @@ impl Behaviour {
             kad: protocols::kad::behaviour(local, config.dht_server, config.dht_private, bootstrap),
             mdns: config.mdns.then(|| finder(local)).flatten().into(),
             direct: protocols::direct::Behaviour::default(),
-            mailbox: protocols::mailbox::answering(&config.deadlines),
+            mailbox: protocols::questions::answering(To::Mailbox, &config.deadlines),
+            witness: protocols::questions::answering(To::Witness, &config.deadlines),
             relay: reach.relay.then(relay).into(),
             circuits,
+            gossip,
             punch: reach.punch.then(punch).into(),
             ask: reach.ask.then(protocols::dialback::Ask::new).into(),
             answer: reach.ask.then(answer).into(),

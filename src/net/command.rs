@@ -9,6 +9,8 @@ use kinfolk_wire::ids::{PeerId, RecordKey};
 use kinfolk_wire::invite::Address;
 use tokio::sync::{Notify, mpsc};
 
+use crate::protocols::questions::To;
+
 /// Names one request; the caller chooses it and the outcome repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -29,6 +31,57 @@ pub struct Delivery {
 /// the node. One answer each; a second one, or one that comes too late, is passed over: the other side asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
+
+/// The same for a question that somebody asked this node as a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InquiryId(pub u64);
+
+/// Names one gossiped message, so that it can be judged; a number of this run of the node. One verdict each, within five
+/// seconds; a second one, or one that comes too late, is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GossipId(pub u64);
+
+/// What gossip is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(String);
+
+impl Topic {
+    /// Bytes of the longest.
+    pub const LONGEST: usize = 128;
+    const PREFIX: &'static str = "/kinfolk/gossip/1/";
+
+    /// A topic of this name: lower-case letters, digits, `-` and `/`, so that it is at most [`Self::LONGEST`] bytes with
+    /// what is put before it.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        Self::read(&format!("{}{name}", Self::PREFIX))
+    }
+
+    /// A topic as it is on the wire.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let name = text.strip_prefix(Self::PREFIX)?;
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'/');
+        let fits = !name.is_empty() && text.len() <= Self::LONGEST && name.bytes().all(is_plain);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// As it is on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What becomes of a gossiped message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Others are to hear it.
+    Accept,
+    /// It is of no use, and nobody's fault.
+    Ignore,
+    /// It is what nobody may say: it counts against who brought it.
+    Reject,
+}
 
 /// What the driver asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,6 +144,28 @@ pub enum Command {
         /// At most [`mailbox::REPLY`](kinfolk_wire::mailbox::REPLY) bytes.
         body: Vec<u8>,
     },
+    /// Ask a witness, in the same way. Several questions of one group may be under way at a time, and what was asked later
+    /// may be heard earlier. Ends in [`Event::Replied`](crate::Event::Replied) or
+    /// [`Event::Unreplied`](crate::Event::Unreplied).
+    Inquire {
+        /// Repeated by the outcome.
+        request: RequestId,
+        /// Who must answer there.
+        host: PeerId,
+        /// At most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES); what is over is not tried.
+        addresses: Vec<Address>,
+        /// What the witness may see on one connection, as with [`Command::Ask`].
+        group: u64,
+        /// At most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes.
+        body: Vec<u8>,
+    },
+    /// Answer a question that somebody asked this node as a witness.
+    Reply {
+        /// Which.
+        inquiry: InquiryId,
+        /// At most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes.
+        body: Vec<u8>,
+    },
     /// This node is a contact's device, or no longer one. Contacts may have this node relay for them, are asked to
     /// relay for it, and may try to reach it through a router from both sides at once.
     Contact {
@@ -123,6 +198,27 @@ pub enum Command {
         peer: PeerId,
         /// Where it says it is; at most [`limits::ADDRESSES`](kinfolk_wire::limits::ADDRESSES).
         addresses: Vec<Address>,
+    },
+    /// Hear what is gossiped about a topic, or no longer.
+    Follow {
+        /// Which.
+        topic: Topic,
+        /// Whether to hear it.
+        follows: bool,
+    },
+    /// Tell everybody who follows a topic. A hint, which may be lost.
+    Gossip {
+        /// Which.
+        topic: Topic,
+        /// At most 8 KiB.
+        message: Vec<u8>,
+    },
+    /// Judge what was heard ([`Event::Gossiped`](crate::Event::Gossiped)); until then nobody hears it from this node.
+    Judge {
+        /// Which.
+        gossip: GossipId,
+        /// What becomes of it.
+        verdict: Verdict,
     },
     /// Close the stream and every connection to a node; answers given before this one still leave.
     Disconnect {
@@ -164,6 +260,17 @@ impl fmt::Debug for Command {
             Self::Answer { ask, body } => {
                 f.debug_struct("Answer").field("ask", ask).field("bytes", &body.len()).finish()
             }
+            Self::Inquire { request, host, addresses, group, body } => f
+                .debug_struct("Inquire")
+                .field("request", request)
+                .field("host", host)
+                .field("addresses", &addresses.len())
+                .field("group", group)
+                .field("bytes", &body.len())
+                .finish(),
+            Self::Reply { inquiry, body } => {
+                f.debug_struct("Reply").field("inquiry", inquiry).field("bytes", &body.len()).finish()
+            }
             Self::Contact { peer, is_one } => {
                 f.debug_struct("Contact").field("peer", peer).field("is_one", is_one).finish()
             }
@@ -173,6 +280,15 @@ impl fmt::Debug for Command {
             Self::Find { request, .. } => f.debug_struct("Find").field("request", request).finish(),
             Self::Introduce { peer, addresses } => {
                 f.debug_struct("Introduce").field("peer", peer).field("addresses", &addresses.len()).finish()
+            }
+            Self::Follow { topic, follows } => {
+                f.debug_struct("Follow").field("topic", topic).field("follows", follows).finish()
+            }
+            Self::Gossip { topic, message } => {
+                f.debug_struct("Gossip").field("topic", topic).field("bytes", &message.len()).finish()
+            }
+            Self::Judge { gossip, verdict } => {
+                f.debug_struct("Judge").field("gossip", gossip).field("verdict", verdict).finish()
             }
             Self::Disconnect { peer } => f.debug_struct("Disconnect").field("peer", peer).finish(),
             Self::Shutdown => f.write_str("Shutdown"),
@@ -196,7 +312,7 @@ pub enum CommandError {
 pub struct CommandSender {
     work: mpsc::Sender<Command>,
     answers: mpsc::Sender<Answer>,
-    replies: mpsc::Sender<Reply>,
+    replies: mpsc::Sender<Said>,
     shutdown: Arc<Notify>,
 }
 
@@ -208,10 +324,13 @@ pub(crate) struct Answer {
     pub(crate) refusal: Option<NackCode>,
 }
 
-/// What the driver says to somebody who asked this node as a mailbox.
+/// What the driver says to somebody who asked this node.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) ask: AskId,
+pub(crate) struct Said {
+    /// As what it was asked.
+    pub(crate) to: To,
+    /// Which of those questions.
+    pub(crate) number: u64,
     pub(crate) body: Vec<u8>,
 }
 
@@ -219,7 +338,7 @@ pub(crate) struct Reply {
 pub(crate) struct CommandReceiver {
     pub(crate) work: mpsc::Receiver<Command>,
     pub(crate) answers: mpsc::Receiver<Answer>,
-    pub(crate) replies: mpsc::Receiver<Reply>,
+    pub(crate) replies: mpsc::Receiver<Said>,
     pub(crate) shutdown: Arc<Notify>,
 }
 
@@ -245,10 +364,8 @@ impl CommandSender {
         match command {
             Command::Acknowledge { delivery } => self.answer(Answer { delivery, refusal: None }),
             Command::Refuse { delivery, code } => self.answer(Answer { delivery, refusal: Some(code) }),
-            Command::Answer { ask, body } => self.replies.try_send(Reply { ask, body }).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(reply) => CommandError::Full(reply.into()),
-                mpsc::error::TrySendError::Closed(reply) => CommandError::Stopped(reply.into()),
-            }),
+            Command::Answer { ask, body } => self.say(Said { to: To::Mailbox, number: ask.0, body }),
+            Command::Reply { inquiry, body } => self.say(Said { to: To::Witness, number: inquiry.0, body }),
             Command::Shutdown => {
                 self.shutdown.notify_one();
                 Ok(())
@@ -256,15 +373,26 @@ impl CommandSender {
             work @ (Command::Dial { .. }
             | Command::Send { .. }
             | Command::Ask { .. }
+            | Command::Inquire { .. }
             | Command::Contact { .. }
             | Command::Publish { .. }
             | Command::Find { .. }
             | Command::Introduce { .. }
+            | Command::Follow { .. }
+            | Command::Gossip { .. }
+            | Command::Judge { .. }
             | Command::Disconnect { .. }) => self.work.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(command) => CommandError::Full(command),
                 mpsc::error::TrySendError::Closed(command) => CommandError::Stopped(command),
             }),
         }
+    }
+
+    fn say(&self, said: Said) -> Result<(), CommandError> {
+        self.replies.try_send(said).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(said) => CommandError::Full(said.into()),
+            mpsc::error::TrySendError::Closed(said) => CommandError::Stopped(said.into()),
+        })
     }
 
     fn answer(&self, answer: Answer) -> Result<(), CommandError> {
@@ -284,8 +412,11 @@ impl From<Answer> for Command {
     }
 }
 
-impl From<Reply> for Command {
-    fn from(Reply { ask, body }: Reply) -> Self {
-        Self::Answer { ask, body }
+impl From<Said> for Command {
+    fn from(Said { to, number, body }: Said) -> Self {
+        match to {
+            To::Mailbox => Self::Answer { ask: AskId(number), body },
+            To::Witness => Self::Reply { inquiry: InquiryId(number), body },
+        }
     }
 }

@@ -26,6 +26,8 @@ pub struct Config {
     /// Whether nodes that the distributed hash table names are dialled, and shown to others, at private and loopback
     /// addresses too: for a network that is not the internet.
     pub dht_private: bool,
+    /// What is said to those who ask this node as a witness while too many questions wait, as it travels.
+    pub no_room: Vec<u8>,
     /// How many, how much.
     pub limits: Limits,
     /// How long.
@@ -44,6 +46,7 @@ impl Config {
             dht_server: false,
             reach: Reach::default(),
             dht_private: false,
+            no_room: Vec::new(),
             limits: Limits::default(),
             deadlines: Deadlines::default(),
         }
@@ -139,7 +142,8 @@ pub struct Limits {
     pub pending_outgoing: u32,
     /// Resident memory of the process, in bytes, above which no new connection is made.
     pub memory: usize,
-    /// Events that wait for the driver; each may carry a frame of 64 KiB, or a mailbox's reply of 128 KiB.
+    /// Events that wait for the driver; each may carry a frame or a witness's reply of 64 KiB, or a mailbox's of
+    /// 128 KiB.
     pub events: usize,
     /// Commands that wait for the network.
     pub commands: usize,
@@ -152,6 +156,12 @@ pub struct Limits {
     pub asks: usize,
     /// Questions of our own to mailboxes, until they are answered; each may be of 72 KiB.
     pub queued_asks: usize,
+    /// Questions to this node as a witness, from when they are read until their answers have left; each may be of 64 KiB,
+    /// and so its answer. At thousands a second, what comes while the disk syncs once is far less.
+    pub inquiries: usize,
+    /// Questions of our own to witnesses, until they are answered; each may be of 64 KiB, and a payment asks up to 31
+    /// twice.
+    pub queued_inquiries: usize,
 }
 
 impl Default for Limits {
@@ -168,6 +178,8 @@ impl Default for Limits {
             queued_bytes: 4 << 20,
             asks: 256,
             queued_asks: 1_024,
+            inquiries: 1_024,
+            queued_inquiries: 2_048,
         }
     }
 }
@@ -189,14 +201,19 @@ pub struct Deadlines {
     pub idle_connection: Duration,
     /// A connection that gives no sign of life.
     pub silence: Duration,
-    /// Somebody's question to this node as a mailbox, until it is answered here.
+    /// Somebody's question to this node as a mailbox, or as a witness, until it is answered here.
     pub answer: Duration,
-    /// Reaching a mailbox.
+    /// Reaching a mailbox, or a witness.
     pub reach: Duration,
     /// A question of ours to a mailbox, from the dial to the last byte of the reply.
     pub visit: Duration,
     /// A connection to a mailbox on which nothing is asked.
     pub linger: Duration,
+    /// A question of ours to a witness, from the dial to the last byte of the reply.
+    pub inquiry: Duration,
+    /// A connection to a witness on which nothing is asked: so long the next payment costs no handshake, and so long a
+    /// place of the witness is taken.
+    pub stay: Duration,
     /// Closing in good order.
     pub close: Duration,
 }
@@ -215,6 +232,8 @@ impl Default for Deadlines {
             reach: Duration::from_secs(15),
             visit: Duration::from_secs(40),
             linger: Duration::from_secs(2),
+            inquiry: Duration::from_secs(20),
+            stay: Duration::from_secs(30),
             close: Duration::from_secs(2),
         }
     }

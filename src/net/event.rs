@@ -6,7 +6,7 @@ use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
-use crate::command::{AskId, Delivery, RequestId};
+use crate::command::{AskId, Delivery, GossipId, InquiryId, RequestId, Topic};
 
 /// What the network tells. For one node the order is `Connected`, then everything of that stream, `Disconnected` last.
 #[derive(Clone, PartialEq, Eq)]
@@ -109,6 +109,27 @@ pub enum Event {
         /// Why.
         reason: AskFailure,
     },
+    /// Somebody asks this node as a witness. It wants one answer, within [`Deadlines::answer`](crate::Deadlines).
+    Inquiry {
+        /// What the answer must name.
+        inquiry: InquiryId,
+        /// What it says; at most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// A witness has answered.
+    Replied {
+        /// Which question.
+        request: RequestId,
+        /// What it says; at most [`ledger::MESSAGE`](kinfolk_wire::ledger::MESSAGE) bytes, not looked at.
+        body: Vec<u8>,
+    },
+    /// A witness was not asked, or has not answered: whether it did what it was asked is not known.
+    Unreplied {
+        /// Which question.
+        request: RequestId,
+        /// Why.
+        reason: AskFailure,
+    },
     /// There is a node of the distributed hash table to ask.
     Joined,
     /// There is none.
@@ -129,6 +150,27 @@ pub enum Event {
         request: RequestId,
         /// Each once, at most 64; of [`SIZES`](kinfolk_wire::address_record::SIZES) bytes, not looked at.
         values: Vec<Vec<u8>>,
+    },
+    /// A connected node follows a topic, or no longer: one to be asked what this node has missed.
+    Follower {
+        /// Which node.
+        peer: PeerId,
+        /// About what.
+        topic: Topic,
+        /// Whether it follows it.
+        follows: bool,
+    },
+    /// Something was gossiped about a topic that this node follows. It is to be judged with
+    /// [`Command::Judge`](crate::Command::Judge); until then it goes no further.
+    Gossiped {
+        /// Names it in the verdict.
+        gossip: GossipId,
+        /// Who brought it, which is not who made it.
+        from: PeerId,
+        /// About what.
+        topic: Topic,
+        /// At most 8 KiB, not looked at.
+        message: Vec<u8>,
     },
     /// A node shows itself on the local network. Anybody there can claim this, so the addresses have been filtered
     /// and only a node that is known should be dialled.
@@ -179,6 +221,15 @@ impl fmt::Debug for Event {
             Self::Unanswered { request, reason } => {
                 f.debug_struct("Unanswered").field("request", request).field("reason", reason).finish()
             }
+            Self::Inquiry { inquiry, body } => {
+                f.debug_struct("Inquiry").field("inquiry", inquiry).field("bytes", &body.len()).finish()
+            }
+            Self::Replied { request, body } => {
+                f.debug_struct("Replied").field("request", request).field("bytes", &body.len()).finish()
+            }
+            Self::Unreplied { request, reason } => {
+                f.debug_struct("Unreplied").field("request", request).field("reason", reason).finish()
+            }
             Self::Joined => f.write_str("Joined"),
             Self::NotJoined { tried } => f.debug_struct("NotJoined").field("tried", tried).finish(),
             Self::Published { request, copies } => {
@@ -187,6 +238,16 @@ impl fmt::Debug for Event {
             Self::Found { request, values } => {
                 f.debug_struct("Found").field("request", request).field("values", &values.len()).finish()
             }
+            Self::Follower { peer, topic, follows } => {
+                f.debug_struct("Follower").field("peer", peer).field("topic", topic).field("follows", follows).finish()
+            }
+            Self::Gossiped { gossip, from, topic, message } => f
+                .debug_struct("Gossiped")
+                .field("gossip", gossip)
+                .field("from", from)
+                .field("topic", topic)
+                .field("bytes", &message.len())
+                .finish(),
             Self::Discovered { peer, addresses } => {
                 f.debug_struct("Discovered").field("peer", peer).field("addresses", addresses).finish()
             }
@@ -251,7 +312,7 @@ pub enum DialFailure {
     Cancelled,
 }
 
-/// Why a question to a mailbox host has no answer.
+/// Why a question to a mailbox host, or to a witness, has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskFailure {
     /// None of the addresses is one this program can dial.
@@ -269,13 +330,13 @@ pub enum AskFailure {
     /// Another node answers there: the address is old, or somebody lied.
     #[error("another node answers at that address")]
     AnotherNode,
-    /// A node answers that does not speak `/kinfolk/mailbox/1`.
-    #[error("a node answers there, but it is no mailbox")]
-    NoMailbox,
+    /// A node answers that does not speak the protocol of such questions.
+    #[error("a node answers there, but it does not know such questions")]
+    NotSpoken,
     /// It took too long.
-    #[error("the mailbox took too long")]
+    #[error("the node took too long to answer")]
     Silent,
     /// It closed the connection, or what it said is no answer.
-    #[error("the mailbox closed the connection, or gave no proper answer")]
+    #[error("the node closed the connection, or gave no proper answer")]
     Broken,
 }

@@ -1,8 +1,8 @@
 //! Floor 4: the network. Commands down, events up.
 //!
 //! This room holds one task, the actor, which owns the libp2p swarm, one task for each open stream of
-//! `/kinfolk/direct/1`, and one for each visit to a mailbox host, which has a swarm of its own. The driver calls [`spawn`], hands in [`Command`]s that are never waited for, and reads
-//! [`Event`]s. What a frame says is not looked at here, and nothing is decided here: whom to reach, what to send again
+//! `/kinfolk/direct/1`, and one for each visit to a mailbox host or a witness, which has a swarm of its own. The driver
+//! calls [`spawn`], hands in [`Command`]s that are never waited for, and reads [`Event`]s. What a frame says is not looked at here, and nothing is decided here: whom to reach, what to send again
 //! and whether a stranger may speak is for the engine.
 //!
 //! | file | what it holds |
@@ -12,7 +12,7 @@
 //! | [`config`] | keys, addresses, limits, deadlines |
 //! | `actor` | the loop |
 //! | `behaviour`, `transports`, `outgoing` | the swarm: what it speaks, and over what |
-//! | `protocols` | one file for each protocol; `direct` and `mailbox` are ours |
+//! | `protocols` | one file for each protocol; `direct` and `questions` are ours |
 //! | `address`, `filtered` | what may be dialled, on whose word |
 //! | `reach` | where this node can be reached, who relays for it, and on whose word |
 //! | `quiet` | behaviours whose beliefs about that are kept from the others |
@@ -47,7 +47,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use actor::Stopped;
-pub use command::{AskId, Command, CommandError, CommandSender, Delivery, RequestId};
+pub use command::{
+    AskId, Command, CommandError, CommandSender, Delivery, GossipId, InquiryId, RequestId, Topic, Verdict,
+};
 pub use config::{Config, Deadlines, Limits, Reach as ReachConfig, Relayed};
 pub use event::{AskFailure, DialFailure, Event, Reachability, Unreached};
 pub use identity::{node_name, peer_id};
@@ -83,8 +85,9 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
         .collect::<Result<Vec<_>, _>>()?;
     let key = identity::keypair(&config.network_key);
     let (contacts, friends) = watch::channel(BTreeSet::new());
+    let gossip = protocols::gossip::behaviour().map_err(StartError::Transport)?;
     let mut swarm = transports::swarm(key, &config.deadlines, |key, circuits| {
-        Behaviour::new(&config, &bootstrap, key.public(), circuits, &friends)
+        Behaviour::new(&config, &bootstrap, key.public(), circuits, gossip, &friends)
     })?;
     transports::listen(&mut swarm, &config.listen)?;
     let answers = usize::try_from(config.limits.connections)
@@ -92,7 +95,8 @@ pub fn spawn(config: Config) -> Result<Network, StartError> {
         .saturating_mul(limits::STREAM_WINDOW as usize)
         .clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     // What was asked, what waits to be heard of, and answers that come too late.
-    let replies = config.limits.asks.saturating_mul(2).saturating_add(config.limits.events);
+    let asked = config.limits.asks.saturating_add(config.limits.inquiries);
+    let replies = asked.saturating_mul(2).saturating_add(config.limits.events);
     let replies = replies.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
     let (commands, receiver) = command::lanes(config.limits.commands.max(1), answers, replies);
     let (events_tx, events) = mpsc::channel(config.limits.events.max(1));

@@ -10,7 +10,7 @@ use kinfolk_wire::invite::Address;
 use libp2p::core::Transport as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::swarm::{NetworkBehaviour, Swarm};
+use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{SwarmBuilder, noise, quic, tcp, yamux};
 
 use crate::address::{self, Place, Transport};
@@ -89,6 +89,25 @@ pub(crate) fn swarm<B: NetworkBehaviour>(
     deadlines: &Deadlines,
     behaviour: impl FnOnce(&Keypair, Circuits) -> B,
 ) -> Result<Swarm<B>, StartError> {
+    built(key, deadlines, behaviour, |config| config)
+}
+
+/// The same for one that speaks first on every stream it opens, and one protocol on each: what it says leaves together
+/// with the protocol's name, and is not a round trip later.
+pub(crate) fn asking<B: NetworkBehaviour>(
+    key: Keypair,
+    deadlines: &Deadlines,
+    behaviour: impl FnOnce(&Keypair, Circuits) -> B,
+) -> Result<Swarm<B>, StartError> {
+    built(key, deadlines, behaviour, |config| config.with_substream_upgrade_protocol_override(Version::V1Lazy))
+}
+
+fn built<B: NetworkBehaviour>(
+    key: Keypair,
+    deadlines: &Deadlines,
+    behaviour: impl FnOnce(&Keypair, Circuits) -> B,
+    further: impl FnOnce(swarm::Config) -> swarm::Config,
+) -> Result<Swarm<B>, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Transport(error.to_string());
     let (over_relays, circuits) = circuits(key.public().to_peer_id());
     Ok(SwarmBuilder::with_existing_identity(key)
@@ -109,10 +128,11 @@ pub(crate) fn swarm<B: NetworkBehaviour>(
         .with_behaviour(|key| behaviour(key, circuits))
         .map_err(|error| failed(&error))?
         .with_swarm_config(|config| {
-            config
+            let config = config
                 .with_smart_dial()
                 .with_idle_connection_timeout(deadlines.idle_connection)
-                .with_max_negotiating_inbound_streams(NEGOTIATING)
+                .with_max_negotiating_inbound_streams(NEGOTIATING);
+            further(config)
         })
         .with_connection_timeout(HANDSHAKE)
         .build())

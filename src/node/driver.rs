@@ -24,6 +24,7 @@ use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, tur
 use kinfolk_net::Network;
 use kinfolk_store::{CommitError, Store};
 use kinfolk_wire::direct::NackCode;
+use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -34,6 +35,7 @@ use crate::config::{NodeConfig, ProfileError, StartError};
 use crate::entropy::Entropy;
 use crate::handle::{CommandError, Counters, Handle, NOTICES, QUEUE, Question, Reachability, Request};
 use crate::translate;
+use crate::witness::{Answered, Asker, Place, WitnessThread};
 use crate::work::{Ask, Worker};
 
 /// Turns in one commit: enough that a burst pays for one sync, few enough that nobody waits long.
@@ -96,7 +98,10 @@ pub fn start(store: Store, config: NodeConfig, clock: impl Clock, entropy: impl 
     let (requests, queue) = mpsc::channel(QUEUE);
     let (notices, _) = broadcast::channel(NOTICES);
     let handle = Handle { requests, notices: notices.clone() };
+    let place = store.votes().clone();
     let driver = Driver {
+        peer: profile.peer,
+        witness: WitnessThread::new(place, network.as_ref().map(|network| network.commands.clone())),
         store,
         clock,
         entropy,
@@ -124,10 +129,13 @@ fn join(profile: &Profile, network: crate::config::NetworkConfig) -> Result<Netw
     config.reach = network.reach;
     config.dht_server = network.dht_server;
     config.dht_private = network.dht_private;
+    config.no_room = crate::witness::no_room();
     Ok(kinfolk_net::spawn(config)?)
 }
 
-struct Driver<C, E> {
+struct Driver<C, E, P> {
+    /// This node.
+    peer: PeerId,
     store: Store,
     clock: C,
     entropy: E,
@@ -143,6 +151,7 @@ struct Driver<C, E> {
     /// Reports to hear again once the store takes batches.
     heard_in_vain: Backlog,
     worker: Worker,
+    witness: WitnessThread<P>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -197,16 +206,19 @@ enum Woken {
     Request(Option<Request>),
     Network(Option<kinfolk_net::Event>),
     Stamped(Ask),
+    Replied(Answered),
     Alarm,
 }
 
-impl<C: Clock, E: Entropy> Driver<C, E> {
+impl<C: Clock, E: Entropy, P: Place> Driver<C, E, P> {
     fn run(mut self) -> Result<(), Failed> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|error| Failed(format!("no timer: {error}")))?;
         let outcome = runtime.block_on(self.drive());
+        // While the network is still there to carry what it was about to say.
+        self.witness.stop();
         let left = self.network.take().map_or(Ok(()), |network| runtime.block_on(leave(network)));
         let outcome = match (outcome, left) {
             (Ok(()), left) => left,
@@ -243,6 +255,9 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
                     let lost = self.try_send(translate::question(ask));
                     lost.into_iter().for_each(|report| self.hear_report(&mut batch, report));
                 }
+                Woken::Replied((request, body)) => {
+                    self.hear_report(&mut batch, Report::Replied(request, Some(body)));
+                }
                 Woken::Alarm if !self.is_begun => self.begin(&mut batch),
                 Woken::Alarm => self.wake(&mut batch),
             }
@@ -275,6 +290,7 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             request = self.queue.recv() => Woken::Request(request),
             event = event => Woken::Network(event),
             ask = self.worker.stamped() => Woken::Stamped(ask),
+            answered = self.witness.answered() => Woken::Replied(answered),
             () = sleep => Woken::Alarm,
         }
     }
@@ -367,6 +383,8 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             Request::Counters(reply) => batch.counters.push(reply),
             // A caller that no longer waits is told nothing.
             Request::Reachability(reply) => drop(reply.send(self.reachability.clone())),
+            Request::Serve(policy, reply) => self.witness.serve(*policy, reply),
+            Request::Witness(reply) => drop(reply.send(self.witness.status())),
             Request::Stop(reply) => batch.stop = Some(reply),
         }
     }
@@ -376,6 +394,14 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             self.reachability = Some(reachability);
             // Nobody may be listening.
             drop(self.notices.send(Notice { sequence: None, event: NodeEvent::Listening }));
+            return;
+        }
+        if let kinfolk_net::Event::Inquiry { inquiry, body } = event {
+            // The driver has other things to do as well.
+            batch.turns += 1;
+            let now = self.clock.now();
+            // It goes back by the network.
+            drop(self.witness.ask(Asker::Somebody(inquiry), body, now));
             return;
         }
         if let Some(report) = translate::report(event) {
@@ -544,6 +570,10 @@ impl<C: Clock, E: Entropy> Driver<C, E> {
             Effect::Ask { request, host, addresses, body, work: Some(work), group } if self.network.is_some() => {
                 let ask = Ask { request, host, addresses, body, group };
                 self.worker.start(ask, work).err().map(Report::Unanswered)
+            }
+            Effect::Inquire { request, host, body, .. } if host == self.peer => {
+                let refused = self.witness.ask(Asker::Oneself(request), body, self.clock.now());
+                refused.map(|(request, body)| Report::Replied(request, Some(body)))
             }
             effect => self.try_send(translate::command(effect)?),
         }

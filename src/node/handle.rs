@@ -6,11 +6,14 @@ use kinfolk_engine::event::Notice;
 use kinfolk_engine::input::Command;
 use kinfolk_engine::store::Read;
 use kinfolk_engine::{Refusal, Rejection};
+use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_store::CommitError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use kinfolk_engine::Answer;
 pub use kinfolk_net::Reachability;
+
+use crate::witness::{Served, WitnessStatus};
 
 /// Requests that may wait for the driver: enough for a burst, little enough to notice that it is behind.
 pub(crate) const QUEUE: usize = 1_024;
@@ -66,6 +69,8 @@ pub(crate) enum Request {
     Question(Question),
     Counters(oneshot::Sender<Counters>),
     Reachability(oneshot::Sender<Option<Reachability>>),
+    Serve(Box<SignedPolicy>, oneshot::Sender<Result<Served, CommandError>>),
+    Witness(oneshot::Sender<Option<WitnessStatus>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -126,6 +131,28 @@ impl Handle {
     pub async fn reachability(&self) -> Result<Option<Reachability>, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Reachability(reply)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Serves a currency as one of its witnesses from now on, if its policy names this node's key. The first time, this
+    /// makes the node a witness.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub async fn serve_currency(&self, policy: SignedPolicy) -> Result<Served, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Serve(Box::new(policy), reply);
+        self.requests.send(request).await.map_err(|_| CommandError::Stopped)?;
+        answer.await.map_err(|_| CommandError::Stopped)?
+    }
+
+    /// How this node's witness is; nothing where nobody has asked for one yet.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn witness_status(&self) -> Result<Option<WitnessStatus>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Witness(reply)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 

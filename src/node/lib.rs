@@ -14,6 +14,7 @@
 //! | `backlog` | reports that wait until the store takes batches again |
 //! | `translate` | the network's words in the engine's, and back |
 //! | `work` | the thread that works for deposits at mailboxes |
+//! | `witness` | the thread that votes on the entries of ledgers |
 //!
 //! Nothing is decided here.
 
@@ -24,9 +25,11 @@ pub mod driver;
 pub mod entropy;
 pub mod handle;
 mod translate;
+mod witness;
 mod work;
 
 pub use config::{NodeConfig, ProfileError, StartError};
 pub use driver::{Created, Failed, Node, create_profile, start};
 pub use handle::{Answer, CommandError, Counters, Handle, Reachability, Stopped};
 pub use kinfolk_net::node_name;
+pub use witness::{Served, WitnessStatus};

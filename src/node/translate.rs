@@ -46,6 +46,13 @@ pub(crate) fn report(event: Event) -> Option<Report> {
             tracing::debug!(request = request.0, %reason, "a mailbox gave no answer");
             Report::Unanswered(RequestId(request.0))
         }
+        // For the driver.
+        Event::Inquiry { .. } | Event::Follower { .. } | Event::Gossiped { .. } => return None,
+        Event::Replied { request, body } => Report::Replied(RequestId(request.0), Some(body)),
+        Event::Unreplied { request, reason } => {
+            tracing::debug!(request = request.0, %reason, "a witness gave no answer");
+            Report::Replied(RequestId(request.0), None)
+        }
         Event::Joined => Report::Joined,
         Event::NotJoined { tried } => {
             tracing::warn!(nodes = tried.len(), "no node of the hash table answers; `status` tells which were tried");
@@ -79,8 +86,10 @@ pub(crate) fn command(effect: Effect) -> Option<Command> {
         }
         Effect::Find { request, key } => Command::Find { request: kinfolk_net::RequestId(request.0), key },
         Effect::Introduce { peer, addresses } => Command::Introduce { peer, addresses },
-        // Nothing is asked yet.
-        Effect::Inquire { .. } | Effect::Notify(_) => return None,
+        Effect::Inquire { request, host, addresses, group, body } => {
+            Command::Inquire { request: kinfolk_net::RequestId(request.0), host, addresses, group, body }
+        }
+        Effect::Notify(_) => return None,
     })
 }
 
@@ -101,6 +110,7 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
         Command::Send { request, peer, .. } => Some(Report::Lost(peer, RequestId(request.0))),
         Command::Dial { peer, .. } => Some(Report::DialFailed(peer)),
         Command::Ask { request, .. } => Some(Report::Unanswered(RequestId(request.0))),
+        Command::Inquire { request, .. } => Some(Report::Replied(RequestId(request.0), None)),
         Command::Publish { request, .. } => Some(Report::Published(RequestId(request.0), 0)),
         Command::Find { request, .. } => Some(Report::Found(RequestId(request.0), Vec::new())),
         // A contact is introduced again with its next hello.
@@ -110,6 +120,11 @@ pub(crate) fn not_taken(command: Command) -> Option<Report> {
         Command::Acknowledge { .. }
         | Command::Refuse { .. }
         | Command::Answer { .. }
+        | Command::Reply { .. }
+        // Hints.
+        | Command::Follow { .. }
+        | Command::Gossip { .. }
+        | Command::Judge { .. }
         | Command::Contact { .. }
         | Command::Disconnect { .. }
         | Command::Shutdown => None,

@@ -12,6 +12,7 @@
 //! | `recent` | the rows that nearly every turn reads, open in memory |
 //! | `backend` | [`Backend`]: sled and redb behind one small port, and the space they are sure to have |
 //! | `migrate` | schema versions, each one short function |
+//! | `votes` | a witness's votes: a log of its own, synced before a word of it is said, and its index |
 //! | `export` | everything out, everything in, and the rescue of what a damaged profile still holds |
 //!
 //! It decides nothing about messages, never waits for a network, never writes anything of a row unsealed, and never
@@ -27,6 +28,7 @@ mod profile;
 mod recent;
 mod seal;
 mod store;
+mod votes;
 
 pub use backend::{Backend, UnknownBackend, contains_panics};
 pub use export::{
@@ -39,6 +41,7 @@ pub use profile::{
     ChangeError, CreateError, OpenError, Options, Unlock, change_passphrase, create, exists, needs_passphrase, open,
 };
 pub use store::{CommitError, Store, Timings};
+pub use votes::{Votes, VotesError, VotesPlace};
 
 #[cfg(test)]
 mod power_loss;

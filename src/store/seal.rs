@@ -69,6 +69,7 @@ pub(crate) struct Keys {
     values: [u8; 32],
     pub(crate) names: [u8; 32],
     pub(crate) anchor: [u8; 32],
+    pub(crate) votes: [u8; 32],
 }
 
 impl Keys {
@@ -77,6 +78,7 @@ impl Keys {
             values: blake3::derive_key("kinfolk store 1: values", &key.0),
             names: blake3::derive_key("kinfolk store 1: names", &key.0),
             anchor: blake3::derive_key("kinfolk store 1: anchor", &key.0),
+            votes: blake3::derive_key("kinfolk store 1: votes", &key.0),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::place::{self, PIECES};
 use crate::profile::lock::Lock;
 use crate::recent::Recent;
 use crate::seal::{self, Head, Keys, LONGEST_ROW, Parts, SealError, piece_at};
+use crate::votes::VotesPlace;
 
 /// A batch, what takes it back, and the store's own row after it.
 struct Prepared {
@@ -93,6 +94,7 @@ pub struct Store {
     recent: Recent,
     backend: Backend,
     timings: Timings,
+    votes: VotesPlace,
     _lock: Lock,
 }
 
@@ -112,9 +114,16 @@ impl Store {
         meta: Meta,
         anchor: Anchor,
         timings: Timings,
+        votes: VotesPlace,
     ) -> Self {
         let (volatile, recent) = (MemoryStore::default(), Recent::default());
-        Self { disk, keys, meta, anchor, doubt: None, volatile, recent, backend, timings, _lock: lock }
+        Self { disk, keys, meta, anchor, doubt: None, volatile, recent, backend, timings, votes, _lock: lock }
+    }
+
+    /// Where this profile keeps the votes of its witness, whether it has one or not.
+    #[must_use]
+    pub const fn votes(&self) -> &VotesPlace {
+        &self.votes
     }
 
     /// Writes changes, all of them or none. When this returns `Ok` they are on the disk and outlast a loss of power;

@@ -19,6 +19,7 @@
 //! | [`content`] | what a person or a node says inside the seal | docs/protocol/05-content.md |
 //! | [`direct`] | frames of `/kinfolk/direct/1` | docs/protocol/06-direct.md |
 //! | [`mailbox`] | requests and replies of `/kinfolk/mailbox/1` | docs/protocol/07-mailbox.md |
+//! | [`ledger`] | name and sizes of `/kinfolk/ledger/1` | docs/protocol/11-ledger.md |
 //! | [`address_record`] | where a device can be reached, for one contact's device | docs/protocol/10-finding.md |
 //! | [`carried`] | bundles: envelopes that travel by hand | docs/protocol/08-bundle.md |
 //!
@@ -33,6 +34,7 @@ pub mod direct;
 pub mod envelope;
 pub mod ids;
 pub mod invite;
+pub mod ledger;
 pub mod limits;
 pub mod mailbox;
 pub mod name;

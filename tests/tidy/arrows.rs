@@ -11,19 +11,20 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("ledger", &["wire", "crypto"]),
     ("engine", &["wire", "crypto", "ledger"]),
     ("sim", &["wire", "crypto", "engine"]),
-    ("store", &["wire", "crypto", "engine"]),
+    ("store", &["wire", "crypto", "ledger", "engine"]),
     ("net", &["wire"]),
-    ("node", &["wire", "crypto", "engine", "store", "net"]),
+    ("node", &["wire", "crypto", "ledger", "engine", "store", "net"]),
     ("api", &["wire", "rpc", "crypto", "engine", "node"]),
     ("client", &["rpc"]),
     ("cli", &["rpc", "client"]),
 ];
 
 /// Where the table says which part of a room another may use: nothing else of it is named there.
-const PARTS: [(&str, &str, &[&str]); 5] = [
+const PARTS: [(&str, &str, &[&str]); 6] = [
     ("ledger", "kinfolk_crypto", &["sign::is_admissible"]),
     ("store", "kinfolk_engine", &["store"]),
     ("store", "kinfolk_crypto", &["aead"]),
+    ("store", "kinfolk_ledger", &["witness", "signature::SecretKey", "limits"]),
     ("node", "kinfolk_crypto", &["RecoveryPhrase", "mailbox"]),
     ("api", "kinfolk_crypto", &["identity::safety_number"]),
 ];

@@ -12,6 +12,7 @@
 mod agreement;
 mod codec;
 mod decoders;
+mod gossip;
 mod money;
 mod support;
 mod terms;

@@ -46,6 +46,7 @@ use perform::Answer;
 use sift::Sifted;
 
 mod desk;
+mod exposing;
 pub mod line;
 mod perform;
 mod quota;
@@ -554,6 +555,12 @@ impl<S: Shelf> Witness<S> {
         let settled = if self.unindexed > 0 { self.index(end) } else { Ok(()) };
         self.stopped |= settled.is_err();
         settled
+    }
+
+    /// Where the next line of its log will begin.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        self.shelf.end()
     }
 
     /// The log and the index, with whatever is not in the index yet left for the next opening.

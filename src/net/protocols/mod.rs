@@ -3,11 +3,12 @@
 pub(crate) mod circuits;
 pub(crate) mod dialback;
 pub(crate) mod direct;
+pub(crate) mod gossip;
 pub(crate) mod identify;
 pub(crate) mod kad;
-pub(crate) mod mailbox;
 pub(crate) mod mdns;
 pub(crate) mod ping;
 pub(crate) mod punch;
+pub(crate) mod questions;
 pub(crate) mod relay;
 pub(crate) mod upnp;

@@ -22,6 +22,7 @@ mod walk;
 mod worker;
 
 pub(crate) use ballast::open as open_with_ballast;
+pub(crate) use space::forget_cached;
 
 /// Which database holds the rows of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

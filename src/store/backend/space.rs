@@ -23,7 +23,7 @@ const BLOCK: u64 = 512;
 
 /// After a sync that failed, the system may go on showing what never reached the disk, until it is asked to read it
 /// again. So that is asked for before a spoiled database is opened anew.
-pub(super) fn forget_cached(path: &Path) -> Result<(), Fault> {
+pub(crate) fn forget_cached(path: &Path) -> Result<(), Fault> {
     let file = File::open(path)?;
     match fadvise(&file, 0, None, Advice::DontNeed) {
         // A file system that keeps nothing cached has nothing to forget.

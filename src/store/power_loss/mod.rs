@@ -26,6 +26,7 @@ use disk::Disk;
 mod chance;
 mod disk;
 mod trace;
+mod votes;
 
 const ROLE: &str = "KINFOLK_STORE_POWER_LOSS_CHILD";
 const TRIALS: u64 = 96;
@@ -107,12 +108,12 @@ fn child(dir: &Path, backend: Backend, work: Work) {
 }
 
 /// Runs the child under `strace` and returns what it did; nothing where there is no `strace`.
-fn record(test: &str, dir: &Path, backend: Backend, work: Work, only_flushes: bool) -> Option<Vec<trace::Event>> {
+fn record(test: &str, dir: &Path, role: &str, only_flushes: bool) -> Option<Vec<trace::Event>> {
     let trace = dir.join("trace");
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-xx", "-s", "4000000", "-e", TRACED, "-o"]).arg(&trace);
     command.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
-    command.env(ROLE, format!("{} {backend} {}", work.name(), dir.display()));
+    command.env(ROLE, format!("{role} {}", dir.display()));
     if only_flushes {
         command.env("KINFOLK_STORE_ONLY_FLUSHES", "1");
     }
@@ -208,7 +209,8 @@ fn run(test: &str, backend: Backend, work: Work, only_flushes: bool) -> Option<u
         child(&PathBuf::from(parts.next().unwrap()), backend, work);
     }
     let dir = tempfile::tempdir().unwrap();
-    let Some(events) = record(test, dir.path(), backend, work, only_flushes) else {
+    let role = format!("{} {backend}", work.name());
+    let Some(events) = record(test, dir.path(), &role, only_flushes) else {
         skip::skip(test, "strace is not installed, so no run can be recorded for the replay of power losses");
         return None;
     };

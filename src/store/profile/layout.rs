@@ -10,6 +10,7 @@
 //!     anchor        the number of the last commit
 //!     ballast       space to give up when the disk is full
 //!     rows/         the database
+//!   witness/        0700; only where the node is a witness: its votes (`votes`)
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -78,6 +79,10 @@ impl Layout {
 
     pub(crate) fn ballast(&self) -> PathBuf {
         self.store.join("ballast")
+    }
+
+    pub(crate) fn witness(&self) -> PathBuf {
+        self.dir.join("witness")
     }
 
     pub(crate) fn rows(&self) -> PathBuf {

@@ -14,6 +14,7 @@ use crate::meta::{Meta, MetaError};
 use crate::migrate::{self, MigrateError, SCHEMA};
 use crate::seal::{DataKey, Keys, NoRandomness, random};
 use crate::store::{Store, Timings};
+use crate::votes::VotesPlace;
 use format::Format;
 use layout::Layout;
 use lock::{Lock, LockError};
@@ -424,7 +425,8 @@ fn finish_opening(unlocked: Unlocked, started: Instant) -> Result<Store, OpenErr
         layout::replace(&layout.format(), Format { schema: meta.schema, backend }.write().as_bytes())?;
     }
     let timings = Timings { unlock: took, open: started.elapsed().saturating_sub(took) };
-    Ok(Store::new(lock, backend, disk, keys, meta, anchor, timings))
+    let votes = VotesPlace::new(layout.witness(), Zeroizing::new(keys.votes));
+    Ok(Store::new(lock, backend, disk, keys, meta, anchor, timings, votes))
 }
 
 pub(crate) fn read_meta(keys: &Keys, disk: &dyn Disk) -> Result<Meta, OpenError> {

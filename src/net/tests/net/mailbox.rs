@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use futures::AsyncWriteExt;
 use kinfolk_net::{AskFailure, AskId, Command, Event, RequestId};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::mailbox::{PROTOCOL, REPLY, REQUEST, Refused, Reply};
-use libp2p::{PeerId, Stream, StreamProtocol};
+use libp2p::PeerId;
 
+use crate::asking::{Host, framed};
 use crate::raw::{Raw, ended, write};
 use crate::support::{BOTH, Node, Over, PATIENCE, address, seed};
 
@@ -50,71 +51,6 @@ impl Node {
     }
 }
 
-/// A host that records who comes, and says whatever bytes it is told to.
-struct Host {
-    raw: Raw,
-    questions: libp2p_stream::IncomingStreams,
-}
-
-impl Host {
-    async fn start(number: u8) -> Self {
-        let raw = Raw::start(number).await;
-        let questions = raw.questions();
-        Self { raw, questions }
-    }
-
-    /// Whoever asks next, and what; the stream is left open for the answer.
-    async fn asked(&mut self) -> (PeerId, Stream, Vec<u8>) {
-        let (peer, mut stream) = tokio::time::timeout(PATIENCE, self.questions.next()).await.unwrap().unwrap();
-        let body = read(&mut stream).await.unwrap();
-        (peer, stream, body)
-    }
-
-    /// Answers the next question; says who asked.
-    async fn answer(&mut self, body: &[u8]) -> PeerId {
-        let (peer, mut stream, _) = self.asked().await;
-        assert!(write(&mut stream, &framed(body)).await);
-        stream.close().await.ok();
-        peer
-    }
-}
-
-fn framed(body: &[u8]) -> Vec<u8> {
-    [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
-}
-
-async fn read(stream: &mut Stream) -> Option<Vec<u8>> {
-    let reading = async {
-        let mut prefix = [0; 4];
-        stream.read_exact(&mut prefix).await.ok()?;
-        let mut body = vec![0; u32::from_be_bytes(prefix) as usize];
-        stream.read_exact(&mut body).await.ok()?;
-        Some(body)
-    };
-    tokio::time::timeout(PATIENCE, reading).await.expect("nothing came")
-}
-
-impl Raw {
-    fn questions(&self) -> libp2p_stream::IncomingStreams {
-        self.control().accept(StreamProtocol::new(PROTOCOL)).unwrap()
-    }
-
-    /// A stream for one question, if one is to be had.
-    async fn question(&self, node: kinfolk_wire::ids::PeerId) -> Option<Stream> {
-        let peer = PeerId::from_bytes(node.as_bytes()).unwrap();
-        self.control().open_stream(peer, StreamProtocol::new(PROTOCOL)).await.ok()
-    }
-
-    /// Asks, and says what comes back; nothing where the stream is closed.
-    async fn ask(&self, node: kinfolk_wire::ids::PeerId, body: &[u8]) -> Option<Vec<u8>> {
-        let mut stream = self.question(node).await?;
-        if !write(&mut stream, &framed(body)).await {
-            return None;
-        }
-        read(&mut stream).await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_and_its_answer_arrive_whole_over_both_transports() {
     for over in BOTH {
@@ -132,7 +68,7 @@ async fn a_question_and_its_answer_arrive_whole_over_both_transports() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h09_a_host_sees_neither_who_asks_nor_that_two_groups_are_asked_for_by_one() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Quic, |config| config.deadlines.linger = PATIENCE).await;
     let own = PeerId::from_bytes(node.peer.as_bytes()).unwrap();
     let mut seen = Vec::new();
@@ -152,7 +88,7 @@ async fn h09_a_host_sees_neither_who_asks_nor_that_two_groups_are_asked_for_by_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h09_an_identity_is_thrown_away_with_its_connection() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Quic, |config| config.deadlines.linger = SHORT).await;
     let mut seen = Vec::new();
     for times in 1..=3 {
@@ -166,7 +102,7 @@ async fn h09_an_identity_is_thrown_away_with_its_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_that_wait_for_one_another_share_a_connection_and_keep_their_order() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start(seed(1), Over::Tcp).await;
     let requests: Vec<RequestId> = (0..20).map(|number| node.ask_raw(&host.raw, &[number], 1)).collect();
     for number in 0..20 {
@@ -208,7 +144,7 @@ async fn many_groups_are_asked_for_eight_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn few_connections_are_kept_and_the_oldest_goes_first() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.linger = 4 * PATIENCE).await;
     let mut seen = Vec::new();
     for group in 0..12 {
@@ -236,7 +172,7 @@ async fn what_cannot_be_asked_is_told_at_once() {
         ("a group of hosts", vec![address("/ip4/224.0.0.1/udp/4001/quic-v1")], vec![1], AskFailure::NoAddress),
         ("a long body", vec![at.clone()], vec![1; REQUEST + 1], AskFailure::TooLong),
         ("nobody there", vec![address("/ip4/127.0.0.1/tcp/9")], vec![1], AskFailure::Unreachable),
-        ("no mailbox", vec![at.clone()], vec![1], AskFailure::NoMailbox),
+        ("no mailbox", vec![at.clone()], vec![1], AskFailure::NotSpoken),
     ] {
         let request = node.ask_at(raw.peer, addresses, &body, 1);
         assert_eq!(node.told(request).await, Err(expected), "{what}");
@@ -260,7 +196,7 @@ async fn what_cannot_be_asked_is_told_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d04_a_host_that_does_not_answer_properly_is_given_up_in_time() {
     let limit = u32::try_from(REPLY).unwrap();
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.visit = 5 * SHORT).await;
     for (what, bytes, closes, expected) in [
         ("says nothing", vec![], false, AskFailure::Silent),
@@ -289,7 +225,7 @@ async fn d04_a_host_that_does_not_answer_properly_is_given_up_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d04_a_host_that_answers_byte_by_byte_is_given_up_in_time() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.visit = 5 * SHORT).await;
     let began = Instant::now();
     let request = node.ask_raw(&host.raw, b"?", 1);
@@ -322,7 +258,7 @@ async fn d01_a_question_that_is_too_long_cut_off_or_dripped_is_dropped_and_the_n
         (vec![0, 0], false),
         (vec![], false),
     ] {
-        let mut stream = raw.question(node.peer).await.unwrap();
+        let mut stream = raw.question(node.peer, PROTOCOL).await.unwrap();
         write(&mut stream, &bytes).await;
         if closes {
             stream.close().await.ok();
@@ -330,7 +266,7 @@ async fn d01_a_question_that_is_too_long_cut_off_or_dripped_is_dropped_and_the_n
         ended(&mut stream).await;
     }
     // The first that goes up is the first that is whole.
-    let (answer, ()) = tokio::join!(raw.ask(node.peer, b"whole"), async {
+    let (answer, ()) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"whole"), async {
         let (ask, body) = node.asked().await;
         assert_eq!(body, b"whole");
         node.command(Command::Answer { ask, body: b"heard".to_vec() });
@@ -343,10 +279,10 @@ async fn a_question_that_nobody_answers_is_dropped_in_time_and_a_late_answer_pas
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.answer = SHORT).await;
     let raw = Raw::start(9).await;
     assert!(raw.dial(&node).await);
-    let (answer, (late, _)) = tokio::join!(raw.ask(node.peer, b"?"), node.asked());
+    let (answer, (late, _)) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"?"), node.asked());
     assert_eq!(answer, None);
     node.command(Command::Answer { ask: late, body: b"late".to_vec() });
-    let (answer, ()) = tokio::join!(raw.ask(node.peer, b"??"), async {
+    let (answer, ()) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"??"), async {
         let (ask, _) = node.asked().await;
         node.command(Command::Answer { ask: late, body: b"later".to_vec() });
         node.command(Command::Answer { ask, body: b"at once".to_vec() });
@@ -371,15 +307,15 @@ async fn d05_the_eleventh_deposit_in_a_second_is_told_later() {
     let later = Reply::Refused(Refused::Later(1)).encode(0);
     let (began, mut refused) = (Instant::now(), 0);
     for _ in 0..30 {
-        let told = raw.ask(peer, &deposit).await.unwrap();
+        let told = raw.ask(peer, PROTOCOL, &deposit).await.unwrap();
         assert!(told == later || told == b"done", "{told:?}");
         refused += usize::from(told == later);
     }
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
     assert!(30 - refused <= 10 * seconds, "{refused} of 30 refused in {seconds} s");
     assert!(seconds > 2 || refused > 0);
-    assert_eq!(raw.ask(peer, &collect).await.unwrap(), b"done", "another kind of question");
-    assert_eq!(other.ask(peer, &deposit).await.unwrap(), b"done", "another connection");
+    assert_eq!(raw.ask(peer, PROTOCOL, &collect).await.unwrap(), b"done", "another kind of question");
+    assert_eq!(other.ask(peer, PROTOCOL, &deposit).await.unwrap(), b"done", "another connection");
     answering.abort();
 }
 
@@ -391,7 +327,7 @@ async fn d06_a_flood_of_questions_on_one_connection_is_bounded_and_others_are_se
     assert!(raw.dial(&node).await);
     let mut streams = Vec::new();
     for _ in 0..1_000 {
-        let Some(mut stream) = raw.question(node.peer).await else { break };
+        let Some(mut stream) = raw.question(node.peer, PROTOCOL).await else { break };
         write(&mut stream, &framed(b"flood")).await;
         streams.push(stream);
     }
@@ -442,7 +378,7 @@ async fn d06_questions_over_the_limit_are_told_later_until_there_is_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_shuts_down_leaves_its_visits() {
-    let mut host = Host::start(9).await;
+    let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start(seed(1), Over::Quic).await;
     node.ask_raw(&host.raw, b"?", 1);
     let (_, mut stream, _) = host.asked().await;

@@ -7,9 +7,11 @@
     reason = "a test fails by panicking, and says when it is skipped"
 )]
 
+mod asking;
 mod delivery;
 mod dialling;
 mod finding;
+mod gossip;
 mod hostile;
 mod limits;
 mod mailbox;
@@ -20,3 +22,4 @@ mod skip;
 mod support;
 mod swarms;
 mod sybils;
+mod witness;

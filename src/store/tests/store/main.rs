@@ -13,6 +13,14 @@ mod damage;
 mod export;
 mod faults;
 mod laws;
+#[path = "../../../ledger/tests/support/mod.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    reason = "a part of what the ledger's tests share"
+)]
+mod money;
 mod process;
 mod profile;
 mod rescue;
@@ -21,3 +29,4 @@ mod rows;
 mod skip;
 #[path = "../../../../tests/support/small_disk.rs"]
 mod small_disk;
+mod votes;

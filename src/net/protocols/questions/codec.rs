@@ -5,19 +5,22 @@ use std::io;
 use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use kinfolk_wire::mailbox::{REPLY, REQUEST};
 use libp2p::{StreamProtocol, request_response};
+
+use super::To;
 
 /// Reads and writes questions and answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Codec {
+    /// Whose sizes count.
+    to: To,
     /// How long a question may take, from its first byte to its last.
     patience: Duration,
 }
 
 impl Codec {
-    pub(crate) const fn new(patience: Duration) -> Self {
-        Self { patience }
+    pub(crate) const fn new(to: To, patience: Duration) -> Self {
+        Self { to, patience }
     }
 }
 
@@ -30,7 +33,7 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let reading = tokio::time::timeout(self.patience, read(io, REQUEST));
+        let reading = tokio::time::timeout(self.patience, read(io, self.to.question()));
         reading.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
@@ -39,21 +42,21 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, REPLY).await
+        read(io, self.to.answer()).await
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, body: Vec<u8>) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &body, REQUEST).await
+        write(io, &body, self.to.question()).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, body: Vec<u8>) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &body, REPLY).await
+        write(io, &body, self.to.answer()).await
     }
 }
 
@@ -81,6 +84,7 @@ fn too_long() -> io::Error {
 #[cfg(test)]
 mod tests {
     use futures::io::Cursor;
+    use kinfolk_wire::mailbox::REQUEST;
 
     use super::*;
 

@@ -1,7 +1,8 @@
 //! The questions of others that wait for their answers.
 //!
 //! Bounded: so many in all, counted until the answer is with who asked; so many of one connection, which the behaviour
-//! sees to; and so many deposits of one connection in a second. Who asks beyond that is told when to come again.
+//! sees to; and at a mailbox so many deposits of one connection in a second. Who asks beyond that is told when to come
+//! again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use kinfolk_wire::mailbox::{Refused, Reply};
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
-use crate::command::AskId;
+use super::To;
 use crate::event::Event;
 
 /// Deposits that one connection may bring in a [`SECOND`].
@@ -18,9 +19,14 @@ const DEPOSITS: usize = 10;
 const SECOND: Duration = Duration::from_secs(1);
 /// The first byte of a deposit.
 const DEPOSIT: u8 = 1;
-/// What is told those who come too often, and those for whom there is no room, in seconds.
+/// What is told those who come too often to a mailbox, and those for whom it has no room, in seconds.
 const TOO_OFTEN: u16 = 1;
 const NO_ROOM: u16 = 5;
+
+/// The answer of a mailbox that is asked at the wrong time.
+fn later(seconds: u16) -> Vec<u8> {
+    Reply::Refused(Refused::Later(seconds)).encode(0)
+}
 
 /// What becomes of a question.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,11 +40,14 @@ pub(crate) enum Taken<C> {
 /// The questions that wait; `R` names one to the swarm, `C` is where its answer goes.
 #[derive(Debug)]
 pub(crate) struct Desk<R, C> {
+    to: To,
     most: usize,
     patience: Duration,
+    /// The answer where there is no room.
+    no_room: Vec<u8>,
     last: u64,
     /// The oldest first.
-    waiting: BTreeMap<AskId, Waiting<R, C>>,
+    waiting: BTreeMap<u64, Waiting<R, C>>,
     /// Answered, and the answer is on its way.
     leaving: Vec<R>,
     deposits: HashMap<ConnectionId, VecDeque<Instant>>,
@@ -52,9 +61,19 @@ struct Waiting<R, C> {
 }
 
 impl<R: PartialEq, C> Desk<R, C> {
-    /// A desk for so many questions, each of which waits so long at the most.
-    pub(crate) fn new(most: usize, patience: Duration) -> Self {
-        Self { most, patience, last: 0, waiting: BTreeMap::new(), leaving: Vec::new(), deposits: HashMap::new() }
+    /// A desk for so many questions to a mailbox, each of which waits so long at the most.
+    pub(crate) fn mailbox(most: usize, patience: Duration) -> Self {
+        Self::new(To::Mailbox, most, patience, later(NO_ROOM))
+    }
+
+    /// The same for a witness, whose answers this room does not know.
+    pub(crate) fn witness(most: usize, patience: Duration, no_room: Vec<u8>) -> Self {
+        Self::new(To::Witness, most, patience, no_room)
+    }
+
+    fn new(to: To, most: usize, patience: Duration, no_room: Vec<u8>) -> Self {
+        let (waiting, leaving, deposits) = (BTreeMap::new(), Vec::new(), HashMap::new());
+        Self { to, most, patience, no_room, last: 0, waiting, leaving, deposits }
     }
 
     /// Takes a question.
@@ -66,18 +85,16 @@ impl<R: PartialEq, C> Desk<R, C> {
         channel: C,
         now: Instant,
     ) -> Taken<C> {
-        let refusal = if body.first() == Some(&DEPOSIT) && !self.may_deposit(connection, now) {
-            Some(TOO_OFTEN)
-        } else {
-            (self.waiting.len() + self.leaving.len() >= self.most).then_some(NO_ROOM)
-        };
-        if let Some(seconds) = refusal {
-            return Taken::Answer(channel, Reply::Refused(Refused::Later(seconds)).encode(0));
+        let is_deposit = self.to == To::Mailbox && body.first() == Some(&DEPOSIT);
+        if is_deposit && !self.may_deposit(connection, now) {
+            return Taken::Answer(channel, later(TOO_OFTEN));
+        }
+        if self.waiting.len() + self.leaving.len() >= self.most {
+            return Taken::Answer(channel, self.no_room.clone());
         }
         self.last += 1;
-        let ask = AskId(self.last);
-        self.waiting.insert(ask, Waiting { request, until: now + self.patience, channel });
-        Taken::Up(Event::Asked { ask, body })
+        self.waiting.insert(self.last, Waiting { request, until: now + self.patience, channel });
+        Taken::Up(self.to.asked(self.last, body))
     }
 
     fn may_deposit(&mut self, connection: ConnectionId, now: Instant) -> bool {
@@ -93,8 +110,8 @@ impl<R: PartialEq, C> Desk<R, C> {
     }
 
     /// Where an answer goes; nothing if it comes too late, or for the second time.
-    pub(crate) fn answer(&mut self, ask: AskId) -> Option<C> {
-        let Waiting { request, channel, .. } = self.waiting.remove(&ask)?;
+    pub(crate) fn answer(&mut self, number: u64) -> Option<C> {
+        let Waiting { request, channel, .. } = self.waiting.remove(&number)?;
         self.leaving.push(request);
         Some(channel)
     }
@@ -133,22 +150,23 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn desk(most: usize) -> Desk<u32, u32> {
-        Desk::new(most, PATIENCE)
+        Desk::mailbox(most, PATIENCE)
     }
 
     fn connection(number: usize) -> ConnectionId {
         ConnectionId::new_unchecked(number)
     }
 
-    fn ask_of(taken: &Taken<u32>) -> Option<AskId> {
+    fn ask_of(taken: &Taken<u32>) -> Option<u64> {
         match taken {
-            Taken::Up(Event::Asked { ask, .. }) => Some(*ask),
+            Taken::Up(Event::Asked { ask, .. }) => Some(ask.0),
+            Taken::Up(Event::Inquiry { inquiry, .. }) => Some(inquiry.0),
             _ => None,
         }
     }
 
     fn later(channel: u32, seconds: u16) -> Taken<u32> {
-        Taken::Answer(channel, Reply::Refused(Refused::Later(seconds)).encode(0))
+        Taken::Answer(channel, super::later(seconds))
     }
 
     #[test]
@@ -184,6 +202,16 @@ mod tests {
         // The one who asked went away before the answer.
         desk.over(2);
         assert!(ask_of(&desk.asked(connection(3), 6, vec![2], 6, now)).is_some());
+    }
+
+    #[test]
+    fn d06_a_witness_has_its_own_words_for_no_room_and_counts_no_deposits() {
+        let (mut desk, now) = (Desk::witness(20, PATIENCE, b"later".to_vec()), Instant::now());
+        for number in 0..20 {
+            let taken = desk.asked(connection(1), number, vec![DEPOSIT], number, now);
+            assert!(matches!(taken, Taken::Up(Event::Inquiry { .. })), "{number}");
+        }
+        assert_eq!(desk.asked(connection(2), 20, vec![DEPOSIT], 7, now), Taken::Answer(7, b"later".to_vec()));
     }
 
     #[test]

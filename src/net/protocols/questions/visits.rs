@@ -1,35 +1,34 @@
 //! Our own questions: which visit performs which, and how many there are.
 //!
-//! Questions to one host in one group go, one after the other, over one connection; of another group, over another. Each
-//! question has a place until its outcome is handed up, and there are so many places; so many visits have something
-//! under way at a time, in the order in which they came; and so many hold a connection on which nothing is under way.
+//! Questions to one host in one group go over one connection, so many at a time; of another group, over another. Each
+//! question has a place until its outcome is handed up, and there are so many places; so many are under way at a time,
+//! in the order in which they came; and so many visits hold a connection on which nothing is under way. Mailboxes and
+//! witnesses have their own of each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
-use kinfolk_wire::mailbox;
 use libp2p::Multiaddr;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
-use super::visit::visit;
+use super::To;
+use super::visit::Visit;
 use crate::command::RequestId;
 use crate::config::{Deadlines, Limits};
 use crate::event::{AskFailure, Event};
+use crate::upward::NobodyListens;
 use crate::{address, identity};
 
-/// Visits with something under way, and connections that wait for more of their group.
-const UNDER_WAY: usize = 8;
-const LINGERING: usize = 8;
-
-/// What a host may connect with each other: itself and a group.
-pub(super) type Key = (PeerId, u64);
+/// What a host may connect with each other: what it is asked as, itself and a group.
+pub(super) type Key = (To, PeerId, u64);
 
 /// A question to a host.
 #[derive(Debug)]
 pub(crate) struct Ask {
+    pub(crate) to: To,
     pub(crate) request: RequestId,
     pub(crate) host: PeerId,
     pub(crate) addresses: Vec<Address>,
@@ -48,9 +47,10 @@ pub(super) struct Placed {
     pub(super) place: OwnedSemaphorePermit,
 }
 
-/// What all visits share.
+/// What all visits to mailboxes share, or all to witnesses.
 #[derive(Clone)]
 pub(super) struct Shared {
+    pub(super) to: To,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) deadlines: Deadlines,
     pub(super) under_way: Arc<Semaphore>,
@@ -60,6 +60,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn new(to: To, deadlines: Deadlines, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            to,
+            events,
+            deadlines,
+            under_way: Arc::new(Semaphore::new(to.under_way())),
+            lingering: Arc::new(Semaphore::new(to.lingering())),
+            make_room: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Hands up what became of a question.
+    pub(super) async fn tell(
+        &self,
+        request: RequestId,
+        outcome: Result<Vec<u8>, AskFailure>,
+    ) -> Result<(), NobodyListens> {
+        self.events.send(self.to.told(request, outcome)).await.map_err(|_| NobodyListens)
+    }
+
     /// A place to linger at; who has been there longest goes where there is none. Nothing when the network ends.
     pub(super) async fn linger(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.lingering).try_acquire_owned() {
@@ -72,35 +92,46 @@ impl Shared {
 
 /// The visits of this node.
 pub(crate) struct Visits {
-    places: Arc<Semaphore>,
-    room: usize,
+    mailboxes: Guests,
+    witnesses: Guests,
     lanes: HashMap<Key, mpsc::Sender<Placed>>,
     tasks: JoinSet<Key>,
+}
+
+/// Those to mailboxes, or those to witnesses.
+struct Guests {
+    places: Arc<Semaphore>,
+    room: usize,
     shared: Shared,
 }
 
+impl Guests {
+    fn new(to: To, limits: &Limits, deadlines: Deadlines, events: mpsc::Sender<Event>) -> Self {
+        let room = to.queued(limits).clamp(1, Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(room)), room, shared: Shared::new(to, deadlines, events) }
+    }
+}
+
 impl Visits {
-    pub(crate) fn new(limits: &Limits, deadlines: Deadlines, events: mpsc::Sender<Event>) -> Self {
-        let room = limits.queued_asks.clamp(1, Semaphore::MAX_PERMITS);
-        let shared = Shared {
-            events,
-            deadlines,
-            under_way: Arc::new(Semaphore::new(UNDER_WAY)),
-            lingering: Arc::new(Semaphore::new(LINGERING)),
-            make_room: Arc::new(Notify::new()),
-        };
-        Self { places: Arc::new(Semaphore::new(room)), room, lanes: HashMap::new(), tasks: JoinSet::new(), shared }
+    pub(crate) fn new(limits: &Limits, deadlines: Deadlines, events: &mpsc::Sender<Event>) -> Self {
+        let guests = |to| Guests::new(to, limits, deadlines, events.clone());
+        Self {
+            mailboxes: guests(To::Mailbox),
+            witnesses: guests(To::Witness),
+            lanes: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Takes a question, or says at once what has become of it.
     pub(crate) fn ask(&mut self, ask: Ask) -> Option<Event> {
-        let request = ask.request;
-        self.place(ask).err().map(|reason| Event::Unanswered { request, reason })
+        let (to, request) = (ask.to, ask.request);
+        self.place(ask).err().map(|reason| to.told(request, Err(reason)))
     }
 
     fn place(&mut self, ask: Ask) -> Result<(), AskFailure> {
-        let Ask { request, host, addresses, body, group } = ask;
-        if body.len() > mailbox::REQUEST {
+        let Ask { to, request, host, addresses, body, group } = ask;
+        if body.len() > to.question() {
             tracing::error!(bytes = body.len(), "the network was handed a question that cannot be asked");
             return Err(AskFailure::TooLong);
         }
@@ -109,9 +140,14 @@ impl Visits {
         if places.is_empty() {
             return Err(AskFailure::NoAddress);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| AskFailure::Full)?;
+        let guests = match to {
+            To::Mailbox => &self.mailboxes,
+            To::Witness => &self.witnesses,
+        };
+        let place = Arc::clone(&guests.places).try_acquire_owned().map_err(|_| AskFailure::Full)?;
         let placed = Placed { request, host: node, places, body, place };
-        let placed = match self.lanes.get(&(host, group)) {
+        let key = (to, host, group);
+        let placed = match self.lanes.get(&key) {
             None => placed,
             Some(lane) => match lane.try_send(placed) {
                 Ok(()) => return Ok(()),
@@ -119,13 +155,13 @@ impl Visits {
                 Err(mpsc::error::TrySendError::Closed(placed) | mpsc::error::TrySendError::Full(placed)) => placed,
             },
         };
-        let (lane, asks) = mpsc::channel(self.room);
+        let (lane, asks) = mpsc::channel(guests.room);
         lane.try_send(placed).map_err(|_| AskFailure::Full)?;
-        self.lanes.insert((host, group), lane);
-        let shared = self.shared.clone();
+        self.lanes.insert(key, lane);
+        let visit = Visit::new(asks, guests.shared.clone());
         self.tasks.spawn(async move {
-            visit(asks, shared).await;
-            (host, group)
+            visit.run().await;
+            key
         });
         Ok(())
     }

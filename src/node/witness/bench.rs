@@ -1,0 +1,234 @@
+//! The thread: takes what waits, has the witness answer it, lets the answers out.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use kinfolk_ledger::message::{Reason, Reply, Request};
+use kinfolk_ledger::policy::SignedPolicy;
+use kinfolk_ledger::witness::{ServeError, Shelf, Witness};
+use kinfolk_net::CommandSender;
+use kinfolk_wire::time::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::{Answered, Asker, Job, Place, STOPPED, Served, WitnessStatus, answer, later};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::handle::CommandError;
+
+/// Questions that are answered with one append: enough that a burst pays for one sync, few enough that nobody waits long.
+const BATCH: usize = 256;
+/// After so long without a question the index is brought up to the log.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The witness, if there is one.
+enum State<S> {
+    /// Nobody has asked for one yet.
+    Absent,
+    Open(Box<Witness<S>>),
+    /// Its log failed: it says nothing until the node is started again.
+    Stopped,
+}
+
+pub(super) struct Bench<P: Place> {
+    place: P,
+    state: State<P::Shelf>,
+    network: Option<CommandSender>,
+    back: mpsc::Sender<Answered>,
+    status: watch::Sender<Option<WitnessStatus>>,
+}
+
+impl<P: Place> Bench<P> {
+    pub(super) fn new(
+        place: P,
+        network: Option<CommandSender>,
+        back: mpsc::Sender<Answered>,
+        status: watch::Sender<Option<WitnessStatus>>,
+    ) -> Self {
+        Self { place, state: State::Absent, network, back, status }
+    }
+
+    /// Until the driver has ended, and what it asked is answered.
+    pub(super) fn run(mut self, queue: &Receiver<Job>) {
+        if self.place.is_there() {
+            self.open();
+        }
+        let mut is_settled = false;
+        loop {
+            let first = match queue.recv_timeout(PAUSE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) if is_settled => match queue.recv() {
+                    Ok(job) => job,
+                    Err(_) => break,
+                },
+                Err(RecvTimeoutError::Timeout) => {
+                    self.settle();
+                    is_settled = true;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let batch = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
+            self.take(batch);
+            is_settled = false;
+        }
+        self.settle();
+        if let State::Open(witness) = self.state
+            && let Err(error) = P::close(witness.into_shelf())
+        {
+            tracing::warn!(%error, "the witness's log was not put in order; nothing is lost, the next start takes longer");
+        }
+    }
+
+    fn take(&mut self, batch: impl Iterator<Item = Job>) {
+        let (mut askers, mut requests, mut now) = (Vec::new(), Vec::new(), Timestamp::from_millis(0));
+        for job in batch {
+            match job {
+                Job::Question { asker, body, at } => match Request::decode(&body) {
+                    Ok(request) => {
+                        askers.push(asker);
+                        requests.push(request);
+                        now = now.max(at);
+                    }
+                    Err(error) => self.say(asker, &Reply::Refused(Reason::invalid(error))),
+                },
+                Job::Serve(policy, reply) => {
+                    let served = self.serve(*policy);
+                    self.tell_status();
+                    // Whoever no longer waits is told nothing.
+                    drop(reply.send(served));
+                }
+            }
+        }
+        if requests.is_empty() {
+            return;
+        }
+        let replies = self.answer(requests, now);
+        self.tell_status();
+        for (asker, reply) in askers.into_iter().zip(replies) {
+            self.say(asker, &reply);
+        }
+    }
+
+    fn answer(&mut self, requests: Vec<Request>, now: Timestamp) -> Vec<Reply> {
+        if matches!(self.state, State::Absent) && requests.contains(&Request::Witness) {
+            self.open();
+        }
+        let count = requests.len();
+        let witness = match &mut self.state {
+            State::Absent => return vec![Reply::Refused(Reason::NotServed); count],
+            State::Stopped => return vec![later(STOPPED); count],
+            State::Open(witness) => witness,
+        };
+        let mut generator = match SystemEntropy.generator() {
+            Ok(generator) => generator,
+            Err(error) => {
+                tracing::warn!(%error, "the witness cannot check signatures");
+                return vec![later(super::NO_ROOM); count];
+            }
+        };
+        match witness.answer(requests, now, &mut generator) {
+            Ok(replies) => replies,
+            Err(error) => {
+                self.stopped(&error);
+                vec![later(STOPPED); count]
+            }
+        }
+    }
+
+    fn serve(&mut self, policy: SignedPolicy) -> Result<Served, CommandError> {
+        if matches!(self.state, State::Absent) {
+            self.open();
+        }
+        let State::Open(witness) = &mut self.state else {
+            let why = self.status.borrow().as_ref().and_then(|status| status.stopped.clone());
+            let message = why.unwrap_or_else(|| "the witness has stopped".to_owned());
+            return Err(CommandError::Refused { code: "witness_stopped", message });
+        };
+        match witness.serve(policy) {
+            Ok(currency) => serving(witness)
+                .into_iter()
+                .find(|served| served.currency == currency)
+                .ok_or_else(|| CommandError::Refused { code: "witness_failed", message: "not served".to_owned() }),
+            Err(error) => {
+                let code = match &error {
+                    ServeError::Policy(_) => "bad_policy",
+                    ServeError::NotNamed { .. } => "not_named",
+                    ServeError::TooMany => "too_many_currencies",
+                    ServeError::Shelf(_) => "witness_failed",
+                };
+                let refused = CommandError::Refused { code, message: error.to_string() };
+                if let ServeError::Shelf(error) = &error {
+                    self.stopped(error);
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        let opened = self.place.open().and_then(|shelf| Witness::open(shelf).map_err(|error| error.to_string()));
+        match opened {
+            Ok(witness) => {
+                self.state = State::Open(Box::new(witness));
+                self.tell_status();
+            }
+            Err(error) => self.stopped(&error),
+        }
+    }
+
+    /// Brings the index up to the log.
+    fn settle(&mut self) {
+        if let State::Open(witness) = &mut self.state
+            && let Err(error) = witness.settle()
+        {
+            self.stopped(&error);
+        }
+    }
+
+    fn stopped(&mut self, error: &dyn std::fmt::Display) {
+        tracing::error!(%error, "the witness stops; the rest of the node goes on");
+        self.tell_status();
+        self.state = State::Stopped;
+        self.status.send_modify(|status| {
+            status.get_or_insert_default().stopped = Some(error.to_string());
+        });
+    }
+
+    fn say(&self, asker: Asker, reply: &Reply) {
+        if let Some(answered) = answer(asker, reply, self.network.as_ref())
+            && self.back.blocking_send(answered).is_err()
+        {
+            tracing::debug!("the driver has ended");
+        }
+    }
+
+    fn tell_status(&self) {
+        let State::Open(witness) = &self.state else { return };
+        let kept = witness.status();
+        self.status.send_replace(Some(WitnessStatus {
+            vk: Some(kept.vk),
+            currencies: serving(witness),
+            accounts: kept.accounts,
+            entries: kept.entries,
+            votes: kept.votes,
+            conflicts: kept.conflicts,
+            refused: kept.refused_by_quota,
+            log_bytes: P::bytes(witness.end()),
+            stopped: None,
+        }));
+    }
+}
+
+fn serving<S: Shelf>(witness: &Witness<S>) -> Vec<Served> {
+    let served = witness.status().currencies.into_iter().filter_map(|served| {
+        let quorum = witness.policy(&served.currency)?.quorum();
+        Some(Served {
+            currency: served.currency,
+            code: served.code,
+            place: served.place,
+            witnesses: quorum.n(),
+            quorum: quorum.q(),
+            broken: served.broken,
+        })
+    });
+    served.collect()
+}

@@ -1,0 +1,294 @@
+//! The log itself: a file that only grows, and is on the disk before anything is said.
+//!
+//! Beside it lies the *mark*: up to where the log was acknowledged, written in place after each sync and without one of
+//! its own, so that it never runs ahead of what is on the disk. From both follows what an end that cannot be read means:
+//! if the mark is not behind it, and no whole frame of a later batch stands after it, then nobody was told of it, and it
+//! is cut off. Otherwise something that was acknowledged is damaged, and the log is not used any more.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use kinfolk_ledger::signature::SecretKey;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::VotesError;
+use super::frame::{BEGIN, FrameKeys, HEAD, ID, LONGEST, MAGIC, MARK, OVERHEAD};
+use crate::backend::forget_cached;
+use crate::profile::layout;
+use crate::seal::random;
+
+/// Bytes that are read at a time, where many frames are read.
+const STRETCH: usize = 1 << 20;
+/// Bytes that are read where one frame is, which is most often all of it.
+const GUESS: usize = 1_536;
+/// The version of the first line: then comes the seed of the key.
+const FIRST: u8 = 1;
+const MARKED: usize = 8 + 32;
+
+/// An open log.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    mark: File,
+    keys: FrameKeys,
+    key: SecretKey,
+    /// Where the next line will stand.
+    end: u64,
+    /// An append failed: nobody knows what of it is on the disk.
+    failed: bool,
+}
+
+/// Frames that were read whole, each with where it begins; and where the one after them begins.
+pub(super) struct Frames {
+    pub(super) lines: Vec<(u64, Vec<u8>)>,
+    pub(super) next: u64,
+}
+
+impl Log {
+    /// Makes a log with a new key. It has its name once all of that is on the disk.
+    pub(super) fn create(path: &Path, mark: &Path, key: &[u8; 32]) -> Result<(), VotesError> {
+        let failed = |error| VotesError::of(path, &error);
+        let mut id = [0; ID];
+        random(&mut id).map_err(|_| VotesError::NoRandomness)?;
+        let mut first = Zeroizing::new([0; 33]);
+        if let Some((version, seed)) = first.split_first_mut() {
+            *version = FIRST;
+            random(seed).map_err(|_| VotesError::NoRandomness)?;
+        }
+        let mut content = [&MAGIC[..], &id].concat();
+        let keys = FrameKeys::of(key, id);
+        keys.seal(&mut content, BEGIN, BEGIN, first.as_slice()).map_err(|_| VotesError::NoRandomness)?;
+        match std::fs::remove_file(mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        layout::replace(path, &content).map_err(failed)
+    }
+
+    /// Opens a log. What nobody was told of is cut off. `indexed` says from where on lines are to be read, once it has
+    /// the log's id and the place of its first line.
+    pub(super) fn open(
+        path: &Path,
+        mark: &Path,
+        key: &[u8; 32],
+        indexed: impl FnOnce(&[u8; ID], u64) -> Result<u64, VotesError>,
+    ) -> Result<Self, VotesError> {
+        let failed = |error| VotesError::of(path, &error);
+        let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+        // What a killed process wrote may not be on the disk yet, and what a failed sync left in memory may never be.
+        file.sync_data().map_err(failed)?;
+        forget_cached(path)
+            .map_err(|fault| VotesError::Disk { file: path.to_path_buf(), reason: fault.to_string() })?;
+        let length = file.metadata().map_err(failed)?.len();
+        let damaged = |at, what: &str| VotesError::Damaged { file: path.to_path_buf(), at, what: what.to_owned() };
+        let mut begin = [0; 22 + ID];
+        match file.read_exact_at(&mut begin, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(damaged(0, "it is cut short")),
+            other => other.map_err(failed)?,
+        }
+        let (magic, id) = begin.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err(VotesError::Foreign { file: path.to_path_buf() });
+        }
+        let keys = FrameKeys::of(key, id.try_into().unwrap_or_default());
+        let first = Zeroizing::new(read_frame(&file, BEGIN, GUESS).map_err(failed)?);
+        let line = keys.open(BEGIN, &first).ok_or_else(|| damaged(BEGIN, "the frame with its key is not whole"))?;
+        let seed: Option<&[u8; 32]> =
+            line.split_first().and_then(|(version, seed)| seed.try_into().ok().filter(|_| *version == FIRST));
+        let key = SecretKey::from_seed(seed.ok_or_else(|| damaged(BEGIN, "its key is of another version"))?);
+        let first = BEGIN.saturating_add(as_u64(line.len().saturating_add(OVERHEAD)));
+        let mark = layout::private_file(mark).map_err(failed)?;
+        let mut log = Self { path: path.to_path_buf(), file, mark, keys, key, end: length, failed: false };
+        let indexed = indexed(log.keys.id(), first)?.max(first);
+        let marked = log.marked().map_err(failed)?.unwrap_or(first);
+        log.find_end(indexed, marked, length)?;
+        log.set_mark();
+        Ok(log)
+    }
+
+    /// Reads from where the index stands to the end, and cuts off what nobody was told of.
+    fn find_end(&mut self, indexed: u64, marked: u64, length: u64) -> Result<(), VotesError> {
+        if indexed > length || marked > length {
+            let expected = indexed.max(marked);
+            return Err(VotesError::Lost { file: self.path.clone(), expected, found: length });
+        }
+        let mut end = indexed;
+        while end < length {
+            let frames = self.whole_frames(end)?;
+            if frames.next == end {
+                break;
+            }
+            end = frames.next;
+        }
+        if end == length {
+            return Ok(());
+        }
+        let known =
+            marked > end || self.has_later_batch(end, length).map_err(|error| VotesError::of(&self.path, &error))?;
+        if known {
+            let what = "what stands there was acknowledged, and is not whole".to_owned();
+            return Err(VotesError::Damaged { file: self.path.clone(), at: end, what });
+        }
+        tracing::warn!(bytes = length.saturating_sub(end), "an unfinished end of the witness's log was cut off");
+        let cut = self.file.set_len(end).and_then(|()| self.file.sync_data());
+        cut.map_err(|error| VotesError::of(&self.path, &error))?;
+        self.end = end;
+        Ok(())
+    }
+
+    /// Whether a whole frame stands somewhere after `bad` whose batch began after it: what is at `bad` was on the disk then.
+    fn has_later_batch(&self, bad: u64, length: u64) -> io::Result<bool> {
+        let mut rest = vec![0; usize::try_from(length.saturating_sub(bad)).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut rest, bad)?;
+        let found = (1..rest.len()).any(|offset| {
+            let Some(bytes) = rest.get(offset..).filter(|bytes| bytes.starts_with(MARK)) else { return false };
+            let at = bad.saturating_add(as_u64(offset));
+            self.keys.head(at, bytes).is_some_and(|head| head.start > bad) && self.keys.open(at, bytes).is_some()
+        });
+        Ok(found)
+    }
+
+    /// Writes lines at the end; when it returns they are on the disk. Says where each stands.
+    pub(super) fn append(&mut self, lines: &[Vec<u8>]) -> Result<Vec<u64>, VotesError> {
+        if self.failed {
+            return Err(VotesError::Failed { file: self.path.clone() });
+        }
+        let start = self.end;
+        let mut buffer = Vec::new();
+        let mut places = Vec::with_capacity(lines.len());
+        for line in lines {
+            if line.len() > LONGEST {
+                return Err(VotesError::TooLong { limit: LONGEST, found: line.len() });
+            }
+            let at = start.saturating_add(as_u64(buffer.len()));
+            self.keys.seal(&mut buffer, at, start, line).map_err(|_| VotesError::NoRandomness)?;
+            places.push(at);
+        }
+        let written = self.file.write_all_at(&buffer, start).and_then(|()| sync(&self.file));
+        if let Err(error) = written {
+            self.failed = true;
+            return Err(VotesError::of(&self.path, &error));
+        }
+        self.end = start.saturating_add(as_u64(buffer.len()));
+        self.set_mark();
+        Ok(places)
+    }
+
+    /// The line at a place.
+    pub(super) fn line(&self, at: u64) -> Result<Vec<u8>, VotesError> {
+        let frame = read_frame(&self.file, at, GUESS).map_err(|error| VotesError::of(&self.path, &error))?;
+        let line = self.keys.open(at, &frame).ok_or_else(|| VotesError::Damaged {
+            file: self.path.clone(),
+            at,
+            what: "a line that should stand there is not whole".to_owned(),
+        })?;
+        Ok(line.to_vec())
+    }
+
+    /// Some lines from a place on; none at the end.
+    pub(super) fn lines(&self, from: u64) -> Result<Frames, VotesError> {
+        let frames = self.whole_frames(from)?;
+        if frames.lines.is_empty() && from < self.end {
+            let what = "a line that should stand there is not whole".to_owned();
+            return Err(VotesError::Damaged { file: self.path.clone(), at: from, what });
+        }
+        Ok(frames)
+    }
+
+    /// Frames from a place on, up to the first that is not whole, but no more than a stretch of them.
+    fn whole_frames(&self, from: u64) -> Result<Frames, VotesError> {
+        let failed = |error| VotesError::of(&self.path, &error);
+        let wanted = usize::try_from(self.end.saturating_sub(from)).unwrap_or(usize::MAX).min(STRETCH);
+        let mut bytes = read_up_to(&self.file, from, wanted).map_err(failed)?;
+        let mut frames = Frames { lines: Vec::new(), next: from };
+        let mut offset = 0_usize;
+        while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+            let at = from.saturating_add(as_u64(offset));
+            let Some(line) = self.keys.open(at, rest) else {
+                // Its end may lie beyond the stretch, which is more than one frame long.
+                let cut = as_u64(bytes.len()).saturating_add(from) < self.end;
+                if cut && offset == 0 {
+                    bytes = read_frame(&self.file, from, GUESS).map_err(failed)?;
+                    if self.keys.open(from, &bytes).is_none() {
+                        break;
+                    }
+                    continue;
+                }
+                break;
+            };
+            offset = offset.saturating_add(line.len()).saturating_add(OVERHEAD);
+            frames.lines.push((at, line.to_vec()));
+            frames.next = from.saturating_add(as_u64(offset));
+        }
+        Ok(frames)
+    }
+
+    fn marked(&self) -> io::Result<Option<u64>> {
+        let mut bytes = [0; MARKED];
+        match self.mark.read_exact_at(&mut bytes, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        let (number, tag) = bytes.split_at(8);
+        let end = number.try_into().map(u64::from_be_bytes).unwrap_or_default();
+        let genuine: bool = self.keys.mark(end).as_slice().ct_eq(tag).into();
+        Ok(genuine.then_some(end))
+    }
+
+    /// Without a sync, and of no consequence where it fails: it then says less than it could.
+    fn set_mark(&self) {
+        let bytes = [&self.end.to_be_bytes()[..], &self.keys.mark(self.end)].concat();
+        if let Err(error) = self.mark.write_all_at(&bytes, 0) {
+            tracing::warn!(%error, "the mark of the witness's log was not written");
+        }
+    }
+
+    pub(super) const fn key(&self) -> &SecretKey {
+        &self.key
+    }
+
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+}
+
+/// The bytes of the frame at a place, as far as its head tells how many they are; else what could be read.
+fn read_frame(file: &File, at: u64, guess: usize) -> io::Result<Vec<u8>> {
+    let bytes = read_up_to(file, at, guess)?;
+    let length = bytes.get(4..8).and_then(|length| length.try_into().ok()).map_or(0, u32::from_be_bytes);
+    let whole = usize::try_from(length).unwrap_or(usize::MAX).min(LONGEST).saturating_add(OVERHEAD).max(HEAD);
+    if whole > bytes.len() { read_up_to(file, at, whole) } else { Ok(bytes) }
+}
+
+fn read_up_to(file: &File, at: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; most];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at.saturating_add(as_u64(filled))) {
+            Ok(0) => break,
+            Ok(read) => filled = filled.saturating_add(read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(not(test))]
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// In tests of this crate, a log that is not synced can be had, for the harness of power losses to catch.
+#[cfg(test)]
+fn sync(file: &File) -> io::Result<()> {
+    if std::env::var_os("KINFOLK_STORE_ONLY_FLUSHES").is_some() { Ok(()) } else { file.sync_data() }
+}
