@@ -180,8 +180,7 @@ pub(crate) fn balances(read: &dyn Read) -> Result<rpc::Balances, Refused> {
 
 /// A payment that proves nothing yet.
 pub(crate) fn not_final() -> Refused {
-    let detail =
-        "this payment is not final yet, and nothing proves it; `kinfolk wallet history` shows how far it has come";
+    let detail = "this payment is not final yet, and nothing proves it";
     Refused::new(StatusCode::CONFLICT, "not_final", detail)
 }
 
