@@ -384,7 +384,7 @@ impl<C: Clock, E: Entropy, P: Place> Driver<C, E, P> {
             // A caller that no longer waits is told nothing.
             Request::Reachability(reply) => drop(reply.send(self.reachability.clone())),
             Request::Serve(policy, reply) => self.witness.serve(*policy, reply),
-            Request::Witness(reply) => drop(reply.send(self.witness.status())),
+            Request::Witness(reply) => self.witness.status(reply),
             Request::Stop(reply) => batch.stop = Some(reply),
         }
     }

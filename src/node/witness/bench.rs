@@ -105,6 +105,8 @@ impl<P: Place> Bench<P> {
                     // Whoever no longer waits is told nothing.
                     drop(reply.send(served));
                 }
+                // Whoever no longer waits is told nothing.
+                Job::Status(reply) => drop(reply.send(self.status.borrow().clone())),
                 Job::Gossiped { gossip, topic, message } => {
                     let verdict = self.hear(&topic, &message);
                     judge(self.network.as_ref(), gossip, verdict);

@@ -135,6 +135,7 @@ enum Job {
     Question { asker: Asker, body: Vec<u8>, at: Timestamp },
     Serve(Box<SignedPolicy>, oneshot::Sender<Result<Served, CommandError>>),
     Gossiped { gossip: GossipId, topic: Topic, message: Vec<u8> },
+    Status(oneshot::Sender<Option<WitnessStatus>>),
 }
 
 /// The answer to a question of this node's own wallet.
@@ -208,15 +209,21 @@ impl<P: Place> WitnessThread<P> {
         }
     }
 
-    /// How it is; nothing where there is none.
-    pub(crate) fn status(&self) -> Option<WitnessStatus> {
+    /// Says how it is; nothing where there is none. While its log is being opened, that is when it is open.
+    pub(crate) fn status(&self, reply: oneshot::Sender<Option<WitnessStatus>>) {
         let mut status = self.status.borrow().clone();
-        if self.running.as_ref().is_some_and(|(_, thread)| thread.is_finished())
-            && let Some(status) = &mut status
-        {
-            status.stopped.get_or_insert_with(|| "the witness has crashed; start the program again".to_owned());
+        if let Some((jobs, thread)) = &self.running {
+            match &mut status {
+                Some(status) if thread.is_finished() => {
+                    status.stopped.get_or_insert_with(|| "the witness has crashed; start the program again".to_owned());
+                }
+                Some(_) => {}
+                // Where there is no room, there is no status for those who ask either.
+                None => return drop(jobs.try_send(Job::Status(reply))),
+            }
         }
-        status
+        // Whoever no longer waits is told nothing.
+        drop(reply.send(status));
     }
 
     /// The next answer to this node's own wallet.
