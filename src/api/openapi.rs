@@ -62,6 +62,8 @@ use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, sta
         wallet::refund,
         wallet::receipt,
         wallet::request,
+        wallet::witness,
+        wallet::serve,
         stickers::list,
         stickers::picture,
         served,

@@ -119,6 +119,9 @@ impl Failure {
                 "ask them to fetch their mail, or to name another mailbox; their state is shown by: kinfolk contacts"
             }
             "timed_out" => "the node goes on trying; see how far it has come with: kinfolk history CHAT",
+            "not_final" => "see how far it has come with: kinfolk wallet history",
+            "account_frozen" => "the proof is shown by: kinfolk wallet currency show CURRENCY",
+            "witness_silent" => "see whether they are there with: kinfolk contacts",
             "disk_full" => "free some space and try again; nothing that was sent or received is lost",
             "store_damaged" | "store_inconsistent" => {
                 "stop the node and save what can be read with: kinfolk rescue NEWDIR"

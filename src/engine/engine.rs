@@ -333,6 +333,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 contacts::linked(step, device)?;
                 mailboxes::tell(step, device)?;
                 tokens::want(step, device)?;
+                settling::witness_came(step, delivery.peer)?;
                 outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;
             }

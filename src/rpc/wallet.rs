@@ -274,7 +274,9 @@ pub struct WitnessStatus {
     pub currencies: Vec<Witnessed>,
     /// Accounts it knows.
     pub accounts: u64,
-    /// Votes it gave since it was started.
+    /// Certified entries it has.
+    pub entries: u64,
+    /// Votes and promises it has given.
     pub votes: u64,
     /// Accounts of which it saw two entries for one place.
     pub conflicts: u64,
@@ -300,4 +302,6 @@ pub struct Witnessed {
     pub witnesses: usize,
     /// How many make a payment final.
     pub quorum: usize,
+    /// Whether more of its witnesses were found to be faulty than it bears: it is witnessed no more.
+    pub broken: bool,
 }

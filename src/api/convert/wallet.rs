@@ -3,6 +3,7 @@ use kinfolk_engine::Refusal;
 use kinfolk_engine::input::{NewCurrency, WitnessChoice};
 use kinfolk_engine::query::{self, BalanceView, CurrencyView, PaymentView, WitnessView};
 use kinfolk_engine::store::{MovementKind, Read, ReadError, Stopped};
+use kinfolk_node::{Served, WitnessStatus};
 use kinfolk_rpc::wallet as rpc;
 use kinfolk_wire::content::{Text, TextError};
 use kinfolk_wire::ids::{EntryHash, IdentityId, PeerId};
@@ -179,7 +180,29 @@ pub(crate) fn balances(read: &dyn Read) -> Result<rpc::Balances, Refused> {
 
 /// A payment that proves nothing yet.
 pub(crate) fn not_final() -> Refused {
-    let detail =
-        "this payment is not final yet, and nothing proves it; `kinfolk wallet history` shows how far it has come";
+    let detail = "this payment is not final yet, and nothing proves it";
     Refused::new(StatusCode::CONFLICT, "not_final", detail)
+}
+
+/// A node as a witness; one that has never been asked to be one witnesses nothing.
+pub(crate) fn witness_status(status: Option<&WitnessStatus>) -> rpc::WitnessStatus {
+    let served = |served: &Served| rpc::Witnessed {
+        currency: served.currency.to_string(),
+        code: served.code.to_string(),
+        place: served.place,
+        witnesses: served.witnesses,
+        quorum: served.quorum,
+        broken: served.broken,
+    };
+    rpc::WitnessStatus {
+        key: status.and_then(|status| status.vk).map(|vk| vk.to_string()),
+        currencies: status.map(|status| status.currencies.iter().map(served).collect()).unwrap_or_default(),
+        accounts: status.map_or(0, |status| status.accounts),
+        entries: status.map_or(0, |status| status.entries),
+        votes: status.map_or(0, |status| status.votes),
+        conflicts: status.map_or(0, |status| status.conflicts),
+        put_off: status.map_or(0, |status| status.refused),
+        log_bytes: status.map_or(0, |status| status.log_bytes),
+        stopped: status.and_then(|status| status.stopped.clone()),
+    }
 }

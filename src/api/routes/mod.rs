@@ -62,6 +62,7 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::REFUND, post(wallet::refund))
         .route(route::RECEIPT, get(wallet::receipt))
         .route(route::REQUESTS, post(wallet::request))
+        .route(route::WITNESS, get(wallet::witness).post(wallet::serve))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))
         .route(route::OPENAPI, get(crate::openapi::served))

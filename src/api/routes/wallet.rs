@@ -8,7 +8,8 @@ use kinfolk_engine::query;
 use kinfolk_node::{Answer, CommandError};
 use kinfolk_rpc::message::Sent;
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments,
+    AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, ServeCurrency,
+    WitnessStatus,
 };
 use kinfolk_wire::ids::{EntryHash, IdentityId};
 use serde::Deserialize;
@@ -264,4 +265,27 @@ pub(crate) async fn request(State(room): State<Room>, Wish(wish): Wish<Pay>) -> 
         }
         other => Err(unexpected(&other)),
     }
+}
+
+/// This node as a witness.
+#[utoipa::path(get, path = "/v1/witness", operation_id = "witness", tag = "witness", responses(
+    (status = 200, body = WitnessStatus),
+    OrProblem,
+))]
+pub(crate) async fn witness(State(room): State<Room>) -> Reply<WitnessStatus> {
+    let status = room.node().witness_status().await?;
+    Ok(Json(convert::wallet::witness_status(status.as_ref())))
+}
+
+/// Witness a currency from now on: one whose policy names this node.
+#[utoipa::path(post, path = "/v1/witness", operation_id = "serve_currency", tag = "witness",
+    request_body = ServeCurrency,
+    responses(
+        (status = 200, body = WitnessStatus),
+        OrProblem,
+    ))]
+pub(crate) async fn serve(State(room): State<Room>, Wish(wish): Wish<ServeCurrency>) -> Reply<WitnessStatus> {
+    let policy = ask(&room, move |read| Ok(query::policy_of(read, &wish.currency)?)).await?;
+    room.node().serve_currency(policy).await?;
+    witness(State(room)).await
 }

@@ -201,10 +201,11 @@ pub(crate) fn witness(status: &WitnessStatus) -> String {
     for one in &status.currencies {
         let (code, id) = (&one.code, short(&one.currency));
         page.push_str(&format!(
-            "{code:8}  {id}  witness {} of {}, {} make a payment final\n",
+            "{code:8}  {id}  witness {} of {}, {} make a payment final{}\n",
             u16::from(one.place) + 1,
             one.witnesses,
-            one.quorum
+            one.quorum,
+            if one.broken { "; more of them are faulty than it bears: witnessed no more" } else { "" }
         ));
     }
     if page.is_empty() {
@@ -214,7 +215,7 @@ pub(crate) fn witness(status: &WitnessStatus) -> String {
         page.push_str(&format!("It votes for nothing now: {}\n", contained(stopped)));
     }
     page.push_str(&format!(
-        "{} accounts, {} votes since it was started, {} conflicts, {} put off; its log has {}\n",
+        "{} accounts, {} votes, {} conflicts, {} put off; its log has {}\n",
         status.accounts,
         status.votes,
         status.conflicts,

@@ -120,7 +120,7 @@ async fn settle(
     match settled {
         _ if payment.state == PaymentState::Final => Ok(()),
         Ok(Err(failure)) => Err(failure),
-        _ => Err(Failure::new(Exit::TimedOut, "timed_out", show::wallet::waits(&payment))),
+        _ => Err(Failure::new(Exit::TimedOut, "not_final", show::wallet::waits(&payment))),
     }
 }
 

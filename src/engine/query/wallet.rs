@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use kinfolk_ledger::amount::in_text;
 use kinfolk_ledger::entry::{Class, Out};
-use kinfolk_ledger::policy::{Code, LoadedPolicy};
+use kinfolk_ledger::policy::{Code, LoadedPolicy, SignedPolicy};
 use kinfolk_ledger::receipt_file::ReceiptFile;
 use kinfolk_ledger::vote::Receipt;
-use kinfolk_wire::content::{CurrencyCard, Payment, Sum, Text};
+use kinfolk_wire::content::{CURRENCY_SCHEME, CurrencyCard, Payment, Sum, Text};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, PeerId, Vk};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
@@ -409,4 +409,16 @@ pub fn proof(stopped: &Stopped) -> Option<Vec<u8>> {
         Stopped::Forked(proof) => Some(proof.encode()),
         Stopped::Behind { .. } => None,
     }
+}
+
+/// The policy of the currency that somebody means: by a code or an id of one that is known here, or by a link.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn policy_of(read: &dyn Read, which: &str) -> Result<SignedPolicy, Refusal> {
+    if which.trim().starts_with(CURRENCY_SCHEME) {
+        let card: CurrencyCard = which.parse().map_err(Refusal::CurrencyLink)?;
+        return Ok(currencies::read_policy(&card)?.signed());
+    }
+    Ok(currency(read, which)?.policy.signed())
 }

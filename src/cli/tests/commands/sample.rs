@@ -164,8 +164,16 @@ pub(crate) fn minted() -> Payment {
 pub(crate) fn witness_status() -> WitnessStatus {
     WitnessStatus {
         key: Some("9475c6cf1b0de28a43f5907bd61e82c4f30a95d7b8c16e24f09d3a5b7c80e1f2".into()),
-        currencies: vec![Witnessed { currency: MANGO.into(), code: "MANGO".into(), place: 1, witnesses: 2, quorum: 2 }],
+        currencies: vec![Witnessed {
+            currency: MANGO.into(),
+            code: "MANGO".into(),
+            place: 1,
+            witnesses: 2,
+            quorum: 2,
+            broken: false,
+        }],
         accounts: 3,
+        entries: 40,
         votes: 41,
         conflicts: 0,
         put_off: 0,

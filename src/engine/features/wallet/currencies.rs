@@ -253,7 +253,7 @@ pub(crate) fn accept(step: &mut Step<'_>, which: &str) -> Result<CurrencyId, Ref
     Ok(policy.currency())
 }
 
-fn read_policy(card: &CurrencyCard) -> Result<LoadedPolicy, Refusal> {
+pub(crate) fn read_policy(card: &CurrencyCard) -> Result<LoadedPolicy, Refusal> {
     let signed = SignedPolicy::decode(&card.policy).map_err(|error| Refusal::Ledger(error.to_string()))?;
     signed.load().map_err(|error| Refusal::Ledger(error.to_string()))
 }

@@ -10,7 +10,7 @@ use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::vote::{Cert, GenuineVote, Receipt, Vote};
 use kinfolk_wire::content::Payment;
-use kinfolk_wire::ids::CurrencyId;
+use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, paid_to, receipts};
@@ -34,6 +34,21 @@ const ENTRIES: u64 = 64;
 pub(crate) fn start(step: &mut Step<'_>) -> Result<(), Refusal> {
     for (id, currency) in currencies::all(&step.reads())? {
         if currency.standing == CurrencyStanding::Accepted {
+            step.contain(|step| ask_again(step, id))?;
+        }
+    }
+    Ok(())
+}
+
+/// A node is there again: where it is a witness that something waits for, it is asked at once.
+pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    for (id, currency) in currencies::all(&step.reads())? {
+        if currency.standing != CurrencyStanding::Accepted {
+            continue;
+        }
+        let witnesses = &currency.policy.policy.witnesses;
+        let Some((place, _)) = (0_u8..).zip(witnesses).find(|(_, witness)| witness.peer_id == peer) else { continue };
+        if step.find::<Standing>(&Key::Standing(id, place))?.is_some_and(|standing| standing.trouble.is_some()) {
             step.contain(|step| ask_again(step, id))?;
         }
     }

@@ -54,6 +54,23 @@ fn a_payment_without_a_quorum_waits_names_whom_it_waits_for_and_settles_when_the
 }
 
 #[test]
+fn a_witness_that_is_there_again_is_asked_at_once() {
+    let mut bank = Bank::open();
+    bank.mint("10", Some(1)).unwrap();
+    bank.down.extend([3, 4]);
+    let paid = bank.pay(1, 2, "1").unwrap();
+    // By now it would be asked again in a minute.
+    bank.pass(Span::from_secs(600));
+    assert_eq!(bank.state(1, paid), (PaymentState::Voting, 2));
+    bank.town.sleep(3);
+    bank.down.remove(&3);
+    let before = bank.town.now;
+    bank.town.wake(3);
+    bank.pass(Span::from_secs(5));
+    assert_eq!(bank.state(1, paid), FINAL, "{:?} to {:?}", before, bank.town.now);
+}
+
+#[test]
 fn a_node_that_stops_while_a_payment_is_under_way_goes_on_with_the_same_one() {
     for lost in 0..12 {
         let mut bank = Bank::open();
