@@ -4,14 +4,21 @@
 
 use std::time::Duration;
 
+use kinfolk_engine::input::{Command, NewCurrency, WitnessChoice};
+use kinfolk_engine::query;
+use kinfolk_engine::store::{Key, Read, Row, WitnessKey};
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_net::AskFailure;
+use kinfolk_node::clock::SystemClock;
+use kinfolk_node::entropy::SystemEntropy;
+use kinfolk_node::{Answer, NodeConfig};
 
 #[allow(dead_code, reason = "other tests use more of it")]
 mod support;
 #[path = "support/town.rs"]
 mod town;
 
+use support::{Person, end, until};
 use town::{Booth, Payer, Town};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,4 +132,47 @@ async fn who_asks_a_node_that_serves_nothing_is_told_so_and_makes_it_no_witness(
         asked = payer.ask(&stranger, &head).await;
     }
     assert!(asked.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_whose_node_is_its_own_witness_needs_no_network() {
+    let olga = Person::new("Olga");
+    let store = kinfolk_store::open(&olga.dir, kinfolk_store::Unlock::KeyFile).unwrap();
+    let node = kinfolk_node::start(store, NodeConfig::default(), SystemClock, SystemEntropy).unwrap();
+    let peer = node.handle.query(|read| query::profile(read).unwrap().unwrap().peer).await.unwrap();
+    node.handle.command(Command::AskWitnessKeys(vec![WitnessChoice::Own])).await.unwrap();
+    until(&node.handle, |handle| async move {
+        let row = handle.query(move |read| read.get(&Key::WitnessKey(peer)).unwrap()).await.unwrap();
+        matches!(row, Some(Row::WitnessKey(WitnessKey { vk: Some(_), .. }))).then_some(())
+    })
+    .await;
+    let new = NewCurrency {
+        code: "OLGA".to_owned(),
+        decimals: 2,
+        witnesses: vec![WitnessChoice::Own],
+        faults: None,
+        max_supply: None,
+    };
+    let Answer::Currency(currency) = node.handle.command(Command::CreateCurrency(new)).await.unwrap() else { panic!() };
+    let row = node.handle.query(move |read| read.get(&Key::Currency(currency)).unwrap()).await.unwrap();
+    let Some(Row::Currency(kept)) = row else { panic!() };
+    let served = node.handle.serve_currency(kept.policy).await.unwrap();
+    assert_eq!((served.currency, served.quorum), (currency, 1));
+    let mint = Command::Mint { currency: "OLGA".to_owned(), amount: "5.00".to_owned(), to: None, card: false };
+    let Answer::Payment(entry) = node.handle.command(mint).await.unwrap() else { panic!() };
+    until(&node.handle, |handle| async move {
+        let certified = move |read: &dyn Read| {
+            let own = (0..9).map_while(|number| read.get(&Key::OwnEntry(currency, number)).unwrap());
+            own.filter_map(|row| match row {
+                Row::OwnEntry(own) if own.entry.hash() == entry => own.cert,
+                _ => None,
+            })
+            .next()
+        };
+        handle.query(certified).await.unwrap()
+    })
+    .await;
+    let status = node.handle.witness_status().await.unwrap().unwrap();
+    assert!(status.votes > 0 && status.currencies == [served], "{status:?}");
+    end(node).await;
 }
