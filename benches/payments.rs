@@ -2,7 +2,8 @@
 //! this machine; beside what the disk and the network take by themselves in the same run.
 //!
 //! `cargo bench -p kinfolk-node --bench payments`. A payment is final here when its payer holds the four votes and has
-//! verified them; the next begins when all four have run it. Rates are the clock's: everything, four witnesses and the wallets, shares the cores of this machine.
+//! verified them; the next begins when all four have run it. Rates are the clock's: everything, four witnesses and the
+//! wallets, shares the cores of this machine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -52,6 +53,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LISTEN: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 /// Wallets, each with an account and a connection to each witness.
 const WALLETS: u8 = 48;
+/// Nodes that they share, so that none has more connections than it keeps.
+const LINES: u8 = 4;
 /// Payments of each wallet in a round, one after the other.
 const PAYMENTS: usize = 60;
 /// Payments of one wallet alone in a round.
@@ -131,17 +134,17 @@ struct Town {
     at: Vec<At>,
     policy: Arc<LoadedPolicy>,
     issuer: SecretKey,
-    line: Arc<Line>,
+    lines: Vec<Arc<Line>>,
 }
 
 impl Town {
     async fn found(home: &Path) -> Self {
-        let line = Line::new();
+        let lines: Vec<_> = (0..LINES).map(Line::new).collect();
         let (mut handles, mut at, mut witnesses) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..4 {
             let handle = node(&home.join(format!("witness-{number}")));
             let (peer_id, addresses) = found_at(&handle).await;
-            let Reply::Witness { vk } = line.ask(0, &(peer_id, addresses.clone()), &Request::Witness).await else {
+            let Reply::Witness { vk } = lines[0].ask(0, &(peer_id, addresses.clone()), &Request::Witness).await else {
                 panic!("no key")
             };
             witnesses.push(Witness { vk, peer_id });
@@ -168,7 +171,7 @@ impl Town {
         for handle in &handles {
             handle.serve_currency(policy.clone()).await.unwrap();
         }
-        Self { handles, at, policy: Arc::new(policy.load().unwrap()), issuer, line }
+        Self { handles, at, policy: Arc::new(policy.load().unwrap()), issuer, lines }
     }
 
     /// Wallets with money.
@@ -208,7 +211,7 @@ impl Town {
             prev: EntryHash::new([0; 32]),
             at: self.at.clone(),
             policy: Arc::clone(&self.policy),
-            line: Arc::clone(&self.line),
+            line: Arc::clone(&self.lines[usize::from(number % LINES)]),
         }
     }
 }
@@ -280,7 +283,7 @@ impl Wallet {
     }
 }
 
-/// The network that wallets share; witnesses see a stranger for each.
+/// The network that some wallets share; witnesses see a stranger for each.
 struct Line {
     commands: CommandSender,
     waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Reply>>>>,
@@ -288,8 +291,8 @@ struct Line {
 }
 
 impl Line {
-    fn new() -> Arc<Self> {
-        let mut network = kinfolk_net::spawn(kinfolk_net::Config::new([7; 32])).unwrap();
+    fn new(number: u8) -> Arc<Self> {
+        let mut network = kinfolk_net::spawn(kinfolk_net::Config::new([7 + number; 32])).unwrap();
         let waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Reply>>>> = Arc::default();
         let line = Self { commands: network.commands, waiting: Arc::clone(&waiting), last: AtomicU64::new(0) };
         tokio::spawn(async move {
