@@ -2,8 +2,9 @@
 //!
 //! This room holds one task, the actor, which owns the libp2p swarm, one task for each open stream of
 //! `/kinfolk/direct/1`, and one for each visit to a mailbox host or a witness, which has a swarm of its own. The driver
-//! calls [`spawn`], hands in [`Command`]s that are never waited for, and reads [`Event`]s. What a frame says is not looked at here, and nothing is decided here: whom to reach, what to send again
-//! and whether a stranger may speak is for the engine.
+//! calls [`spawn`], hands in [`Command`]s that are never waited for, and reads [`Event`]s. What a frame says is not looked
+//! at here, and nothing is decided here: whom to reach, what to send again and whether a stranger may speak is for the
+//! engine, and what gossip is worth passing on for whoever judges it.
 //!
 //! | file | what it holds |
 //! |---|---|

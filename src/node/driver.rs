@@ -384,7 +384,7 @@ impl<C: Clock, E: Entropy, P: Place> Driver<C, E, P> {
             // A caller that no longer waits is told nothing.
             Request::Reachability(reply) => drop(reply.send(self.reachability.clone())),
             Request::Serve(policy, reply) => self.witness.serve(*policy, reply),
-            Request::Witness(reply) => drop(reply.send(self.witness.status())),
+            Request::Witness(reply) => self.witness.status(reply),
             Request::Stop(reply) => batch.stop = Some(reply),
         }
     }
@@ -396,16 +396,23 @@ impl<C: Clock, E: Entropy, P: Place> Driver<C, E, P> {
             drop(self.notices.send(Notice { sequence: None, event: NodeEvent::Listening }));
             return;
         }
-        if let kinfolk_net::Event::Inquiry { inquiry, body } = event {
-            // The driver has other things to do as well.
-            batch.turns += 1;
-            let now = self.clock.now();
-            // It goes back by the network.
-            drop(self.witness.ask(Asker::Somebody(inquiry), body, now));
-            return;
-        }
-        if let Some(report) = translate::report(event) {
-            self.hear_report(batch, report);
+        match event {
+            kinfolk_net::Event::Inquiry { inquiry, body } => {
+                // It is no turn, but the driver has other things to do as well.
+                batch.turns += 1;
+                let now = self.clock.now();
+                // It goes back by the network.
+                drop(self.witness.ask(Asker::Somebody(inquiry), body, now));
+            }
+            kinfolk_net::Event::Gossiped { gossip, topic, message, .. } => {
+                batch.turns += 1;
+                self.witness.gossiped(gossip, topic, message);
+            }
+            event => {
+                if let Some(report) = translate::report(event) {
+                    self.hear_report(batch, report);
+                }
+            }
         }
     }
 

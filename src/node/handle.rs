@@ -146,7 +146,7 @@ impl Handle {
         answer.await.map_err(|_| CommandError::Stopped)?
     }
 
-    /// How this node's witness is; nothing where nobody has asked for one yet.
+    /// How this node's witness is; nothing where nobody has asked for one yet. While its log is being opened this waits.
     ///
     /// # Errors
     /// [`Stopped`].

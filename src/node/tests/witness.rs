@@ -4,214 +4,22 @@
 
 use std::time::Duration;
 
+use kinfolk_engine::input::{Command, NewCurrency, WitnessChoice};
 use kinfolk_engine::query;
-use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Out, Position};
-use kinfolk_ledger::inception::Inception;
+use kinfolk_engine::store::{Key, Read, Row, WitnessKey};
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, VERSION, Witness};
-use kinfolk_ledger::signature::SecretKey;
-use kinfolk_ledger::vote::{Cert, CertifiedEntry, GenuineVote, Receipt, Vote};
-use kinfolk_net::{AskFailure, Event};
-use kinfolk_node::clock::{Clock, SystemClock};
+use kinfolk_net::AskFailure;
+use kinfolk_node::clock::SystemClock;
 use kinfolk_node::entropy::SystemEntropy;
-use kinfolk_node::{Handle, Node};
-use kinfolk_wire::ids::{EntryHash, PeerId, PolicyHash, Vk};
-use kinfolk_wire::invite::Address;
-use kinfolk_wire::time::Span;
+use kinfolk_node::{Answer, NodeConfig};
 
-#[allow(dead_code, reason = "no two of them are friends here")]
+#[allow(dead_code, reason = "other tests use more of it")]
 mod support;
+#[path = "support/town.rs"]
+mod town;
 
-use support::{PATIENCE, Person, address, at, end};
-
-/// Any port of this machine; where nobody listens any more, whoever dials is told so at once.
-const ANYWHERE: &str = "/ip4/127.0.0.1/tcp/0";
-
-/// A person whose node is a witness, and is now and then switched off.
-struct Booth {
-    person: Person,
-    node: Option<Node>,
-    peer: PeerId,
-    addresses: Vec<Address>,
-}
-
-impl Booth {
-    async fn open(number: usize) -> Self {
-        let person = Person::new(&format!("Wilma {number}"));
-        let node = at(&person.dir, ANYWHERE, SystemEntropy);
-        let peer = node.handle.query(|read| query::profile(read).unwrap().unwrap().peer).await.unwrap();
-        let addresses = vec![Address::new(&address(&node.handle).await).unwrap()];
-        Self { person, node: Some(node), peer, addresses }
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.node.as_ref().unwrap().handle
-    }
-
-    async fn close(&mut self) {
-        end(self.node.take().unwrap()).await;
-    }
-
-    async fn open_again(&mut self) {
-        let node = at(&self.person.dir, ANYWHERE, SystemEntropy);
-        self.addresses = vec![Address::new(&address(&node.handle).await).unwrap()];
-        self.node = Some(node);
-    }
-}
-
-/// Whoever pays: a network of their own, an account, and a way to ask each witness.
-struct Payer {
-    network: kinfolk_net::Network,
-    asked: u64,
-}
-
-impl Payer {
-    fn new(number: u8) -> Self {
-        Self { network: kinfolk_net::spawn(kinfolk_net::Config::new([number; 32])).unwrap(), asked: 0 }
-    }
-
-    async fn ask(&mut self, booth: &Booth, request: &Request) -> Result<Reply, AskFailure> {
-        self.asked += 1;
-        let inquire = kinfolk_net::Command::Inquire {
-            request: kinfolk_net::RequestId(self.asked),
-            host: booth.peer,
-            addresses: booth.addresses.clone(),
-            group: 1,
-            body: request.encode(),
-        };
-        self.network.commands.try_send(inquire).unwrap();
-        match tokio::time::timeout(PATIENCE, self.network.events.recv()).await.unwrap().unwrap() {
-            Event::Replied { body, .. } => Ok(Reply::decode(&body).unwrap()),
-            Event::Unreplied { reason, .. } => Err(reason),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn key_of(&mut self, booth: &Booth) -> Vk {
-        let Ok(Reply::Witness { vk }) = self.ask(booth, &Request::Witness).await else { panic!("no key") };
-        vk
-    }
-
-    async fn vote(&mut self, booth: &Booth, entry: &Entry) -> Vote {
-        match self.ask(booth, &Request::Propose { entry: entry.clone(), cited: vec![] }).await {
-            Ok(Reply::Vote(vote)) => vote,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn commit(&mut self, booth: &Booth, receipt: &Receipt) -> u64 {
-        match self.ask(booth, &Request::Commit { receipt: receipt.clone() }).await {
-            Ok(Reply::Ack { next }) => next,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Has an entry certified by those of the witnesses that vote, and tells all of them.
-    async fn certify(&mut self, town: &Town, entry: &Entry) -> Option<CertifiedEntry> {
-        let mut votes = Vec::new();
-        for booth in &town.booths {
-            let reply = self.ask(booth, &Request::Propose { entry: entry.clone(), cited: vec![] }).await;
-            if let Ok(Reply::Vote(vote)) = reply {
-                votes.push(town.genuine(vote));
-            }
-        }
-        let certified = town.certified(&votes, entry)?;
-        for booth in &town.booths {
-            let told = self.ask(booth, &Request::Commit { receipt: certified.receipt() }).await;
-            assert!(matches!(told, Ok(Reply::Ack { .. }) | Err(_)), "{told:?}");
-        }
-        Some(certified)
-    }
-}
-
-/// A currency and its witnesses. The issuer spends.
-struct Town {
-    booths: Vec<Booth>,
-    policy: LoadedPolicy,
-    issuer: SecretKey,
-}
-
-impl Town {
-    /// Four witnesses, one of which may be faulty.
-    async fn found(payer: &mut Payer) -> Self {
-        let issuer = SecretKey::from_seed(&[1; 32]);
-        let (mut booths, mut witnesses) = (Vec::new(), Vec::new());
-        for number in 0..4 {
-            let booth = Booth::open(number).await;
-            assert_eq!(booth.handle().witness_status().await.unwrap(), None);
-            witnesses.push(Witness { vk: payer.key_of(&booth).await, peer_id: booth.peer });
-            booths.push(booth);
-        }
-        let amount = |units| Amount::new(units).unwrap();
-        let hundred = amount(100);
-        let policy = Policy {
-            v: VERSION,
-            issuer: issuer.vk(),
-            code: Code::new("KIN").unwrap(),
-            decimals: 2,
-            epoch: 0,
-            prev: PolicyHash::new([0; 32]),
-            witnesses,
-            f: 1,
-            max_supply: amount(1_000_000),
-            classes: vec![Class::Free],
-            offline: Caps { payment: hundred, outstanding: hundred, chained: 5, proof_age: Span::from_hours(72) },
-            limits: Limits { min_open: amount(1), min_out: amount(1), per_minute: 1_000, per_day: 1_000 },
-        };
-        let policy = policy.sign(&issuer);
-        for (place, booth) in (0..).zip(&booths) {
-            let served = booth.handle().serve_currency(policy.clone()).await.unwrap();
-            assert_eq!((served.place, served.witnesses, served.quorum), (place, 4, 3));
-        }
-        Self { booths, policy: policy.load().unwrap(), issuer }
-    }
-
-    fn genuine(&self, vote: Vote) -> GenuineVote {
-        vote.unverified(&self.policy).unwrap().verify().unwrap()
-    }
-
-    fn certified(&self, votes: &[GenuineVote], entry: &Entry) -> Option<CertifiedEntry> {
-        Some(Cert::of(votes, &self.policy)?.attach(entry.clone(), &self.policy).unwrap().verify().unwrap())
-    }
-
-    /// The first entry of the issuer's account.
-    fn opening(&self) -> Entry {
-        let (currency, prev) = (self.policy.currency(), EntryHash::new([0; 32]));
-        let inception = Inception::of_issuer(currency, self.issuer.vk());
-        let chain = inception.account();
-        let position = Position { currency, epoch: 0, chain, seq: 0, prev, key_seq: 0 };
-        Entry::sign(position, Body { ctl: Some(Ctl::Open(inception)), ..body(0) }, &self.issuer)
-    }
-
-    /// New money for the issuer, after an entry; different ones differ.
-    fn minting(&self, after: &Entry, variant: u8) -> Entry {
-        let header = *after.header();
-        let position = Position {
-            currency: header.currency,
-            epoch: 0,
-            chain: header.chain,
-            seq: header.seq + 1,
-            prev: after.hash(),
-            key_seq: 0,
-        };
-        let outs = vec![Out::cash(header.chain, Amount::new(100).unwrap())];
-        let body = Body { ctl: Some(Ctl::Mint { class: Class::Free }), outs, ..body(variant) };
-        Entry::sign(position, body, &self.issuer)
-    }
-
-    async fn close(self) {
-        for mut booth in self.booths {
-            if booth.node.is_some() {
-                booth.close().await;
-            }
-        }
-    }
-}
-
-fn body(variant: u8) -> Body {
-    Body { ts: SystemClock.now(), blind: [variant; 16], claims: vec![], outs: vec![], ctl: None, memo_hash: None }
-}
+use support::{Person, end, until};
+use town::{Booth, Payer, Town};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_nodes_certify_what_a_stranger_pays_three_still_do_and_two_do_not() {
@@ -324,4 +132,47 @@ async fn who_asks_a_node_that_serves_nothing_is_told_so_and_makes_it_no_witness(
         asked = payer.ask(&stranger, &head).await;
     }
     assert!(asked.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_whose_node_is_its_own_witness_needs_no_network() {
+    let olga = Person::new("Olga");
+    let store = kinfolk_store::open(&olga.dir, kinfolk_store::Unlock::KeyFile).unwrap();
+    let node = kinfolk_node::start(store, NodeConfig::default(), SystemClock, SystemEntropy).unwrap();
+    let peer = node.handle.query(|read| query::profile(read).unwrap().unwrap().peer).await.unwrap();
+    node.handle.command(Command::AskWitnessKeys(vec![WitnessChoice::Own])).await.unwrap();
+    until(&node.handle, |handle| async move {
+        let row = handle.query(move |read| read.get(&Key::WitnessKey(peer)).unwrap()).await.unwrap();
+        matches!(row, Some(Row::WitnessKey(WitnessKey { vk: Some(_), .. }))).then_some(())
+    })
+    .await;
+    let new = NewCurrency {
+        code: "OLGA".to_owned(),
+        decimals: 2,
+        witnesses: vec![WitnessChoice::Own],
+        faults: None,
+        max_supply: None,
+    };
+    let Answer::Currency(currency) = node.handle.command(Command::CreateCurrency(new)).await.unwrap() else { panic!() };
+    let row = node.handle.query(move |read| read.get(&Key::Currency(currency)).unwrap()).await.unwrap();
+    let Some(Row::Currency(kept)) = row else { panic!() };
+    let served = node.handle.serve_currency(kept.policy).await.unwrap();
+    assert_eq!((served.currency, served.quorum), (currency, 1));
+    let mint = Command::Mint { currency: "OLGA".to_owned(), amount: "5.00".to_owned(), to: None, card: false };
+    let Answer::Payment(entry) = node.handle.command(mint).await.unwrap() else { panic!() };
+    until(&node.handle, |handle| async move {
+        let certified = move |read: &dyn Read| {
+            let own = (0..9).map_while(|number| read.get(&Key::OwnEntry(currency, number)).unwrap());
+            own.filter_map(|row| match row {
+                Row::OwnEntry(own) if own.entry.hash() == entry => own.cert,
+                _ => None,
+            })
+            .next()
+        };
+        handle.query(certified).await.unwrap()
+    })
+    .await;
+    let status = node.handle.witness_status().await.unwrap().unwrap();
+    assert!(status.votes > 0 && status.currencies == [served], "{status:?}");
+    end(node).await;
 }

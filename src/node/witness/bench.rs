@@ -1,16 +1,18 @@
 //! The thread: takes what waits, has the witness answer it, lets the answers out.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kinfolk_ledger::gossip::Head;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::witness::{ServeError, Shelf, Witness};
-use kinfolk_net::CommandSender;
+use kinfolk_net::{CommandSender, Topic, Verdict};
 use kinfolk_wire::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::{Answered, Asker, Job, Place, STOPPED, Served, WitnessStatus, answer, later};
+use super::rumours::{Heard, Rumours};
+use super::{Answered, Asker, Job, Place, STOPPED, Served, WitnessStatus, answer, judge, later};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::handle::CommandError;
 
@@ -34,6 +36,9 @@ pub(super) struct Bench<P: Place> {
     network: Option<CommandSender>,
     back: mpsc::Sender<Answered>,
     status: watch::Sender<Option<WitnessStatus>>,
+    rumours: Rumours,
+    /// Proofs against writers that others have been told of.
+    exposed: u64,
 }
 
 impl<P: Place> Bench<P> {
@@ -43,13 +48,15 @@ impl<P: Place> Bench<P> {
         back: mpsc::Sender<Answered>,
         status: watch::Sender<Option<WitnessStatus>>,
     ) -> Self {
-        Self { place, state: State::Absent, network, back, status }
+        let rumours = Rumours::new(Instant::now());
+        Self { place, state: State::Absent, network, back, status, rumours, exposed: 0 }
     }
 
     /// Until the driver has ended, and what it asked is answered.
     pub(super) fn run(mut self, queue: &Receiver<Job>) {
         if self.place.is_there() {
             self.open();
+            self.rumours.tell(self.network.as_ref());
         }
         let mut is_settled = false;
         loop {
@@ -68,6 +75,7 @@ impl<P: Place> Bench<P> {
             };
             let batch = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
             self.take(batch);
+            self.rumours.tell(self.network.as_ref());
             is_settled = false;
         }
         self.settle();
@@ -92,20 +100,81 @@ impl<P: Place> Bench<P> {
                 },
                 Job::Serve(policy, reply) => {
                     let served = self.serve(*policy);
+                    self.follow();
                     self.tell_status();
                     // Whoever no longer waits is told nothing.
                     drop(reply.send(served));
+                }
+                // Whoever no longer waits is told nothing.
+                Job::Status(reply) => drop(reply.send(self.status.borrow().clone())),
+                Job::Gossiped { gossip, topic, message } => {
+                    let verdict = self.hear(&topic, &message);
+                    judge(self.network.as_ref(), gossip, verdict);
                 }
             }
         }
         if requests.is_empty() {
             return;
         }
+        let heads = requests.iter().map(head_of).collect::<Vec<_>>();
         let replies = self.answer(requests, now);
         self.tell_status();
-        for (asker, reply) in askers.into_iter().zip(replies) {
-            self.say(asker, &reply);
+        for (asker, reply) in askers.into_iter().zip(&replies) {
+            self.say(asker, reply);
         }
+        self.gossip_heads(&heads, &replies);
+        self.gossip_proofs();
+    }
+
+    /// Tells of the chains that have come further.
+    fn gossip_heads(&mut self, heads: &[Option<Head>], replies: &[Reply]) {
+        let Some(network) = &self.network else { return };
+        let now = Instant::now();
+        for (head, reply) in heads.iter().zip(replies) {
+            if let (Some(head), Reply::Ack { next }) = (head, reply)
+                && *next > head.header.seq
+                && let Some(said) = self.rumours.head(head, now)
+                && let Err(error) = network.try_send(said)
+            {
+                tracing::debug!(%error, "a head was not gossiped");
+            }
+        }
+    }
+
+    /// Tells of the writers who were caught since the last time.
+    fn gossip_proofs(&mut self) {
+        let (State::Open(witness), Some(network)) = (&self.state, &self.network) else { return };
+        if witness.status().conflicts == self.exposed {
+            return;
+        }
+        match witness.exposures(self.exposed) {
+            Ok((exposures, next)) => {
+                self.exposed = next;
+                for exposure in exposures {
+                    if let Some(said) = self.rumours.exposure(&exposure, Instant::now())
+                        && let Err(error) = network.try_send(said)
+                    {
+                        tracing::debug!(%error, "a proof was not gossiped");
+                    }
+                }
+            }
+            Err(error) => self.stopped(&error.to_string()),
+        }
+    }
+
+    /// Judges gossip, and keeps a proof before anybody hears it from here.
+    fn hear(&mut self, topic: &Topic, message: &[u8]) -> Verdict {
+        let proof = match self.rumours.hear(topic, message, Instant::now()) {
+            Heard::Nothing(verdict) => return verdict,
+            Heard::Proof(proof) => proof,
+        };
+        if let State::Open(witness) = &mut self.state {
+            match witness.keep_proof(&proof) {
+                Ok(_) => self.tell_status(),
+                Err(error) => self.stopped(&error.to_string()),
+            }
+        }
+        Verdict::Accept
     }
 
     fn answer(&mut self, requests: Vec<Request>, now: Timestamp) -> Vec<Reply> {
@@ -168,10 +237,22 @@ impl<P: Place> Bench<P> {
         let opened = self.place.open().and_then(|shelf| Witness::open(shelf).map_err(|error| error.to_string()));
         match opened {
             Ok(witness) => {
+                self.exposed = witness.status().conflicts;
                 self.state = State::Open(Box::new(witness));
+                self.follow();
                 self.tell_status();
             }
             Err(error) => self.stopped(&error),
+        }
+    }
+
+    /// Follows what is said of the currencies that are served.
+    fn follow(&mut self) {
+        let State::Open(witness) = &self.state else { return };
+        for served in witness.status().currencies {
+            if let Some(policy) = witness.policy(&served.currency) {
+                self.rumours.follow(policy);
+            }
         }
     }
 
@@ -215,6 +296,13 @@ impl<P: Place> Bench<P> {
             log_bytes: P::bytes(witness.end()),
             stopped: None,
         }));
+    }
+}
+
+fn head_of(request: &Request) -> Option<Head> {
+    match request {
+        Request::Commit { receipt } => Some(Head::of(receipt)),
+        _ => None,
     }
 }
 

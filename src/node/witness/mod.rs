@@ -3,12 +3,13 @@
 //! Questions come through a bounded channel; the thread takes what waits, has the witness answer all of it with one
 //! durable append (`bench`), and lets the answers out: to the network straight, to this node's own wallet by way of the
 //! driver. Where something goes wrong with the log the witness says nothing more, and says so in its status; the rest of
-//! the node goes on.
+//! the node goes on. What is gossiped of the currencies that it serves is checked here as well (`rumours`).
 //!
 //! Nobody is a witness unasked: the log, and with it the key, is made when somebody asks for the key, or when the person
 //! serves a currency.
 
 mod bench;
+mod rumours;
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -17,7 +18,7 @@ use kinfolk_engine::effect::RequestId;
 use kinfolk_ledger::message::{Reason, Reply};
 use kinfolk_ledger::policy::{Code, SignedPolicy};
 use kinfolk_ledger::witness::{Position, Shelf};
-use kinfolk_net::{CommandSender, InquiryId};
+use kinfolk_net::{CommandSender, GossipId, InquiryId, Topic, Verdict};
 use kinfolk_store::{Votes, VotesPlace};
 use kinfolk_wire::ids::{CurrencyId, Vk};
 use kinfolk_wire::time::Timestamp;
@@ -133,6 +134,8 @@ pub(crate) enum Asker {
 enum Job {
     Question { asker: Asker, body: Vec<u8>, at: Timestamp },
     Serve(Box<SignedPolicy>, oneshot::Sender<Result<Served, CommandError>>),
+    Gossiped { gossip: GossipId, topic: Topic, message: Vec<u8> },
+    Status(oneshot::Sender<Option<WitnessStatus>>),
 }
 
 /// The answer to a question of this node's own wallet.
@@ -177,6 +180,17 @@ impl<P: Place> WitnessThread<P> {
         answer(asker, &later(refused), self.network.as_ref())
     }
 
+    /// Has what was gossiped judged; where it cannot be, it goes no further.
+    pub(crate) fn gossiped(&self, gossip: GossipId, topic: Topic, message: Vec<u8>) {
+        let job = Job::Gossiped { gossip, topic, message };
+        if let Some((jobs, _)) = &self.running
+            && jobs.try_send(job).is_ok()
+        {
+            return;
+        }
+        judge(self.network.as_ref(), gossip, Verdict::Ignore);
+    }
+
     /// Has a currency served.
     pub(crate) fn serve(&mut self, policy: SignedPolicy, reply: oneshot::Sender<Result<Served, CommandError>>) {
         self.run();
@@ -195,15 +209,21 @@ impl<P: Place> WitnessThread<P> {
         }
     }
 
-    /// How it is; nothing where there is none.
-    pub(crate) fn status(&self) -> Option<WitnessStatus> {
+    /// Says how it is; nothing where there is none. While its log is being opened, that is when it is open.
+    pub(crate) fn status(&self, reply: oneshot::Sender<Option<WitnessStatus>>) {
         let mut status = self.status.borrow().clone();
-        if self.running.as_ref().is_some_and(|(_, thread)| thread.is_finished())
-            && let Some(status) = &mut status
-        {
-            status.stopped.get_or_insert_with(|| "the witness has crashed; start the program again".to_owned());
+        if let Some((jobs, thread)) = &self.running {
+            match &mut status {
+                Some(status) if thread.is_finished() => {
+                    status.stopped.get_or_insert_with(|| "the witness has crashed; start the program again".to_owned());
+                }
+                Some(_) => {}
+                // Where there is no room, there is no status for those who ask either.
+                None => return drop(jobs.try_send(Job::Status(reply))),
+            }
         }
-        status
+        // Whoever no longer waits is told nothing.
+        drop(reply.send(status));
     }
 
     /// The next answer to this node's own wallet.
@@ -263,6 +283,15 @@ fn answer(asker: Asker, reply: &Reply, network: Option<&CommandSender>) -> Optio
             }
             None
         }
+    }
+}
+
+fn judge(network: Option<&CommandSender>, gossip: GossipId, verdict: Verdict) {
+    // What is not judged in time goes no further either.
+    if let Some(network) = network
+        && let Err(error) = network.try_send(kinfolk_net::Command::Judge { gossip, verdict })
+    {
+        tracing::debug!(%error, "gossip was not judged");
     }
 }
 

@@ -160,6 +160,12 @@ impl WitnessThread<Disk> {
         self.next().await.1
     }
 
+    async fn how(&self) -> Option<WitnessStatus> {
+        let (reply, status) = oneshot::channel();
+        self.status(reply);
+        tokio::time::timeout(PATIENCE, status).await.unwrap().unwrap()
+    }
+
     async fn served(&mut self, policy: SignedPolicy) -> Result<Served, CommandError> {
         let (reply, served) = oneshot::channel();
         self.serve(policy, reply);
@@ -179,20 +185,20 @@ async fn nobody_is_a_witness_until_asked_for_the_key_or_told_to_serve() {
     assert!(thread.running.is_none(), "not even a thread");
     assert_eq!(thread.told(&head(&policy())).await, Reply::Refused(Reason::NotServed));
     assert!(!disk.is_there());
-    assert_eq!(thread.status(), None);
+    assert_eq!(thread.how().await, None);
     let Reply::Witness { vk } = thread.told(&Request::Witness).await else { panic!() };
     assert!(disk.is_there());
-    assert_eq!(thread.status().unwrap().vk, Some(vk));
+    assert_eq!(thread.how().await.unwrap().vk, Some(vk));
     let served = thread.served(policy()).await.unwrap();
     assert_eq!((served.place, served.witnesses, served.quorum), (0, 1, 1));
     assert_eq!(thread.told(&head(&policy())).await, Reply::Head { next: 0, last: None });
     thread.stop();
     // It is a witness from the first moment on when it is started again.
     let mut again = WitnessThread::new(disk, None);
-    assert_eq!(again.told(&head(&policy())).await, Reply::Head { next: 0, last: None });
-    let status = again.status().unwrap();
+    let status = again.how().await.unwrap();
     assert_eq!(status.currencies, [served]);
     assert!(status.log_bytes > 0 && status.stopped.is_none());
+    assert_eq!(again.told(&head(&policy())).await, Reply::Head { next: 0, last: None });
     again.stop();
 }
 
@@ -213,7 +219,7 @@ async fn a_log_that_fails_stops_the_witness_which_says_why_and_answers_nothing_m
     disk.0.fails.store(true, Ordering::SeqCst);
     let Err(CommandError::Refused { code, message }) = thread.served(policy()).await else { panic!() };
     assert_eq!((code, message.as_str()), ("witness_failed", "the disk failed"));
-    assert_eq!(thread.status().unwrap().stopped.as_deref(), Some("the disk failed"));
+    assert_eq!(thread.how().await.unwrap().stopped.as_deref(), Some("the disk failed"));
     disk.0.fails.store(false, Ordering::SeqCst);
     assert_eq!(thread.told(&Request::Witness).await, later(STOPPED), "not before it is opened anew");
     let Err(CommandError::Refused { code, .. }) = thread.served(policy()).await else { panic!() };

@@ -12,6 +12,7 @@ mod delivery;
 mod dialling;
 mod finding;
 mod gossip;
+mod gossip_interop;
 mod hostile;
 mod limits;
 mod mailbox;
