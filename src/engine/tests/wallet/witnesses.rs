@@ -133,7 +133,7 @@ fn a_witness_that_lacks_what_a_payment_stands_on_is_given_it() {
 }
 
 #[test]
-fn e09_answers_that_are_none_neither_settle_a_payment_nor_stop_it() {
+fn answers_that_are_none_neither_settle_a_payment_nor_stop_it() {
     let forgeries: [fn(usize, &Request, Reply) -> Vec<u8>; 6] = [
         |_, _, _| Vec::new(),
         |_, _, _| vec![0xff; 300],
