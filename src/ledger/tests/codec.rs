@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::gossip::{Exposure, Head, Naming};
 use kinfolk_ledger::inception::Recovery;
 use kinfolk_ledger::limits;
 use kinfolk_ledger::message::{Reason, Reply, Request};
@@ -84,6 +85,8 @@ fn samples() -> Vec<Sample> {
     let witnesses = EquivocationProof::Witness(vote, vote);
     let state = town.state(entry.header().chain);
     let receipt = town.certified[&(entry.header().chain, 0)].receipt();
+    let head = Head::of(&receipt);
+    let exposure = Exposure { proof: writers.clone(), key: Naming::of(&receipt).unwrap() };
     let mut samples = vec![
         Sample::new("policy", "policy", town.policy.signed().encode()),
         Sample::new("full entry", "entry", full.encode()),
@@ -136,6 +139,8 @@ fn samples() -> Vec<Sample> {
     samples.extend(reasons.map(|reason| Sample::new("refused", "reply", Reply::Refused(reason).encode())));
     let steps = town.booths[0].log.0.iter().rev().take(4);
     samples.extend(steps.map(|record| Sample::new("record", "record", record.encode())));
+    samples.push(Sample::new("head that is gossiped", "head", head.encode()));
+    samples.push(Sample::new("exposure", "exposure", exposure.encode()));
     samples
 }
 
