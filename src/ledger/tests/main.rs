@@ -17,3 +17,4 @@ mod support;
 mod terms;
 mod vectors;
 mod witness;
+mod worlds;
