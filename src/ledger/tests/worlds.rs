@@ -16,12 +16,12 @@ use kinfolk_ledger::entry::{Body, Claim, Ctl, Destination, Entry, Out, OutRef, P
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::LoadedPolicy;
 use kinfolk_ledger::recovery::{Recover, SignedReport};
-use kinfolk_ledger::signature::key_hash;
+use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::Report;
 use kinfolk_ledger::slot::pick::{Pick, pick};
 use kinfolk_ledger::vote::{Cert, GenuineVote, Phase, PrepCert, Receipt, SlotId, Vote};
 use kinfolk_ledger::witness::Witness;
-use kinfolk_wire::ids::{AccountId, EntryHash};
+use kinfolk_wire::ids::{AccountId, EntryHash, KeyHash, Vk};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -50,6 +50,16 @@ struct Begin {
     policy: LoadedPolicy,
     shelves: Vec<PaperShelf>,
     certified: Vec<Receipt>,
+    people: Vec<Person>,
+}
+
+/// Somebody's keys, which are dear to make.
+struct Person {
+    chain: AccountId,
+    writer: SecretKey,
+    friends: Vec<(u8, SecretKey)>,
+    new_writer: Vk,
+    next_writer: KeyHash,
 }
 
 impl Begin {
@@ -77,7 +87,15 @@ impl Begin {
                 witness.into_shelf()
             })
             .collect();
-        Self { policy: town.policy, shelves, certified }
+        let people = (0..USERS).map(|user| Person {
+            chain: town.chain(user),
+            writer: key(10, user),
+            friends: friends(&town.policy, user).into_iter().take(2).collect(),
+            new_writer: key(30, user).vk(),
+            next_writer: key_hash(&key(31, user).vk()),
+        });
+        let people = people.collect();
+        Self { policy: town.policy, shelves, certified, people }
     }
 }
 
@@ -172,7 +190,7 @@ impl World {
         let twin = (rng.next_u32() % 3 > 0).then_some((rng.next_u32() % u32::from(USERS)) as u8);
         let users = (0..USERS).chain(twin);
         let writers = users.map(|user| {
-            let chain = inception(&begin.policy, user).account();
+            let chain = begin.people[usize::from(user)].chain;
             let opened = begin.certified.iter().find(|receipt| receipt.entry.header().chain == chain).unwrap();
             let at = Position { seq: 1, prev: opened.entry.hash(), ..first_position(&begin.policy, chain) };
             Writer {
@@ -232,6 +250,10 @@ impl World {
 
     fn is_twin(&self, user: u8) -> bool {
         self.writers.iter().filter(|writer| writer.user == user).count() > 1
+    }
+
+    fn chain(&self, user: u8) -> AccountId {
+        self.begin.people[usize::from(user)].chain
     }
 
     /// The number under which friends ask.
@@ -400,13 +422,12 @@ impl World {
         let units = 1 + self.below(400) as u64;
         let mut blind = [0; 16];
         self.rng.fill_bytes(&mut blind);
-        let to_whom = inception(&self.begin.policy, to).account();
+        let (to_whom, me) = (self.chain(to), self.chain(self.writers[number].user));
         let writer = &mut self.writers[number];
         if writer.stopped || (writer.pending.is_none() && writer.paid >= PAYMENTS) {
             return;
         }
         if writer.pending.is_none() {
-            let me = inception(&self.begin.policy, writer.user).account();
             let mut claims = BTreeMap::new();
             let mut cited = Vec::new();
             for receipt in std::mem::take(&mut writer.incoming) {
@@ -426,7 +447,7 @@ impl World {
             writer.balance = writer.balance + came - units;
             let outs = vec![Out::cash(to_whom, amount(units))];
             let body = Body { blind, claims: claims.into_values().collect(), outs, ..body() };
-            let entry = Entry::sign(writer.at, body, &key(10, writer.user));
+            let entry = Entry::sign(writer.at, body, &self.begin.people[usize::from(writer.user)].writer);
             self.entries.insert(entry.hash(), (entry.clone(), cited.clone()));
             (writer.pending, writer.cited) = (Some(entry), cited);
             writer.votes.clear();
@@ -435,11 +456,15 @@ impl World {
         self.propose(number);
     }
 
+    /// Asks those witnesses of whom there is no vote yet.
     fn propose(&mut self, number: usize) {
         let writer = &self.writers[number];
         if let Some(entry) = writer.pending.clone().filter(|_| !writer.stopped) {
-            let cited = writer.cited.clone();
-            self.broadcast(number, &Request::Propose { entry, cited });
+            let request = Request::Propose { entry, cited: writer.cited.clone() };
+            let missing = (0..self.n()).filter(|at| !writer.votes.contains_key(&(*at as u8)));
+            for witness in missing.collect::<Vec<_>>() {
+                self.queue.push(Message::Ask { from: number, witness, request: request.clone() });
+            }
         }
     }
 
@@ -503,7 +528,7 @@ impl World {
     /// Brings a receipt to its payees, both copies of a pair of twins.
     fn pay_out(&mut self, receipt: &Receipt) {
         for (to, writer) in self.writers.iter().enumerate() {
-            let chain = inception(&self.begin.policy, writer.user).account();
+            let chain = self.chain(writer.user);
             if receipt.entry.body().outs.iter().any(|out| out.to == Destination::Account(chain)) {
                 self.queue.push(Message::Pay { to, receipt: receipt.clone() });
             }
@@ -527,11 +552,11 @@ impl World {
                 _ => self.below(usize::from(USERS)) as u8,
             },
         };
-        let chain = inception(&self.begin.policy, user).account();
+        let chain = self.chain(user);
         let seq = self.certified.range((chain, 0)..=(chain, u64::MAX)).count() as u64;
         let slot = SlotId { currency: self.begin.policy.currency(), epoch: 0, chain, seq };
-        let keys = friends(&self.begin.policy, user);
-        let signers: Vec<_> = keys.iter().take(2).map(|(place, key)| (*place, key)).collect();
+        let keys = &self.begin.people[usize::from(user)].friends;
+        let signers: Vec<_> = keys.iter().map(|(place, key)| (*place, key)).collect();
         self.friends = Some(Friends {
             user,
             ballot,
@@ -618,11 +643,10 @@ impl World {
                     return Ok(None);
                 };
                 let at = Position { seq: slot.seq, prev: *before, ..first_position(&self.begin.policy, slot.chain) };
-                let writer = key(30, friends.user).vk();
-                let ctl = Some(Ctl::Rotate { writer, next: key_hash(&key(31, friends.user).vk()) });
+                let person = &self.begin.people[usize::from(friends.user)];
+                let ctl = Some(Ctl::Rotate { writer: person.new_writer, next: person.next_writer });
                 let blind = [friends.ballot as u8; 16];
-                let keys = super::support::friends(&self.begin.policy, friends.user);
-                let signers: Vec<_> = keys.iter().take(2).map(|(place, key)| (*place, key)).collect();
+                let signers: Vec<_> = person.friends.iter().map(|(place, key)| (*place, key)).collect();
                 let entry = Entry::sign_as_recovery(at, Body { blind, ctl, ..body() }, &signers);
                 self.entries.insert(entry.hash(), (entry.clone(), vec![]));
                 Ok(Some(entry))
@@ -636,9 +660,12 @@ impl World {
     fn heal(&mut self) -> Checked<()> {
         self.healed = true;
         self.parted.clear();
-        for _ in 0..4 {
+        for round in 0..4 {
             for number in 0..self.writers.len() {
-                self.propose(number);
+                // Who is told of a conflict four times has heard it.
+                if round == 0 || !self.is_twin(self.writers[number].user) {
+                    self.propose(number);
+                }
             }
             while !self.queue.is_empty() {
                 self.deliver()?;
@@ -714,7 +741,7 @@ impl World {
     fn check_witnesses(&mut self) -> Checked<()> {
         let currency = self.begin.policy.currency();
         let chains: BTreeMap<AccountId, u64> = self.writers.iter().fold(BTreeMap::new(), |mut chains, writer| {
-            let next = chains.entry(inception(&self.begin.policy, writer.user).account()).or_default();
+            let next = chains.entry(self.chain(writer.user)).or_default();
             *next = (*next).max(writer.at.seq);
             chains
         });
