@@ -123,7 +123,7 @@ pub struct Body {
     /// What else it does.
     #[n(4)]
     pub ctl: Option<Ctl>,
-    /// The hash of an encrypted memo that travels beside it.
+    /// The hash of a memo and its salt, which travel beside it ([`memo_hash`](crate::receipt_file::memo_hash)).
     #[n(5)]
     pub memo_hash: Option<NoteHash>,
 }

@@ -13,12 +13,16 @@ use kinfolk_rpc::mailbox::{
     AddMailbox, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serve, Serving,
 };
 use kinfolk_rpc::message::{
-    AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Reaction, SendMessage, Sender,
-    Sent,
+    AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Money, Reaction, SendMessage,
+    Sender, Sent,
 };
 use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
+use kinfolk_rpc::wallet::{
+    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, Mint, Pay, Payment, PaymentKind,
+    PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -48,6 +52,7 @@ fn text() -> Message {
         text: Some("hello".into()),
         sticker: None,
         location: None,
+        money: None,
         reactions: vec![],
         state: MessageState::Received,
         custody: vec![],
@@ -175,7 +180,7 @@ fn every_state_and_kind_has_its_name() {
         MessageState::NotDelivered,
         MessageState::Received,
     ];
-    let kinds = [Kind::Text, Kind::Sticker, Kind::Location, Kind::Unknown];
+    let kinds = [Kind::Text, Kind::Sticker, Kind::Location, Kind::Payment, Kind::PaymentRequest, Kind::Unknown];
     let contacts = [
         ContactState::Requested,
         ContactState::Asking,
@@ -189,7 +194,7 @@ fn every_state_and_kind_has_its_name() {
         [names(&states), names(&kinds), names(&contacts), names(&reach), names(&mailboxes)].join("\n").replace('"', "");
     assert_eq!(
         all,
-        "queued sent delivered read not_delivered received\ntext sticker location unknown\n\
+        "queued sent delivered read not_delivered received\ntext sticker location payment payment_request unknown\n\
          requested asking accepted declined removed\npublic relayed private unknown\n\
          new answering silent unreliable"
     );
@@ -401,6 +406,16 @@ fn events() {
             "{\"seq\":8,\"event\":\"mailbox_dropped\",\"peer\":\"f0\",\"name\":null,\"display_name\":null}".into(),
         ),
         (
+            Some(10),
+            What::PaymentChanged(payment()),
+            format!("{{\"seq\":10,\"event\":\"payment_changed\",{}", &payment_json()[1..]),
+        ),
+        (
+            Some(11),
+            What::CurrencyChanged(currency()),
+            format!("{{\"seq\":11,\"event\":\"currency_changed\",{}", &CURRENCY[1..]),
+        ),
+        (
             None,
             What::HashTable(untold()),
             "{\"event\":\"hash_table\",\"joined\":false,\"tried\":[{\"address\":\"/a\",\"reason\":\"r\"}]}".into(),
@@ -455,4 +470,133 @@ fn bundles() {
     let json =
         "{\"taken\":3,\"known\":1,\"carried\":2,\"damaged\":1,\"expired\":4,\"damage\":[{\"from\":1,\"until\":2}]}";
     reads_and_writes(&damaged, json);
+}
+
+fn witness() -> Witness {
+    let (name, display_name) = (Some("Eve".to_owned()), Some("E".to_owned()));
+    Witness { peer: "e0".into(), key: "e1".into(), name, display_name, trouble: None }
+}
+
+const WITNESS: &str = "{\"peer\":\"e0\",\"key\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\"}";
+
+fn payment() -> Payment {
+    Payment {
+        entry: "aa".into(),
+        at: 7,
+        kind: PaymentKind::Paid,
+        amount: "12.50".into(),
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        class: Class::Cash,
+        from: Some(bo()),
+        to: None,
+        memo: Some("m".into()),
+        state: PaymentState::Voting,
+        quorum: Votes { have: 1, need: 3 },
+        waits_for: vec![Witness { trouble: Some("did not answer".into()), ..witness() }],
+        refund_of: Some("ab".into()),
+    }
+}
+
+fn payment_json() -> String {
+    format!(
+        "{{\"entry\":\"aa\",\"at\":7,\"kind\":\"paid\",\"amount\":\"12.50\",\"currency\":\"cc\",\"code\":\"MANGO\",\
+         \"class\":\"cash\",\"from\":{BO},\"to\":null,\"memo\":\"m\",\"state\":\"voting\",\"quorum\":{{\"have\":1,\"need\":3}},\
+         \"waits_for\":[{{\"peer\":\"e0\",\"key\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\",\
+         \"trouble\":\"did not answer\"}}],\"refund_of\":\"ab\"}}"
+    )
+}
+
+fn currency() -> Currency {
+    Currency {
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        decimals: 2,
+        witnesses: vec![],
+        quorum: 3,
+        faults: 1,
+        max_supply: "9.00".into(),
+        issuer: false,
+        state: CurrencyState::Offered,
+        offered_by: Some("Bo".into()),
+        account: None,
+        minted: None,
+        stopped: None,
+        link: "l".into(),
+    }
+}
+
+const CURRENCY: &str = "{\"currency\":\"cc\",\"code\":\"MANGO\",\"decimals\":2,\"witnesses\":[],\"quorum\":3,\"faults\":1,\
+                        \"max_supply\":\"9.00\",\"issuer\":false,\"state\":\"offered\",\"offered_by\":\"Bo\",\
+                        \"link\":\"l\"}";
+
+#[test]
+fn money() {
+    reads_and_writes(&payment(), &payment_json());
+    reads_and_writes(&currency(), CURRENCY);
+    let mine = Currency {
+        account: Some("ac".into()),
+        minted: Some("1.00".into()),
+        stopped: Some(Stopped { reason: "frozen".into(), proof: Some("00".into()) }),
+        witnesses: vec![witness()],
+        ..currency()
+    };
+    let json = serde_json::to_string(&mine).unwrap();
+    assert!(json.contains(&format!("\"witnesses\":[{WITNESS}]")), "{json}");
+    assert!(
+        json.contains("\"account\":\"ac\",\"minted\":\"1.00\",\"stopped\":{\"reason\":\"frozen\",\"proof\":\"00\"}")
+    );
+    let balance = Balance {
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        class: Class::Card,
+        amount: "1.00".into(),
+        pending: "0.00".into(),
+    };
+    reads_and_writes(
+        &Balances { balances: vec![balance] },
+        "{\"balances\":[{\"currency\":\"cc\",\"code\":\"MANGO\",\"class\":\"card\",\"amount\":\"1.00\",\
+         \"pending\":\"0.00\"}]}",
+    );
+    reads_and_writes(
+        &CreateCurrency { code: "A".into(), decimals: 2, witnesses: vec!["Bo".into()], ..CreateCurrency::default() },
+        "{\"code\":\"A\",\"decimals\":2,\"witnesses\":[\"Bo\"]}",
+    );
+    reads_and_writes(&AcceptCurrency { currency: "l".into() }, "{\"currency\":\"l\"}");
+    reads_and_writes(&ServeCurrency { currency: "l".into() }, "{\"currency\":\"l\"}");
+    reads_and_writes(
+        &Mint { currency: "A".into(), amount: "1".into(), to: Some("Bo".into()), class: Class::Cash },
+        "{\"currency\":\"A\",\"amount\":\"1\",\"to\":\"Bo\",\"class\":\"cash\"}",
+    );
+    reads_and_writes(
+        &Pay { contact: "Bo".into(), amount: "1".into(), currency: "A".into(), memo: None },
+        "{\"contact\":\"Bo\",\"amount\":\"1\",\"currency\":\"A\"}",
+    );
+    let witnessed =
+        Witnessed { currency: "cc".into(), code: "A".into(), place: 0, witnesses: 4, quorum: 3, broken: false };
+    reads_and_writes(
+        &WitnessStatus {
+            key: None,
+            currencies: vec![witnessed],
+            accounts: 1,
+            entries: 2,
+            votes: 3,
+            conflicts: 4,
+            put_off: 5,
+            log_bytes: 6,
+            stopped: None,
+        },
+        "{\"key\":null,\"currencies\":[{\"currency\":\"cc\",\"code\":\"A\",\"place\":0,\"witnesses\":4,\"quorum\":3,\
+         \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6}",
+    );
+    let paid =
+        Money { amount: "1.00".into(), currency: "cc".into(), code: "A".into(), memo: None, entry: Some("aa".into()) };
+    reads_and_writes(&paid, "{\"amount\":\"1.00\",\"currency\":\"cc\",\"code\":\"A\",\"memo\":null,\"entry\":\"aa\"}");
+    use PaymentKind::{Minted, Paid, Received, RefundReceived, Refunded};
+    let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
+    assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");
+    assert_eq!(
+        names(&[PaymentState::Voting, PaymentState::Refused, PaymentState::Final]).replace('"', ""),
+        "voting refused final"
+    );
 }

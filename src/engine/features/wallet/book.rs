@@ -20,6 +20,11 @@ use crate::store::{Account, Currency, CurrencyStanding, Key, KeyMaterial, Moveme
 
 /// Movements with unclaimed money that are looked at for one entry, the oldest first.
 const LOOKED_AT: usize = 1_024;
+/// Bytes of receipts that go along with an entry: the question has [`limits::MESSAGE`], and the entry up to
+/// [`limits::BODY`] of them.
+const CITED: usize = 40_000;
+/// What the receipt of new money is reckoned as, which is looked up when it is wanted.
+const RECEIPT_OF_ONES_OWN: usize = 2_500;
 /// Incoming payments that gather before they are claimed without a payment to go with.
 pub(super) const GATHERED: usize = 32;
 
@@ -101,13 +106,13 @@ impl Book {
     }
 
     /// Movements of which the money is still to be claimed, the oldest first.
-    pub(super) fn unclaimed(&self, step: &Step<'_>) -> Result<BTreeMap<u64, Vec<Claim>>, Refusal> {
+    pub(super) fn unclaimed(&self, step: &Step<'_>) -> Result<BTreeMap<u64, Movement>, Refusal> {
         let rows = step.scan(&Scan::unclaimed(self.id, LOOKED_AT))?.rows;
         let mut found = BTreeMap::new();
         for (key, _) in rows {
             let Key::Unclaimed(_, number) = key else { continue };
             if let Some(movement) = step.find::<Movement>(&Key::Movement(self.id, number))? {
-                found.insert(number, movement.claims);
+                found.insert(number, movement);
             }
         }
         Ok(found)
@@ -132,20 +137,21 @@ impl Book {
         self.put(step, order, &taken, movement)
     }
 
-    /// What is claimed along: the greatest sums first, as many as an entry can claim.
+    /// What is claimed along: the greatest sums first, as many as an entry can claim, and as their receipts fit into one
+    /// question to a witness that has none of them.
     fn take(&self, step: &Step<'_>, about: Option<u64>) -> Result<Vec<(u64, Vec<Claim>)>, Refusal> {
-        let mut waiting: Vec<(u64, Vec<Claim>)> = self.unclaimed(step)?.into_iter().collect();
-        let worth = |claims: &[Claim]| claims.iter().map(|claim| claim.amt.units()).fold(0, u64::saturating_add);
-        waiting.sort_by_key(|(number, claims)| (Some(*number) != about, std::cmp::Reverse(worth(claims))));
-        let mut places = limits::CLAIMS;
-        waiting.retain(|(_, claims)| match places.checked_sub(claims.len()) {
-            Some(left) => {
-                places = left;
-                true
+        let mut waiting: Vec<(u64, Movement)> = self.unclaimed(step)?.into_iter().collect();
+        waiting.sort_by_key(|(number, movement)| (Some(*number) != about, std::cmp::Reverse(movement.amount)));
+        let (mut places, mut bytes) = (limits::CLAIMS, CITED);
+        let mut taken = Vec::new();
+        for (number, movement) in waiting {
+            let receipt = movement.receipt.map_or(RECEIPT_OF_ONES_OWN, |receipt| receipt.encode().len());
+            if let (Some(left), Some(room)) = (places.checked_sub(movement.claims.len()), bytes.checked_sub(receipt)) {
+                (places, bytes) = (left, room);
+                taken.push((number, movement.claims));
             }
-            None => false,
-        });
-        Ok(waiting)
+        }
+        Ok(taken)
     }
 
     fn put(
@@ -224,7 +230,11 @@ impl Book {
     /// Not enough cash, and what of card money there is.
     pub(super) fn too_little(&self, step: &Step<'_>, available: String, needed: String) -> Result<Refusal, Refusal> {
         let claimed = self.account.state.as_ref().map_or(0, |state| state.balances().of(Class::Card));
-        let waiting = self.unclaimed(step)?.into_values().flatten().filter(|claim| claim.class == Class::Card);
+        let waiting = self
+            .unclaimed(step)?
+            .into_values()
+            .flat_map(|movement| movement.claims)
+            .filter(|claim| claim.class == Class::Card);
         let card = waiting.map(|claim| claim.amt.units()).fold(claimed, u64::saturating_add);
         Ok(match card {
             0 => Refusal::NotEnough { class: class_name(Class::Free), available, needed },

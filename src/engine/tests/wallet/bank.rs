@@ -24,6 +24,8 @@ pub(crate) struct Bank {
     pub(crate) witnesses: BTreeMap<usize, Witness<PaperShelf>>,
     /// Nodes that answer nothing.
     pub(crate) down: BTreeSet<usize>,
+    /// People whose questions get no answer.
+    pub(crate) deaf: BTreeSet<usize>,
     /// Puts something else in the place of an answer.
     pub(crate) forge: Option<fn(usize, &Request, Reply) -> Vec<u8>>,
     /// Every question that was asked, and of whom.
@@ -47,6 +49,7 @@ impl Bank {
             town: Town::of_friends(5),
             witnesses: (0..5).map(open).collect(),
             down: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             forge: None,
             asked: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(4),
@@ -137,7 +140,7 @@ impl Bank {
             for (who, request, host, body) in std::mem::take(&mut self.town.inquiries) {
                 let at = usize::from(host.as_bytes()[0]) - 1;
                 assert_eq!(host, peer(at));
-                let reply = self.reply(at, &body);
+                let reply = self.reply(at, &body).filter(|_| !self.deaf.contains(&who));
                 self.town.reports.push_back((who, Report::Replied(request, reply)));
             }
             if !self.town.step(end) && self.town.inquiries.is_empty() {

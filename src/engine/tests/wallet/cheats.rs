@@ -31,7 +31,7 @@ fn says(bank: &mut Bank, to: usize, payment: Payment) -> Vec<Rejection> {
 }
 
 #[test]
-fn e01_a_payment_that_is_not_what_it_says_is_neither_money_nor_a_line() {
+fn a_payment_that_is_not_what_it_says_is_neither_money_nor_a_line() {
     let (mut bank, genuine) = paid();
     let receipt = Receipt::decode(&genuine.receipt).unwrap();
     let altered = |alter: &dyn Fn(&mut Payment)| {
@@ -60,7 +60,7 @@ fn e01_a_payment_that_is_not_what_it_says_is_neither_money_nor_a_line() {
 }
 
 #[test]
-fn e02_a_receipt_is_money_once_and_for_its_payee_alone() {
+fn e03_a_receipt_is_money_once_and_for_its_payee_alone() {
     let (mut bank, genuine) = paid();
     assert_eq!(says(&mut bank, 2, genuine.clone()), [Rejection::Replay], "the same again");
     assert_eq!(says(&mut bank, 3, genuine), [Rejection::Misplaced], "to somebody else");
@@ -71,7 +71,7 @@ fn e02_a_receipt_is_money_once_and_for_its_payee_alone() {
 }
 
 #[test]
-fn e03_an_older_copy_that_pays_again_is_frozen_by_its_own_doing_and_harms_nobody() {
+fn e01_an_older_copy_that_pays_again_is_frozen_by_its_own_doing_and_harms_nobody() {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
     bank.down.extend([3, 4]);
@@ -102,7 +102,7 @@ fn e03_an_older_copy_that_pays_again_is_frozen_by_its_own_doing_and_harms_nobody
 }
 
 #[test]
-fn e04_an_older_copy_that_the_witnesses_are_ahead_of_pays_nothing_more() {
+fn e10_an_older_copy_that_the_witnesses_are_ahead_of_pays_nothing_more() {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
     bank.pay(1, 2, "1").unwrap();
@@ -119,7 +119,7 @@ fn e04_an_older_copy_that_the_witnesses_are_ahead_of_pays_nothing_more() {
 }
 
 #[test]
-fn e05_a_copy_that_signed_and_forgot_the_certificate_finds_it_again() {
+fn e10_a_copy_that_signed_and_forgot_the_certificate_finds_it_again() {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
     bank.down.extend([2, 3, 4]);

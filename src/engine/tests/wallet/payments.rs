@@ -170,6 +170,26 @@ fn many_small_payments_are_gathered_so_that_one_large_one_finds_room() {
 }
 
 #[test]
+fn the_greatest_of_what_came_goes_into_a_payment_first() {
+    let mut bank = Bank::open();
+    bank.mint("100", Some(1)).unwrap();
+    bank.pay(1, 2, "1").unwrap();
+    bank.deaf.insert(2);
+    bank.pay(2, 3, "1").unwrap();
+    // While that waits nothing is gathered, and more comes than one entry can claim.
+    for _ in 0..66 {
+        bank.pass(kinfolk_wire::time::Span::from_secs(4));
+        bank.pay(1, 2, "0.01").unwrap();
+    }
+    bank.pay(1, 2, "50").unwrap();
+    let large = bank.pay(2, 3, "50.10").unwrap();
+    bank.deaf.clear();
+    bank.pass(kinfolk_wire::time::Span::from_secs(120));
+    assert_eq!(bank.state(2, large), FINAL);
+    assert_eq!((bank.balance(2), bank.balance(3)), ((56, 0), (5_110, 0)));
+}
+
+#[test]
 fn a_receipt_proves_a_payment_to_anybody_and_an_altered_one_nothing() {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
