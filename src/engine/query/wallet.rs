@@ -216,7 +216,7 @@ pub fn balances(read: &dyn Read) -> Result<Vec<BalanceView>, ReadError> {
                 *sum = sum.saturating_add(claim.amt.units());
             }
         }
-        let signed = account.state.as_ref().map_or(0, kinfolk_ledger::chain::ChainState::seq);
+        let signed = account.state.as_ref().map_or(0, |state| state.seq());
         for seq in account.certified..signed {
             let Some(own) = find::<OwnEntry>(read, &Key::OwnEntry(view.id, seq))? else { continue };
             for out in &own.entry.body().outs {
@@ -344,12 +344,12 @@ pub fn receipt(read: &dyn Read, entry: EntryHash) -> Result<Option<ReceiptFile>,
     let Some((place, movement)) = movement(read, entry)? else { return Ok(None) };
     let Some(currency) = find::<Currency>(read, &Key::Currency(place.currency))? else { return Ok(None) };
     let receipt = match (movement.receipt, movement.seq) {
-        (Some(receipt), _) => Some(receipt),
+        (Some(receipt), _) => Some(*receipt),
         (None, Some(seq)) => find::<OwnEntry>(read, &Key::OwnEntry(place.currency, seq))?
-            .and_then(|own| own.cert.map(|cert| Receipt { entry: own.entry, cert })),
+            .and_then(|own| own.cert.map(|cert| Receipt { entry: *own.entry, cert: *cert })),
         (None, None) => None,
     };
-    Ok(receipt.map(|receipt| ReceiptFile { policy: currency.policy, receipt, memo: movement.memo }))
+    Ok(receipt.map(|receipt| ReceiptFile { policy: *currency.policy, receipt, memo: movement.memo }))
 }
 
 /// What a node that was asked for the key it votes with has said.

@@ -18,3 +18,4 @@ mod support;
 mod terms;
 mod vectors;
 mod witness;
+mod worlds;

@@ -7,8 +7,8 @@
 //!
 //! `length` is that of the line, `start` is where the batch began that wrote it: everything before was on the disk by
 //! then. `check` is a keyed hash of id, place, length and start, so that the head of a frame is known wherever it is
-//! searched for. The line is sealed with XChaCha20-Poly1305 under a random nonce, with id, place and start as associated
-//! data: it opens nowhere else, and in no other log.
+//! searched for. The line is sealed with XChaCha20-Poly1305, with id, place and start as associated
+//! data: it opens nowhere else, and in no other log. A nonce is 16 bytes that are random for each batch, and the place.
 
 use kinfolk_crypto::aead::{self, TAG};
 use kinfolk_ledger::limits;
@@ -39,6 +39,26 @@ pub(super) struct FrameKeys {
     marks: [u8; 32],
     #[zeroize(skip)]
     id: [u8; ID],
+}
+
+/// What the nonces of one batch begin with: random, so that no nonce comes twice, even where an end is cut off and
+/// others are written in its place.
+pub(super) struct BatchNonce([u8; 16]);
+
+impl BatchNonce {
+    pub(super) fn random() -> Result<Self, NoRandomness> {
+        let mut bytes = [0; 16];
+        random(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    fn at(&self, at: u64) -> [u8; NONCE] {
+        let mut nonce = [0; NONCE];
+        let (begin, end) = nonce.split_at_mut(self.0.len());
+        begin.copy_from_slice(&self.0);
+        end.copy_from_slice(&at.to_be_bytes());
+        nonce
+    }
 }
 
 /// The head of a frame, where it belongs.
@@ -72,9 +92,8 @@ impl FrameKeys {
     }
 
     /// Adds the frame of a line that will stand at `at`, of a batch that begins at `start`.
-    pub(super) fn seal(&self, into: &mut Vec<u8>, at: u64, start: u64, line: &[u8]) -> Result<(), NoRandomness> {
-        let mut nonce = [0; NONCE];
-        random(&mut nonce)?;
+    pub(super) fn seal(&self, into: &mut Vec<u8>, batch: &BatchNonce, at: u64, start: u64, line: &[u8]) {
+        let nonce = batch.at(at);
         let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
         into.extend_from_slice(MARK);
         into.extend_from_slice(&length.to_be_bytes());
@@ -87,7 +106,6 @@ impl FrameKeys {
             let tag = aead::xseal(&self.lines, &nonce, &self.associated(at, start), buffer);
             into.extend_from_slice(&tag);
         }
-        Ok(())
     }
 
     /// The head of the frame at `at`, if these bytes begin with one.
@@ -138,7 +156,7 @@ mod tests {
     fn g03_a_line_opens_at_its_place_in_its_log_and_no_bit_of_its_frame_may_change() {
         let keys = FrameKeys::of(&[7; 32], [1; ID]);
         let mut frame = Vec::new();
-        keys.seal(&mut frame, 100, 90, b"a line").unwrap();
+        keys.seal(&mut frame, &BatchNonce::random().unwrap(), 100, 90, b"a line");
         assert_eq!(frame.len(), 6 + OVERHEAD);
         assert_eq!(**keys.open(100, &frame).unwrap(), *b"a line");
         assert_eq!(keys.head(100, &frame), Some(Head { length: 6, start: 90 }));

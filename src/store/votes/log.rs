@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::VotesError;
-use super::frame::{BEGIN, FrameKeys, HEAD, ID, LONGEST, MAGIC, MARK, OVERHEAD};
+use super::frame::{BEGIN, BatchNonce, FrameKeys, HEAD, ID, LONGEST, MAGIC, MARK, OVERHEAD};
 use crate::backend::forget_cached;
 use crate::profile::layout;
 use crate::seal::random;
@@ -60,7 +60,8 @@ impl Log {
         }
         let mut content = [&MAGIC[..], &id].concat();
         let keys = FrameKeys::of(key, id);
-        keys.seal(&mut content, BEGIN, BEGIN, first.as_slice()).map_err(|_| VotesError::NoRandomness)?;
+        let nonce = BatchNonce::random().map_err(|_| VotesError::NoRandomness)?;
+        keys.seal(&mut content, &nonce, BEGIN, BEGIN, first.as_slice());
         match std::fs::remove_file(mark) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -157,6 +158,7 @@ impl Log {
             return Err(VotesError::Failed { file: self.path.clone() });
         }
         let start = self.end;
+        let nonce = BatchNonce::random().map_err(|_| VotesError::NoRandomness)?;
         let mut buffer = Vec::new();
         let mut places = Vec::with_capacity(lines.len());
         for line in lines {
@@ -164,7 +166,7 @@ impl Log {
                 return Err(VotesError::TooLong { limit: LONGEST, found: line.len() });
             }
             let at = start.saturating_add(as_u64(buffer.len()));
-            self.keys.seal(&mut buffer, at, start, line).map_err(|_| VotesError::NoRandomness)?;
+            self.keys.seal(&mut buffer, &nonce, at, start, line);
             places.push(at);
         }
         let written = self.file.write_all_at(&buffer, start).and_then(|()| sync(&self.file));

@@ -75,7 +75,7 @@ impl Book {
 
     /// How many entries were signed.
     pub(super) fn signed(&self) -> u64 {
-        self.account.state.as_ref().map_or(0, ChainState::seq)
+        self.account.state.as_ref().map_or(0, |state| state.seq())
     }
 
     pub(super) fn is_issuing(&self) -> bool {
@@ -173,7 +173,7 @@ impl Book {
             epoch: self.policy.epoch(),
             chain: self.account.account,
             seq,
-            prev: self.account.state.as_ref().map_or(Header::NOTHING_BEFORE, ChainState::head),
+            prev: self.account.state.as_ref().map_or(Header::NOTHING_BEFORE, |state| state.head()),
             key_seq: self.account.state.as_ref().map_or(0, |state| state.keys().key_seq),
         };
         let body =
@@ -181,7 +181,7 @@ impl Book {
         let entry = Entry::sign(at, body, &self.writer());
         let mut state = match self.account.state.take() {
             Some(state) => state,
-            None => ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?,
+            None => Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?),
         };
         let change = state.try_entry(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?;
         state.apply(change, entry.body());
@@ -192,7 +192,10 @@ impl Book {
             step.delete(Key::Unclaimed(self.id, *number));
         }
         let hash = entry.hash();
-        step.put(Key::OwnEntry(self.id, seq), OwnEntry { entry, cited, movement, votes: Vec::new(), cert: None });
+        step.put(
+            Key::OwnEntry(self.id, seq),
+            OwnEntry { entry: Box::new(entry), cited, movement, votes: Vec::new(), cert: None },
+        );
         self.save(step);
         Ok(hash)
     }
@@ -330,11 +333,11 @@ pub(super) fn receipts(
             continue;
         };
         let receipt = match (movement.receipt, movement.seq) {
-            (Some(receipt), _) => Some(receipt),
+            (Some(receipt), _) => Some(*receipt),
             // New money of one's own.
             (None, Some(seq)) => {
                 let own = book.own(step, seq)?;
-                own.cert.map(|cert| kinfolk_ledger::vote::Receipt { entry: own.entry, cert })
+                own.cert.map(|cert| kinfolk_ledger::vote::Receipt { entry: *own.entry, cert: *cert })
             }
             (None, None) => None,
         };

@@ -224,7 +224,7 @@ fn keep(
         step.put(Key::Account(id), account);
     }
     let standing = CurrencyStanding::Accepted;
-    step.put(Key::Currency(id), Currency { policy: policy.signed(), witnesses, standing, issuer });
+    step.put(Key::Currency(id), Currency { policy: Box::new(policy.signed()), witnesses, standing, issuer });
     step.emit(Event::CurrencyChanged(id))
 }
 
@@ -271,7 +271,7 @@ pub(crate) fn heard(step: &mut Step<'_>, from: IdentityId, card: &CurrencyCard) 
     }
     let standing = CurrencyStanding::Offered(from);
     let witnesses = card.witnesses.clone();
-    step.put(Key::Currency(id), Currency { policy: policy.signed(), witnesses, standing, issuer: None });
+    step.put(Key::Currency(id), Currency { policy: Box::new(policy.signed()), witnesses, standing, issuer: None });
     step.emit(Event::CurrencyChanged(id))
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         contact: Some(from),
         memo: payment.memo.clone(),
         claims,
-        receipt: Some(receipt),
+        receipt: Some(Box::new(receipt)),
         seq: None,
         refund_of,
     };

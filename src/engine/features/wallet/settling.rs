@@ -102,7 +102,7 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
     if next < certified {
         let own = book.own(step, next)?;
         let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
-        let commit = Request::Commit { receipt: Receipt { entry: own.entry, cert } };
+        let commit = Request::Commit { receipt: Receipt { entry: *own.entry, cert: *cert } };
         return send(step, book, witness, Inquiry::Commit { currency, witness, seq: next }, &commit);
     }
     if next > certified {
@@ -122,7 +122,7 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
         return Ok(());
     }
     let cited = if standing.cite { receipts(step, book, &own.cited)? } else { Vec::new() };
-    let propose = Request::Propose { entry: own.entry, cited };
+    let propose = Request::Propose { entry: *own.entry, cited };
     send(step, book, witness, Inquiry::Propose { currency, witness, seq: next }, &propose)
 }
 
@@ -274,7 +274,7 @@ fn voted(step: &mut Step<'_>, book: &mut Book, witness: u8, seq: u64, vote: Vote
     let hash = own.entry.hash();
     step.put(Key::OwnEntry(book.id, seq), own.clone());
     match cert {
-        Some(cert) => certified(step, book, seq, own.entry, cert),
+        Some(cert) => certified(step, book, seq, *own.entry, cert),
         None => changed(step, book.id, hash).map(|()| Vec::new()),
     }
 }
@@ -285,7 +285,7 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
     let number = own.movement;
     let voters: BTreeSet<u8> = own.votes.iter().map(|vote| vote.witness).collect();
     let receipt = Receipt { entry, cert };
-    let kept = crate::store::OwnEntry { votes: Vec::new(), cert: Some(receipt.cert.clone()), ..own };
+    let kept = crate::store::OwnEntry { votes: Vec::new(), cert: Some(Box::new(receipt.cert.clone())), ..own };
     step.put(Key::OwnEntry(book.id, seq), kept);
     book.account.certified = seq.saturating_add(1);
     book.account.tries = 0;

@@ -19,7 +19,7 @@ use super::KeyMaterial;
 pub struct Currency {
     /// Its policy, which was checked.
     #[n(0)]
-    pub policy: SignedPolicy,
+    pub policy: Box<SignedPolicy>,
     /// Where its witnesses may be.
     #[n(1)]
     pub witnesses: Vec<Reach>,
@@ -54,7 +54,7 @@ pub struct Account {
     pub seed: KeyMaterial,
     /// Its state after all entries that were signed, the ones that are not certified with them; none before the first.
     #[n(2)]
-    pub state: Option<ChainState>,
+    pub state: Option<Box<ChainState>>,
     /// How many of them are certified.
     #[n(3)]
     pub certified: u64,
@@ -93,7 +93,7 @@ pub enum Stopped {
 pub struct OwnEntry {
     /// The entry.
     #[n(0)]
-    pub entry: Entry,
+    pub entry: Box<Entry>,
     /// The movements whose receipts its claims and refunds name.
     #[n(1)]
     pub cited: Vec<u64>,
@@ -105,7 +105,7 @@ pub struct OwnEntry {
     pub votes: Vec<Vote>,
     /// Its certificate.
     #[n(4)]
-    pub cert: Option<Cert>,
+    pub cert: Option<Box<Cert>>,
 }
 
 /// Money that came or went.
@@ -141,7 +141,7 @@ pub struct Movement {
     pub claims: Vec<Claim>,
     /// The receipt of what came.
     #[n(9)]
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<Box<Receipt>>,
     /// The place of what was signed here.
     #[n(10)]
     pub seq: Option<u64>,

@@ -19,6 +19,9 @@ use rand_core::SeedableRng;
 use crate::shelf::PaperShelf;
 use crate::town::{Town, peer};
 
+/// What comes in the place of an answer: by which node, to what, instead of what.
+pub(crate) type Forgery = fn(usize, &Request, Reply) -> Vec<u8>;
+
 pub(crate) struct Bank {
     pub(crate) town: Town,
     pub(crate) witnesses: BTreeMap<usize, Witness<PaperShelf>>,
@@ -27,7 +30,7 @@ pub(crate) struct Bank {
     /// People whose questions get no answer.
     pub(crate) deaf: BTreeSet<usize>,
     /// Puts something else in the place of an answer.
-    pub(crate) forge: Option<fn(usize, &Request, Reply) -> Vec<u8>>,
+    pub(crate) forge: Option<Forgery>,
     /// Every question that was asked, and of whom.
     pub(crate) asked: Vec<(usize, Request)>,
     rng: ChaCha8Rng,

@@ -4,7 +4,7 @@ use kinfolk_engine::query::PaymentState;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_wire::time::Span;
 
-use crate::bank::Bank;
+use crate::bank::{Bank, Forgery};
 
 const FINAL: (PaymentState, usize) = (PaymentState::Final, 3);
 
@@ -134,7 +134,7 @@ fn a_witness_that_lacks_what_a_payment_stands_on_is_given_it() {
 
 #[test]
 fn answers_that_are_none_neither_settle_a_payment_nor_stop_it() {
-    let forgeries: [fn(usize, &Request, Reply) -> Vec<u8>; 6] = [
+    let forgeries: [Forgery; 6] = [
         |_, _, _| Vec::new(),
         |_, _, _| vec![0xff; 300],
         |_, _, _| Reply::Ack { next: 0 }.encode(),
