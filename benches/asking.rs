@@ -51,8 +51,11 @@ async fn over(name: &str, listen: &str) {
     asking.round_trips(ROUND_TRIPS / 10).await;
     raw.round_trips(ROUND_TRIPS / 10).await;
     let [mut trip, mut raw_trip, mut raw_rate, mut one, mut twenty, mut cpu] = <[Vec<f64>; 6]>::default();
+    let mut alone = Vec::new();
     for _ in 0..ROUNDS {
+        let began = cpu_micros();
         trip.push(asking.round_trips(ROUND_TRIPS).await);
+        alone.push((cpu_micros() - began) / ROUND_TRIPS as f64);
         raw_trip.push(raw.round_trips(ROUND_TRIPS).await);
         one.push(asking.pipelined(PIPELINED, 1).await);
         let (began, count) = (cpu_micros(), PIPELINED);
@@ -61,6 +64,7 @@ async fn over(name: &str, listen: &str) {
         raw_rate.push(raw.pipelined(PIPELINED).await);
     }
     show(&format!("{name}: question and reply, p50"), "us", &trip);
+    show("  CPU, both ends", "us each", &alone);
     show(&format!("{name}: plain stream, echo, p50"), "us", &raw_trip);
     show("  ratio", "x", &ratios(&trip, &raw_trip));
     show(&format!("{name}: one account, {AT_ONCE} at a time"), "a second", &one);

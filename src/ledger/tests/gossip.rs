@@ -107,7 +107,7 @@ fn e01_an_exposure_convinces_whoever_has_the_policy_and_brings_whose_key_it_was(
     let payment = Naming { header: *payment.entry.header(), body, cert: payment.cert };
     assert!(matches!(Exposure { key: payment, ..exposed.clone() }.unverified(&town.policy), Err(ExposureError::Key)));
     // One entry twice is no proof.
-    let EquivocationProof::Writer(one, _) = exposed.proof.clone() else { panic!() };
+    let EquivocationProof::Writer(one, _) = exposed.proof else { panic!() };
     let twice = Exposure { proof: EquivocationProof::Writer(one, one), ..exposed.clone() };
     assert!(matches!(twice.unverified(&town.policy), Err(ExposureError::Proof(_))));
     assert!(matches!(exposed.unverified(&loaded(5, 1)), Err(ExposureError::Elsewhere)));
