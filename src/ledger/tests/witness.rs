@@ -325,7 +325,7 @@ fn what_is_too_far_ahead_is_not_taken_and_said_so() {
 }
 
 #[test]
-fn e08_an_account_has_so_many_new_entries_in_a_minute() {
+fn e07_an_account_has_so_many_new_entries_in_a_minute() {
     let mut ring = Ring::with_rich(4, 1);
     ring.now = Timestamp::from_millis(NOW.as_millis() / 60_000 * 60_000 + 15_000);
     for _ in 0..20 {
@@ -350,7 +350,7 @@ fn e08_an_account_has_so_many_new_entries_in_a_minute() {
 }
 
 #[test]
-fn e08_ballots_for_accounts_that_nobody_opened_are_few() {
+fn e07_ballots_for_accounts_that_nobody_opened_are_few() {
     let mut ring = Ring::new(4, 1);
     let mut refusals = 0;
     for number in 0..70 {

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn e08_who_uses_up_the_entries_does_not_keep_the_owner_from_recovering() {
+    fn e07_who_uses_up_the_entries_does_not_keep_the_owner_from_recovering() {
         let (mut quota, now) = (Quota::default(), Timestamp::from_millis(0));
         (0..3).for_each(|_| quota.count_entry(now));
         assert!(quota.entry(&LIMITS, now).is_err() && quota.recovery(now).is_ok());

@@ -320,3 +320,10 @@ fn g05_nothing_of_an_entry_stands_in_the_files_and_nobody_else_may_read_them() {
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
 }
+
+#[test]
+fn a_witness_and_its_votes_can_be_given_to_a_thread_of_their_own() {
+    fn is_for_another_thread<T: Send + 'static>() {}
+    is_for_another_thread::<Witness<Votes>>();
+    is_for_another_thread::<kinfolk_store::VotesPlace>();
+}
