@@ -156,7 +156,7 @@ async fn a_wallet_whose_node_is_its_own_witness_needs_no_network() {
     let Answer::Currency(currency) = node.handle.command(Command::CreateCurrency(new)).await.unwrap() else { panic!() };
     let row = node.handle.query(move |read| read.get(&Key::Currency(currency)).unwrap()).await.unwrap();
     let Some(Row::Currency(kept)) = row else { panic!() };
-    let served = node.handle.serve_currency(kept.policy).await.unwrap();
+    let served = node.handle.serve_currency(*kept.policy).await.unwrap();
     assert_eq!((served.currency, served.quorum), (currency, 1));
     let mint = Command::Mint { currency: "OLGA".to_owned(), amount: "5.00".to_owned(), to: None, card: false };
     let Answer::Payment(entry) = node.handle.command(mint).await.unwrap() else { panic!() };
