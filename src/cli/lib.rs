@@ -39,4 +39,4 @@ pub use rescue::{Database, Rescue, Rescued};
 pub use screen::{Form, Screen};
 pub use startup::{Initialised, Ready, UnlockedBy};
 pub use talk::execute;
-pub use wallet::{Class, Currency, Patience, PaymentGoal, Wallet, Witness};
+pub use wallet::{Class, Currency, Order, Patience, PaymentGoal, Wallet, Witness};

@@ -38,37 +38,15 @@ pub enum Wallet {
     /// It is done when it is signed and safe on this device's disk: then it is never lost and never paid twice. It is final
     /// when enough of the currency's witnesses have voted for it.
     Pay {
-        /// The contact's name, id, or the beginning of one
-        #[arg(value_parser = non_empty)]
-        contact: String,
-        /// How much, as in 12.50
-        #[arg(allow_hyphen_values = true)]
-        amount: String,
-        /// The currency's code, or its id
-        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
-        currency: String,
-        /// What for; only the contact can read it
-        #[arg(long, value_name = "TEXT")]
-        memo: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap would take it for help")]
+        order: Order,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap would take it for help")]
         patience: Patience,
     },
     /// Ask a contact for money
-    Request {
-        /// The contact's name, id, or the beginning of one
-        #[arg(value_parser = non_empty)]
-        contact: String,
-        /// How much, as in 12.50
-        #[arg(allow_hyphen_values = true)]
-        amount: String,
-        /// The currency's code, or its id
-        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
-        currency: String,
-        /// What for
-        #[arg(long, value_name = "TEXT")]
-        memo: Option<String>,
-    },
+    Request(Order),
     /// Pay back what came
     Refund {
         /// The entry of what came, or the beginning of it; `kinfolk wallet history` shows it
@@ -142,6 +120,23 @@ pub enum Currency {
         #[arg(value_name = "LINK|CODE", value_parser = non_empty)]
         currency: String,
     },
+}
+
+/// Between whom, how much, of what, what for.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Order {
+    /// The contact's name, id, or the beginning of one
+    #[arg(value_parser = non_empty)]
+    pub contact: String,
+    /// How much, as in 12.50
+    #[arg(allow_hyphen_values = true)]
+    pub amount: String,
+    /// The currency's code, or its id
+    #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+    pub currency: String,
+    /// What for; only the contact can read it
+    #[arg(long, value_name = "TEXT")]
+    pub memo: Option<String>,
 }
 
 /// How long somebody waits.

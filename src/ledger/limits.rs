@@ -9,7 +9,7 @@ pub const GOSSIP: usize = 8_192;
 /// A body, encoded: the fullest one has 64 claims and 16 outputs to merchants, and is half of it.
 pub const BODY: usize = 16_384;
 /// A signed policy: 31 witnesses and the rest of it take less than 3,000.
-pub const POLICY: usize = 4_096;
+pub const POLICY: usize = kinfolk_wire::limits::POLICY;
 /// Classes that a policy may list.
 pub const CLASSES: usize = 8;
 /// Outputs that an entry may claim: what came in since the last payment, of a shop in a quiet hour.

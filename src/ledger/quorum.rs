@@ -1,7 +1,7 @@
 //! How many witnesses make a quorum.
 
 /// The most witnesses a currency may have: one bit each in 31 of a `u32`.
-pub const WITNESSES: usize = 31;
+pub const WITNESSES: usize = kinfolk_wire::limits::WITNESSES;
 
 /// The sizes that agreement rests on: `n` witnesses of which at most `f` are faulty, quorum `q = n - f`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

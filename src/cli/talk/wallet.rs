@@ -9,7 +9,7 @@ use kinfolk_rpc::wallet::{AcceptCurrency, Class, CreateCurrency, Mint, Pay, Paym
 use crate::failure::{Exit, Failure};
 use crate::screen::{Form, Screen};
 use crate::show;
-use crate::wallet::{self, Currency, Patience, Wallet, Witness};
+use crate::wallet::{self, Currency, Order, Patience, Wallet, Witness};
 
 /// Asks a node about money, and prints the outcome.
 pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
@@ -30,13 +30,14 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
             }
             balances.iter().try_for_each(|balance| screen.tell(balance, String::new))
         }
-        Wallet::Pay { contact, amount, currency, memo, patience } => {
-            let wish = wish(contact, amount, currency, memo.as_ref());
+        Wallet::Pay { order, patience } => {
+            let wish = wish(order);
             settle(client, patience, screen, async || client.pay(&wish).await).await
         }
-        Wallet::Request { contact, amount, currency, memo } => {
-            let sent = client.request_payment(&wish(contact, amount, currency, memo.as_ref())).await?;
-            screen.tell(&sent, || format!("Asked for {amount} {currency}. They pay with: kinfolk wallet pay."))
+        Wallet::Request(order) => {
+            let sent = client.request_payment(&wish(order)).await?;
+            let (amount, code) = (&order.amount, &order.currency);
+            screen.tell(&sent, || format!("Asked for {amount} {code}. They pay with: kinfolk wallet pay"))
         }
         Wallet::Refund { entry, patience } => {
             settle(client, patience, screen, async || client.refund(entry).await).await
@@ -62,8 +63,9 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
     }
 }
 
-fn wish(contact: &str, amount: &str, currency: &str, memo: Option<&String>) -> Pay {
-    Pay { contact: contact.to_owned(), amount: amount.to_owned(), currency: currency.to_owned(), memo: memo.cloned() }
+fn wish(order: &Order) -> Pay {
+    let Order { contact, amount, currency, memo } = order.clone();
+    Pay { contact, amount, currency, memo }
 }
 
 async fn currency(asked: &Currency, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
