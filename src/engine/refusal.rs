@@ -87,6 +87,12 @@ pub enum Refusal {
     /// A code that another currency here has.
     #[error("you use another currency that is called {0}; two with one name would be taken for each other")]
     CodeTaken(String),
+    /// No more currencies can be taken.
+    #[error("you take {limit} currencies, which is the limit")]
+    TooManyCurrencies {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The link to a currency is not one.
     #[error("{0}")]
     CurrencyLink(CurrencyLinkError),
@@ -241,6 +247,7 @@ impl Refusal {
             Self::AmbiguousCurrency(_) => "ambiguous_currency",
             Self::CurrencyNotAccepted(_) => "currency_not_accepted",
             Self::CodeTaken(_) => "code_taken",
+            Self::TooManyCurrencies { .. } => "too_many_currencies",
             Self::CurrencyLink(_) => "invalid_currency_link",
             Self::WitnessSilent(_) => "witness_silent",
             Self::WitnessTwice(_) => "witness_twice",

@@ -68,6 +68,7 @@ fn status(code: &str) -> StatusCode {
         | "ambiguous_payment"
         | "currency_not_accepted"
         | "code_taken"
+        | "too_many_currencies"
         | "not_enough"
         | "account_unknown"
         | "account_frozen"

@@ -25,8 +25,12 @@ use crate::store::{
     WitnessKey,
 };
 
-/// Currencies that this person may have heard of.
-pub(crate) const CURRENCIES: usize = 256;
+/// Currencies that a person takes.
+pub(crate) const TAKEN: usize = 128;
+/// Currencies that contacts told of and that are not taken: of all, and of one.
+pub(crate) const OFFERED: usize = 128;
+const OFFERED_BY_ONE: usize = 8;
+const CURRENCIES: usize = TAKEN + OFFERED;
 
 /// What a new currency is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,6 +223,10 @@ fn keep(
     issuer: Option<KeyMaterial>,
 ) -> Result<(), Refusal> {
     let id = policy.currency();
+    let taken = all(&step.reads())?.iter().filter(|(_, known)| known.standing == CurrencyStanding::Accepted).count();
+    if taken >= TAKEN {
+        return Err(Refusal::TooManyCurrencies { limit: TAKEN });
+    }
     if !step.has(&Key::Account(id))? {
         let account = Book::begin(step, policy, issuer.as_ref());
         step.put(Key::Account(id), account);
@@ -265,11 +273,20 @@ pub(crate) fn heard(step: &mut Step<'_>, from: IdentityId, card: &CurrencyCard) 
         return Ok(());
     };
     let id = policy.currency();
-    let is_full = step.scan(&Scan::all(Table::Currency, CURRENCIES))?.rows.len() >= CURRENCIES;
-    if is_full || step.has(&Key::Currency(id))? {
+    if step.has(&Key::Currency(id))? {
         return Ok(());
     }
     let standing = CurrencyStanding::Offered(from);
+    let offered: Vec<CurrencyStanding> = all(&step.reads())?
+        .into_iter()
+        .map(|(_, currency)| currency.standing)
+        .filter(|standing| *standing != CurrencyStanding::Accepted)
+        .collect();
+    let of_theirs = offered.iter().filter(|known| **known == standing).count();
+    if offered.len() >= OFFERED || of_theirs >= OFFERED_BY_ONE {
+        step.reject(Rejection::Misplaced);
+        return Ok(());
+    }
     let witnesses = card.witnesses.clone();
     step.put(Key::Currency(id), Currency { policy: Box::new(policy.signed()), witnesses, standing, issuer: None });
     step.emit(Event::CurrencyChanged(id))

@@ -3,8 +3,10 @@
 use kinfolk_engine::query::PaymentState;
 use kinfolk_engine::store::Stopped;
 use kinfolk_engine::{Rejection, query};
+use kinfolk_ledger::policy::{Code, Policy};
+use kinfolk_ledger::signature::SecretKey;
 use kinfolk_ledger::vote::Receipt;
-use kinfolk_wire::content::{Body, Memo, Payment, Text};
+use kinfolk_wire::content::{Body, CurrencyCard, Memo, Payment, Text};
 use kinfolk_wire::direct::FrameKind;
 use kinfolk_wire::time::Span;
 
@@ -20,6 +22,37 @@ fn paid() -> (Bank, Payment) {
     let Body::Payment(payment) = &lines[0].body else { panic!("{lines:?}") };
     let payment = payment.clone();
     (bank, payment)
+}
+
+/// A contact tells of more currencies than anybody has.
+#[test]
+fn offers_of_one_contact_leave_room_for_those_of_others() {
+    let mut bank = Bank::open();
+    let known = |bank: &Bank| query::currencies(&bank.town.people[2].store).unwrap().len();
+    let card = |number: u8| {
+        let view = query::currency(&bank.town.people[0].store, "MANGO").unwrap();
+        let key = SecretKey::from_seed(&[number; 32]);
+        let code = Code::new(&format!("C{number}")).unwrap();
+        let policy = Policy { issuer: key.vk(), code, ..view.policy.policy().clone() }.sign(&key);
+        CurrencyCard { policy: policy.encode(), witnesses: Vec::new() }
+    };
+    let cards: Vec<CurrencyCard> = (1..20).map(card).collect();
+    for card in &cards {
+        let content = bank.town.content(1, 2, 0, Body::Currency(card.clone()));
+        let payload = bank.town.forge(1, 2, &content);
+        bank.town.receive(2, peer(1), FrameKind::Payload, payload);
+    }
+    assert_eq!(known(&bank), 1 + 8);
+    let content = bank.town.content(3, 2, 0, Body::Currency(cards[15].clone()));
+    let payload = bank.town.forge(3, 2, &content);
+    bank.town.receive(2, peer(3), FrameKind::Payload, payload);
+    assert_eq!(known(&bank), 1 + 8 + 1);
+    // What is no policy is not kept.
+    let damaged = CurrencyCard { policy: vec![7; 90], witnesses: Vec::new() };
+    let content = bank.town.content(3, 2, 0, Body::Currency(damaged));
+    let payload = bank.town.forge(3, 2, &content);
+    assert_eq!(bank.town.receive(2, peer(3), FrameKind::Payload, payload).rejections, [Rejection::Malformed]);
+    bank.order(2, kinfolk_engine::input::Command::AcceptCurrency("C3".to_owned())).unwrap();
 }
 
 /// Bea says something that her program would not say.
