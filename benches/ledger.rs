@@ -25,12 +25,16 @@ use ed25519_zebra::batch::{Item, Verifier};
 use ed25519_zebra::{SigningKey, VerificationKeyBytes};
 use figures::{ROUNDS, median, ratios, show, show_at_most};
 use kinfolk_ledger::entry::{Body, Entry, Out};
+use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::signature::verify_batch;
 use kinfolk_ledger::slot::held::Held;
 use kinfolk_ledger::vote::{Cert, Receipt, Vote};
+use kinfolk_ledger::witness::Witness;
+use kinfolk_wire::time::Span;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
+use support::shelf::PaperShelf;
 use support::{NOW, Town, amount, body, key};
 
 /// Transfers that are taken together, as a group commit does.
@@ -40,6 +44,7 @@ fn main() {
     println!("CPU time of one thread, {ROUNDS} rounds in turns, batches of {BATCH}\n");
     transfers(4, 1, 8, Some(125.0), Some(1.8));
     transfers(31, 10, 2, Some(400.0), None);
+    whole_witness(8);
     receipt();
 }
 
@@ -108,6 +113,52 @@ fn transfers(n: u8, f: u8, batches: usize, goal: Option<f64>, ratio: Option<f64>
         let total = [(bytes.0 + bytes.1) as f64];
         show_at_most("  bytes to one witness", "bytes", &total, 650.0);
     }
+    println!();
+}
+
+/// The same by a whole witness, from the bytes of requests to the bytes of answers, with all that it looks up and notes;
+/// its disk is memory.
+fn whole_witness(batches: usize) {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    (0..BATCH).for_each(|who| {
+        town.rich(who, 10_000);
+    });
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut witness = Witness::open(PaperShelf::new(key(2, 0))).unwrap();
+    witness.serve(town.policy.signed()).unwrap();
+    let known = town.certified.values().map(|certified| certified.receipt()).collect();
+    witness.catch_up(known, NOW, &mut rng).unwrap();
+    let q = town.policy.quorum().q();
+    let (mut ours, mut floor, mut now) = (Vec::new(), Vec::new(), NOW);
+    for round in 0..=ROUNDS {
+        let mut spent = [0.0; 2];
+        for _ in 0..batches {
+            let entries: Vec<Entry> = (0..BATCH).map(|who| town.pay(who, (who + 1) % BATCH, 1)).collect();
+            let proposals =
+                entries.iter().map(|entry| Request::Propose { entry: entry.clone(), cited: vec![] }.encode());
+            let receipts: Vec<_> = entries.iter().map(|entry| town.settle(entry).unwrap().receipt()).collect();
+            let commits = receipts.into_iter().map(|receipt| Request::Commit { receipt }.encode());
+            for batch in [proposals.collect::<Vec<_>>(), commits.collect()] {
+                let began = cpu_micros();
+                let requests = batch.iter().map(|bytes| Request::decode(bytes).unwrap()).collect();
+                for reply in witness.answer(requests, now, &mut rng).unwrap() {
+                    assert!(matches!(reply, Reply::Vote(_) | Reply::Ack { .. }), "{reply:?}");
+                    black_box(reply.encode());
+                }
+                spent[0] += cpu_micros() - began;
+            }
+            spent[1] += signatures(q, &mut rng, true);
+            // No account is to use up its minute.
+            now = now.after(Span::from_secs(60));
+        }
+        if round > 0 {
+            ours.push(spent[0] / (f64::from(BATCH) * batches as f64));
+            floor.push(spent[1] / (f64::from(BATCH) * batches as f64));
+        }
+    }
+    show_at_most("a certified transfer at a whole witness, n = 4", "us", &ours, 125.0);
+    show_at_most("  transfer to floor", "x", &ratios(&ours, &floor), 1.8);
     println!();
 }
 

@@ -11,6 +11,7 @@
 //! | 5 | [`node`] | the only loop: engine, store and network driven together |
 //! | 4 | [`store`], [`net`] | the disk and the network: hands without rules |
 //! | 3 | [`engine`] | the rules: one input in, changes and effects out |
+//! | 2 | [`ledger`] | money: entries, votes, what an account has |
 //! | 1 | [`crypto`] | identity, handshake, ratchet |
 //! | 0 | [`wire`] | what crosses the network |
 //!
@@ -34,6 +35,7 @@ pub use kinfolk_api as api;
 pub use kinfolk_client as client;
 pub use kinfolk_crypto as crypto;
 pub use kinfolk_engine as engine;
+pub use kinfolk_ledger as ledger;
 pub use kinfolk_net as net;
 pub use kinfolk_node as node;
 pub use kinfolk_rpc as rpc;

@@ -40,3 +40,5 @@ mod running;
 mod skip;
 #[path = "support/small_disk.rs"]
 mod small_disk;
+#[path = "daemon/wallet.rs"]
+mod wallet;

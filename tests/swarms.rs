@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[path = "swarms/churn.rs"]
 mod churn;
+#[path = "swarms/payments.rs"]
+mod payments;
 
 struct Person {
     home: tempfile::TempDir,

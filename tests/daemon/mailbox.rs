@@ -18,7 +18,7 @@ pub(crate) fn look_until(what: &str, so: impl Fn() -> bool) {
 }
 
 /// Makes two people contacts, whose nodes run and who know others already.
-fn introduce(one: &Home, other: &Home) {
+pub(crate) fn introduce(one: &Home, other: &Home) {
     let link = one.json(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
     let added = other.json(&["add", &link])[0]["contact"].as_str().unwrap().to_owned();
     let own = other.json(&["status"])[0]["identity"].as_str().unwrap().to_owned();

@@ -320,7 +320,7 @@ fn a_swarm_of_which_a_third_is_always_away_loses_and_doubles_nothing() {
 }
 
 /// Waits for all of them, each in its turn of the runtime.
-async fn all_of<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+pub(crate) async fn all_of<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
     let mut waiting: Vec<_> = futures.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         waiting.retain_mut(|future| future.as_mut().poll(context).is_pending());

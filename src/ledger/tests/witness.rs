@@ -325,7 +325,7 @@ fn what_is_too_far_ahead_is_not_taken_and_said_so() {
 }
 
 #[test]
-fn e08_an_account_has_so_many_new_entries_in_a_minute() {
+fn e07_an_account_has_so_many_new_entries_in_a_minute() {
     let mut ring = Ring::with_rich(4, 1);
     ring.now = Timestamp::from_millis(NOW.as_millis() / 60_000 * 60_000 + 15_000);
     for _ in 0..20 {
@@ -350,21 +350,27 @@ fn e08_an_account_has_so_many_new_entries_in_a_minute() {
 }
 
 #[test]
-fn e08_ballots_for_accounts_that_nobody_opened_are_few() {
+fn e07_ballots_for_accounts_that_nobody_opened_are_few() {
     let mut ring = Ring::new(4, 1);
-    let mut refusals = 0;
-    for number in 0..70 {
+    let ask = |ring: &Ring, number: u8, ballot: u32| {
         let inception = inception(&ring.town.policy, number);
         let slot = SlotId { currency: inception.currency, epoch: 0, chain: inception.account(), seq: 0 };
         let friends = friends(&ring.town.policy, number);
-        let signers: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
-        match ring.ask(0, Request::Recover(Recover::sign(slot, 1, Some(inception), &signers))) {
-            Reply::Report(_) => {}
-            Reply::Refused(Reason::Later { .. }) => refusals += 1,
-            other => panic!("{other:?}"),
-        }
+        let keys: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
+        let mut recover = Recover::sign(slot, 1, Some(inception), &keys);
+        recover.ballot = ballot;
+        Request::Recover(recover)
+    };
+    // What nobody signed so is not counted.
+    for number in 100..170 {
+        let forged = ask(&ring, number, 2);
+        assert!(matches!(ring.ask(0, forged), Reply::Refused(Reason::Invalid(_))));
     }
-    assert_eq!(refusals, 10);
+    let requests = (0..70).map(|number| ask(&ring, number, 1)).collect();
+    let replies = ring.ask_many(0, requests);
+    let reports = replies.iter().filter(|reply| matches!(reply, Reply::Report(_))).count();
+    let refused = replies.iter().filter(|reply| matches!(reply, Reply::Refused(Reason::Later { .. }))).count();
+    assert_eq!((reports, refused), (60, 10));
 }
 
 fn recover(town: &Town, slot: SlotId, ballot: u32) -> Request {

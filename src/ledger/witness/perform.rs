@@ -151,21 +151,28 @@ impl<S: Shelf> Witness<S> {
     }
 
     fn recover(&mut self, key: Key, served: &Arc<Served>, recover: &GenuineRecover, now: Timestamp) -> Performed<S> {
+        let strangers = self.strangers.recovery(now);
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        let promised = desk.account.slot().promised();
-        match desk.account.recover(recover, &served.policy) {
-            Ok(held) => {
-                if desk.account.slot().promised() > promised {
-                    desk.quota.count_recovery(now);
-                }
-                let at = desk.written(held.record());
-                let place = served.place;
-                Ok(Ok(
-                    held.map(|record| Kept { line: Line::Vote(record), at }, |report| Answer::Report { report, place })
-                ))
-            }
-            Err(refusal) => Ok(Err(Reply::Refused(reason(&refusal)))),
+        let is_new = recover.request().ballot > desk.account.slot().promised();
+        let is_stranger = desk.account.state().is_none();
+        let allowed = desk.quota.recovery(now).and(if is_stranger { strangers } else { Ok(()) });
+        if is_new && let Err(seconds) = allowed {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Err(Reply::Refused(Reason::Later { seconds })));
         }
+        let held = match desk.account.recover(recover, &served.policy) {
+            Ok(held) => held,
+            Err(refusal) => return Ok(Err(Reply::Refused(reason(&refusal)))),
+        };
+        let at = desk.written(held.record());
+        if is_new {
+            desk.quota.count_recovery(now);
+        }
+        if is_new && is_stranger {
+            self.strangers.count(now);
+        }
+        let place = served.place;
+        Ok(Ok(held.map(|record| Kept { line: Line::Vote(record), at }, |report| Answer::Report { report, place })))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one request")]

@@ -82,20 +82,22 @@ pub(super) struct Strangers {
 }
 
 impl Strangers {
-    /// Counts one more.
+    /// Whether there may be another.
     ///
     /// # Errors
-    /// How many seconds to wait, if there were too many.
-    pub(super) fn count(&mut self, now: Timestamp) -> Result<(), u32> {
+    /// How many seconds to wait.
+    pub(super) fn recovery(self, now: Timestamp) -> Result<(), u32> {
+        if self.at(now).count >= limits::STRANGERS { Err(seconds_left(now, MINUTE)) } else { Ok(()) }
+    }
+
+    pub(super) fn count(&mut self, now: Timestamp) {
+        let at = self.at(now);
+        *self = Self { count: at.count.saturating_add(1), ..at };
+    }
+
+    fn at(self, now: Timestamp) -> Self {
         let minute = now.as_millis() / MINUTE;
-        if self.minute != minute {
-            *self = Self { minute, count: 0 };
-        }
-        if self.count >= limits::STRANGERS {
-            return Err(seconds_left(now, MINUTE));
-        }
-        self.count = self.count.saturating_add(1);
-        Ok(())
+        if self.minute == minute { self } else { Self { minute, count: 0 } }
     }
 }
 
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn e08_who_uses_up_the_entries_does_not_keep_the_owner_from_recovering() {
+    fn e07_who_uses_up_the_entries_does_not_keep_the_owner_from_recovering() {
         let (mut quota, now) = (Quota::default(), Timestamp::from_millis(0));
         (0..3).for_each(|_| quota.count_entry(now));
         assert!(quota.entry(&LIMITS, now).is_err() && quota.recovery(now).is_ok());

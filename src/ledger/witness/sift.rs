@@ -185,7 +185,7 @@ impl<S: Shelf> Witness<S> {
         if ballot > desk.account.slot().promised() {
             let is_stranger = desk.account.state().is_none();
             let allowed = desk.quota.recovery(now);
-            let allowed = if is_stranger { allowed.and_then(|()| self.strangers.count(now)) } else { allowed };
+            let allowed = if is_stranger { allowed.and_then(|()| self.strangers.recovery(now)) } else { allowed };
             if let Err(seconds) = allowed {
                 self.refused_by_quota = self.refused_by_quota.saturating_add(1);
                 return Ok(Reason::Later { seconds }.into());

@@ -1,6 +1,6 @@
 //! The same for the votes of a witness: no line that was acknowledged is lost (I14).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kinfolk_ledger::witness::{RowKey, Shelf};
 use zeroize::Zeroizing;
@@ -14,6 +14,8 @@ use crate::votes::{Votes, VotesPlace};
 const BATCHES: u64 = 150;
 /// Batches from one writing of the index to the next.
 const INDEXED: u64 = 20;
+/// Batches of a process that is killed after each.
+const KILLED: u64 = 25;
 
 fn place(dir: &Path) -> VotesPlace {
     VotesPlace::new(dir.join("profile").join("witness"), Zeroizing::new([7; 32]))
@@ -36,18 +38,34 @@ fn first(batches: u64) -> Vec<Vec<u8>> {
     (0..batches).flat_map(lines).collect()
 }
 
-fn child(dir: &Path) {
-    let tell = |text: String| {
-        use std::io::Write;
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(dir.join("acknowledged")).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    };
+/// Tells outside the profile what may be relied upon.
+fn tell(dir: &Path, text: &str) {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(dir.join("acknowledged")).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Is killed before every sync: what was written is read by the next, which gives the same answers again and so relies on
+/// it.
+fn child_that_is_killed(dir: &Path) {
     std::fs::create_dir_all(dir.join("profile")).unwrap();
     let mut votes = place(dir).create().unwrap();
-    tell("made\n".to_owned());
+    tell(dir, "made\n");
+    for batch in 0..KILLED {
+        votes.append_and_be_killed(&lines(batch)).unwrap();
+        votes = place(dir).open().unwrap();
+        tell(dir, &format!("{batch}\n"));
+    }
+    std::process::exit(0);
+}
+
+fn child(dir: &Path) {
+    std::fs::create_dir_all(dir.join("profile")).unwrap();
+    let mut votes = place(dir).create().unwrap();
+    tell(dir, "made\n");
     for batch in 0..BATCHES {
         votes.append(&lines(batch)).unwrap();
-        tell(format!("{batch}\n"));
+        tell(dir, &format!("{batch}\n"));
         if batch % INDEXED == INDEXED - 1 {
             let until = votes.end();
             let row = |number: u64| (RowKey::Proof(number), batch.to_be_bytes().repeat(60));
@@ -110,13 +128,16 @@ fn check(dir: &Path, kept: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn run(test: &str, only_flushes: bool) -> Option<u64> {
+fn run(test: &str, role: &str, only_flushes: bool) -> Option<u64> {
     if let Ok(role) = std::env::var(ROLE) {
-        let (_, dir) = role.split_once(' ').unwrap();
-        child(&PathBuf::from(dir));
+        let (role, dir) = role.split_once(' ').unwrap();
+        match role {
+            "killed" => child_that_is_killed(Path::new(dir)),
+            _ => child(Path::new(dir)),
+        }
     }
     let dir = tempfile::tempdir().unwrap();
-    let Some(events) = record(test, dir.path(), "votes", only_flushes) else {
+    let Some(events) = record(test, dir.path(), role, only_flushes) else {
         skip::skip(test, "strace is not installed, so no run can be recorded for the replay of power losses");
         return None;
     };
@@ -148,13 +169,18 @@ fn run(test: &str, only_flushes: bool) -> Option<u64> {
 
 #[test]
 fn i14_no_acknowledged_vote_is_lost_with_the_power() {
-    assert!(
-        run("power_loss::votes::i14_no_acknowledged_vote_is_lost_with_the_power", false).is_none_or(|bad| bad == 0)
-    );
+    let bad = run("power_loss::votes::i14_no_acknowledged_vote_is_lost_with_the_power", "votes", false);
+    assert!(bad.is_none_or(|bad| bad == 0));
+}
+
+#[test]
+fn i14_what_a_killed_process_wrote_is_on_the_disk_before_the_next_relies_on_it() {
+    let test = "power_loss::votes::i14_what_a_killed_process_wrote_is_on_the_disk_before_the_next_relies_on_it";
+    assert!(run(test, "killed", false).is_none_or(|bad| bad == 0));
 }
 
 #[test]
 fn i14_the_replay_catches_a_log_that_is_not_synced() {
-    let bad = run("power_loss::votes::i14_the_replay_catches_a_log_that_is_not_synced", true);
+    let bad = run("power_loss::votes::i14_the_replay_catches_a_log_that_is_not_synced", "votes", true);
     assert!(bad.is_none_or(|bad| bad > TRIALS / 4));
 }

@@ -157,26 +157,38 @@ impl Log {
         if self.failed {
             return Err(VotesError::Failed { file: self.path.clone() });
         }
-        let start = self.end;
+        let (frames, places) = self.frames(lines)?;
+        let written = self.file.write_all_at(&frames, self.end).and_then(|()| sync(&self.file));
+        if let Err(error) = written {
+            self.failed = true;
+            return Err(VotesError::of(&self.path, &error));
+        }
+        self.end = self.end.saturating_add(as_u64(frames.len()));
+        self.set_mark();
+        Ok(places)
+    }
+
+    /// A process that is killed after it has written and before it has synced.
+    #[cfg(test)]
+    pub(super) fn append_and_be_killed(self, lines: &[Vec<u8>]) -> Result<(), VotesError> {
+        let (frames, _) = self.frames(lines)?;
+        self.file.write_all_at(&frames, self.end).map_err(|error| VotesError::of(&self.path, &error))
+    }
+
+    /// The frames of a batch, and where each will stand.
+    fn frames(&self, lines: &[Vec<u8>]) -> Result<(Vec<u8>, Vec<u64>), VotesError> {
         let nonce = BatchNonce::random().map_err(|_| VotesError::NoRandomness)?;
-        let mut buffer = Vec::new();
+        let mut frames = Vec::new();
         let mut places = Vec::with_capacity(lines.len());
         for line in lines {
             if line.len() > LONGEST {
                 return Err(VotesError::TooLong { limit: LONGEST, found: line.len() });
             }
-            let at = start.saturating_add(as_u64(buffer.len()));
-            self.keys.seal(&mut buffer, &nonce, at, start, line);
+            let at = self.end.saturating_add(as_u64(frames.len()));
+            self.keys.seal(&mut frames, &nonce, at, self.end, line);
             places.push(at);
         }
-        let written = self.file.write_all_at(&buffer, start).and_then(|()| sync(&self.file));
-        if let Err(error) = written {
-            self.failed = true;
-            return Err(VotesError::of(&self.path, &error));
-        }
-        self.end = start.saturating_add(as_u64(buffer.len()));
-        self.set_mark();
-        Ok(places)
+        Ok((frames, places))
     }
 
     /// The line at a place.

@@ -254,6 +254,12 @@ impl Votes {
         index.close().map_err(|fault| VotesError::fault(&index_dir, fault))
     }
 
+    /// A process that is killed after it has written lines and before they are on the disk.
+    #[cfg(test)]
+    pub(crate) fn append_and_be_killed(self, lines: &[Vec<u8>]) -> Result<(), VotesError> {
+        self.log.append_and_be_killed(lines)
+    }
+
     fn row_error(&self, error: RowError) -> VotesError {
         match error {
             RowError::Fault(Fault::Full) => VotesError::Full { file: self.index_dir.clone() },

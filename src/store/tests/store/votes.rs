@@ -17,6 +17,8 @@ use rand_core::SeedableRng;
 
 use super::money::{NOW, amount, body, first_position, issuer, policy_of};
 use super::rows::*;
+use super::skip::skip;
+use super::small_disk::{fill_up, on_small_disk, place};
 
 /// A currency with one witness, and its issuer, who mints without end.
 struct Mint {
@@ -66,13 +68,21 @@ impl Mint {
     }
 
     fn settle(&mut self, entry: Entry) -> Receipt {
-        let Reply::Vote(vote) = self.propose(&entry) else { panic!("no vote") };
+        self.try_settle(entry).unwrap()
+    }
+
+    /// The same, as far as the disk takes it.
+    fn try_settle(&mut self, entry: Entry) -> Result<Receipt, ShelfError<VotesError>> {
+        let propose = Request::Propose { entry: entry.clone(), cited: vec![] };
+        let (witness, rng) = (self.witness.as_mut().unwrap(), &mut self.rng);
+        let mut ask = |request| witness.answer(vec![request], NOW, rng).map(|mut said| said.remove(0));
+        let Reply::Vote(vote) = ask(propose)? else { panic!("no vote") };
         let vote = vote.unverified(&self.policy).unwrap().verify().unwrap();
         let receipt = Receipt { cert: Cert::of(&[vote], &self.policy).unwrap(), entry };
         let next = self.at.seq + 1;
-        assert_eq!(self.ask(Request::Commit { receipt: receipt.clone() }), Reply::Ack { next });
+        assert_eq!(ask(Request::Commit { receipt: receipt.clone() })?, Reply::Ack { next });
         self.at = Place { seq: next, prev: receipt.entry.hash(), ..self.at };
-        receipt
+        Ok(receipt)
     }
 
     fn next(&mut self) -> u64 {
@@ -319,4 +329,38 @@ fn g05_nothing_of_an_entry_stands_in_the_files_and_nobody_else_may_read_them() {
         let mode = fs::metadata(mint.file(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
+}
+
+#[test]
+fn a_witness_and_its_votes_can_be_given_to_a_thread_of_their_own() {
+    fn is_for_another_thread<T: Send + 'static>() {}
+    is_for_another_thread::<Witness<Votes>>();
+    is_for_another_thread::<kinfolk_store::VotesPlace>();
+}
+
+#[test]
+fn g02_a_witness_on_a_full_disk_says_nothing_and_goes_on_where_it_was_when_there_is_space() {
+    const TEST: &str = "votes::g02_a_witness_on_a_full_disk_says_nothing_and_goes_on_where_it_was_when_there_is_space";
+    let Some(place) = place() else {
+        return on_small_disk(TEST, "size=60m").unwrap_or_else(|reason| skip(TEST, &reason));
+    };
+    let mut mint = Mint::new(&place.join("full"));
+    let filler = fill_up(&place);
+    let refused = (0..10_000).find_map(|number| {
+        let entry = mint.minting(number);
+        mint.try_settle(entry).err()
+    });
+    let refused = refused.unwrap();
+    assert!(matches!(&refused, ShelfError::Shelf(VotesError::Full { .. })), "{refused:?}");
+    assert!(refused.to_string().contains("the disk is full"), "{refused}");
+    let again = mint.witness.as_mut().unwrap().answer(vec![Request::Witness], NOW, &mut mint.rng);
+    assert!(matches!(again, Err(ShelfError::Stopped)));
+    mint.kill();
+    fs::remove_file(filler).unwrap();
+    mint.open().unwrap();
+    assert_eq!(mint.next(), mint.at.seq, "what was acknowledged is there, and nothing else");
+    let entry = mint.minting(77);
+    let reply = mint.propose(&entry);
+    // What could not be written whole binds nobody; a vote that could, and was not said, binds to its entry.
+    assert!(matches!(reply, Reply::Vote(_) | Reply::Conflict { .. }), "{reply:?}");
 }

@@ -1,0 +1,180 @@
+//! Money as people use it: five profiles, four of them witnesses (docs/guide/wallet.md).
+
+use serde_json::{Value, json};
+
+use crate::home::{Home, Running, binary, lines, wait_for};
+use crate::mailbox::{introduce, look_until};
+
+const NAMES: [&str; 5] = ["Anna", "Bea", "Cora", "Dora", "Emma"];
+
+/// All of them contacts of one another, their nodes running.
+fn five() -> ([Home; 5], Vec<Option<Running>>) {
+    let homes = NAMES.map(Home::new);
+    let running = homes.iter().map(|home| Some(home.start(0))).collect();
+    for (at, one) in homes.iter().enumerate() {
+        for other in &homes[at + 1..] {
+            introduce(one, other);
+        }
+    }
+    (homes, running)
+}
+
+/// The same with MANGO, which Anna issues and the others witness.
+fn with_mango() -> ([Home; 5], Vec<Option<Running>>) {
+    let (homes, running) = five();
+    let create =
+        ["wallet", "currency", "create", "MANGO", "--decimals", "2", "--witness", "Bea", "Cora", "Dora", "Emma"];
+    let made = homes[0].json(&create).remove(0);
+    assert_eq!((&made["code"], &made["quorum"], &made["issuer"]), (&json!("MANGO"), &json!(3), &json!(true)));
+    assert_eq!(made["witnesses"].as_array().unwrap().len(), 4);
+    for (home, place) in homes[1..].iter().zip(0_u64..) {
+        wait_for(home, "the currency", |home| !home.json(&["wallet", "currency", "list"]).is_empty());
+        let status = home.json(&["witness", "serve", "MANGO"]).remove(0);
+        assert_eq!(status["currencies"][0]["place"], place);
+        let taken = home.json(&["wallet", "currency", "accept", "MANGO"]).remove(0);
+        assert_eq!((&taken["state"], &taken["currency"]), (&json!("accepted"), &made["currency"]));
+    }
+    (homes, running)
+}
+
+fn pay(from: &Home, to: &str, amount: &str) -> Value {
+    from.json(&["wallet", "pay", to, amount, "MANGO", "--wait", "final", "--timeout", "60s"]).remove(0)
+}
+
+fn cash(home: &Home) -> (String, String) {
+    let balance = home.json(&["wallet", "balance"]).remove(0);
+    assert_eq!((&balance["code"], &balance["class"]), (&json!("MANGO"), &json!("cash")));
+    (balance["amount"].as_str().unwrap().to_owned(), balance["pending"].as_str().unwrap().to_owned())
+}
+
+fn has(amount: &str, pending: &str) -> (String, String) {
+    (amount.to_owned(), pending.to_owned())
+}
+
+fn state(home: &Home, entry: &Value) -> Value {
+    let history = home.json(&["wallet", "history", "--currency", "MANGO"]);
+    history.into_iter().find(|payment| payment["entry"] == *entry).map(|payment| payment["state"].clone()).unwrap()
+}
+
+#[test]
+fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
+    let (homes, mut running) = with_mango();
+    let [anna, bea, cora, ..] = &homes;
+    let minted = anna.json(&["wallet", "mint", "MANGO", "500", "--wait", "final"]).remove(0);
+    assert_eq!(
+        (&minted["kind"], &minted["state"], &minted["amount"]),
+        (&json!("minted"), &json!("final"), &json!("500.00"))
+    );
+
+    let paid = anna.json(&["wallet", "pay", "Bea", "100", "MANGO", "--memo", "roof", "--wait", "final"]).remove(0);
+    assert_eq!((&paid["state"], &paid["quorum"]), (&json!("final"), &json!({"have": 3, "need": 3})));
+    assert_eq!(
+        (&paid["to"]["name"], &paid["from"]["name"], &paid["memo"]),
+        (&json!("Bea"), &json!("Anna"), &json!("roof"))
+    );
+    wait_for(bea, "the money", |home| cash(home) == has("100.00", "0.00"));
+    let line = bea.json(&["history", "Anna", "--last", "1"]).remove(0);
+    assert_eq!(
+        (&line["kind"], &line["money"]["entry"], &line["money"]["memo"]),
+        (&json!("payment"), &paid["entry"], &json!("roof"))
+    );
+
+    // One of four may be killed.
+    running[4] = None;
+    assert_eq!(pay(anna, "Bea", "5")["state"], "final");
+
+    // With two gone a payment waits, and says for whom.
+    let port = running[3].as_ref().unwrap().port();
+    running[3] = None;
+    let output = anna.run(&["--json", "wallet", "pay", "Bea", "7", "MANGO", "--wait", "final", "--timeout", "3s"]);
+    assert_eq!(output.status.code(), Some(4));
+    let waiting = lines(&output.stdout).remove(0);
+    assert_eq!((&waiting["state"], &waiting["quorum"]), (&json!("voting"), &json!({"have": 2, "need": 3})));
+    let error = &lines(&output.stderr)[0]["error"];
+    let said = error["message"].as_str().unwrap();
+    assert!(error["code"] == "not_final" && said.contains("Dora") && said.contains("Emma"), "{error}");
+    assert_eq!(cash(anna), has("388.00", "7.00"));
+    let entry = waiting["entry"].as_str().unwrap();
+    assert_eq!(anna.error(&["wallet", "receipt", entry, "nowhere"]), ("not_final".to_owned(), 1));
+
+    // It outlives the node that signed it, and another waits behind it.
+    let at = running[0].as_ref().unwrap().port();
+    running[0] = None;
+    running[0] = Some(anna.start(at));
+    let behind = anna.json(&["wallet", "pay", "Bea", "8", "MANGO"]).remove(0);
+    assert_eq!(behind["state"], "voting");
+    running[3] = Some(homes[3].start(port));
+    look_until("both to be final", || [&waiting, &behind].iter().all(|one| state(anna, &one["entry"]) == "final"));
+    wait_for(bea, "all of it", |home| cash(home) == has("120.00", "0.00"));
+    assert_eq!(cash(anna), has("380.00", "0.00"));
+
+    let came = pay(bea, "Cora", "20")["entry"].as_str().unwrap().to_owned();
+    wait_for(cora, "the money", |home| cash(home) == has("20.00", "0.00"));
+    let back = cora.json(&["wallet", "refund", &came, "--wait", "final"]).remove(0);
+    assert_eq!((&back["kind"], &back["refund_of"]), (&json!("refunded"), &json!(came)));
+    wait_for(bea, "the refund", |home| cash(home) == has("120.00", "0.00"));
+    assert_eq!(cora.error(&["wallet", "refund", &came]), ("not_refundable".to_owned(), 1));
+
+    // A receipt needs nobody.
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("bea.receipt");
+    anna.json(&["wallet", "receipt", paid["entry"].as_str().unwrap(), file.to_str().unwrap()]);
+    assert_eq!(anna.error(&["wallet", "receipt", &came[..10], file.to_str().unwrap()]).0, "unknown_payment");
+    running.clear();
+    let verify = || binary().args(["--json", "wallet", "verify-receipt"]).arg(&file).output().unwrap();
+    let verified = lines(&verify().stdout).remove(0);
+    assert_eq!(
+        (&verified["valid"], &verified["entry"], &verified["memo"]),
+        (&json!(true), &paid["entry"], &json!("roof"))
+    );
+    assert_eq!(verified["outputs"][0]["amount"], "100.00");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 30;
+    bytes[last] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let refused = verify();
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(lines(&refused.stderr)[0]["error"]["code"], "invalid_receipt");
+    // What there is can be seen with no node.
+    assert_eq!(cash(anna), has("380.00", "0.00"));
+}
+
+#[test]
+fn what_is_wrong_with_a_payment_is_said_with_the_limit_named() {
+    let (homes, _running) = with_mango();
+    let [anna, bea, ..] = &homes;
+    anna.json(&["wallet", "mint", "MANGO", "10", "--wait", "final"]);
+    for (arguments, code, words) in [
+        (&["wallet", "pay", "Bea", "10.01", "MANGO"][..], "not_enough", "10.00 MANGO"),
+        (&["wallet", "pay", "Bea", "1.001", "MANGO"], "invalid_amount", "2 decimals"),
+        (&["wallet", "pay", "Bea", "-1", "MANGO"], "invalid_amount", "no sign"),
+        (&["wallet", "pay", "Bea", "1e2", "MANGO"], "invalid_amount", "no exponent"),
+        (&["wallet", "pay", "Bea", "0", "MANGO"], "invalid_amount", "0.01"),
+        (&["wallet", "pay", "Bea", "99999999999999999", "MANGO"], "invalid_amount", "90071992547409.91"),
+        (&["wallet", "pay", "Bea", "1", "PEAR"], "unknown_currency", "PEAR"),
+        (&["wallet", "pay", "Zoe", "1", "MANGO"], "unknown_contact", "Zoe"),
+        (&["wallet", "mint", "MANGO", "1", "--class", "card"], "card_to_issuer", "--to"),
+        (&["wallet", "refund", "00000000"], "unknown_payment", "history"),
+        (&["wallet", "currency", "accept", "kinfolk:currency/AAAA"], "invalid_currency_link", "damaged"),
+        (&["wallet", "currency", "create", "MANGO", "--witness", "Bea"], "code_taken", "MANGO"),
+        (&["wallet", "currency", "create", "pear", "--witness", "Bea"], "refused_by_ledger", "A-Z"),
+        (&["wallet", "currency", "create", "PEAR", "--witness", "Bea", "Bea"], "witness_twice", "Bea"),
+        (
+            &["wallet", "currency", "create", "PEAR", "--witness", "Bea", "--faults", "1"],
+            "refused_by_ledger",
+            "at least 4",
+        ),
+        (&["witness", "serve", "MANGO"], "not_named", "witness"),
+    ] {
+        let (found, message, exit) = anna.refusal(arguments);
+        assert_eq!((found.as_str(), exit), (code, 1), "{arguments:?}: {message}");
+        assert!(message.contains(words), "{arguments:?}: {message}");
+    }
+    assert_eq!(bea.error(&["wallet", "mint", "MANGO", "1"]), ("not_issuer".to_owned(), 1));
+    let card =
+        anna.json(&["wallet", "mint", "MANGO", "3", "--to", "Bea", "--class", "card", "--wait", "final"]).remove(0);
+    assert_eq!(card["class"], "card");
+    wait_for(bea, "the card money", |home| home.json(&["wallet", "balance"]).len() == 2);
+    let (code, message, _) = bea.refusal(&["wallet", "pay", "Anna", "1", "MANGO"]);
+    assert!(code == "not_enough" && message.contains("goes only to merchants"), "{message}");
+}
