@@ -148,6 +148,6 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;
-    settling::ask_all(step, book)?;
+    settling::take(step, book)?;
     Ok(entry)
 }

@@ -104,7 +104,7 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
     book.save(step);
     changed(step, book.id, entry)?;
     if book.gather(step)? {
-        settling::ask_all(step, &mut book)?;
+        settling::take(step, &mut book)?;
     }
     Ok(true)
 }

@@ -58,17 +58,27 @@ pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
 /// It is time to ask the witnesses of a currency again.
 pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
     let mut book = Book::open(step, id)?;
-    step.clear_alarm(Alarm::Settle(id), book.account.again_at);
+    let tries = book.account.tries.saturating_add(1);
+    ask_anew(step, &mut book, tries)
+}
+
+/// Something was signed: all witnesses are asked, those too that were in trouble before.
+pub(super) fn take(step: &mut Step<'_>, book: &mut Book) -> Result<(), Refusal> {
+    ask_anew(step, book, 0)
+}
+
+fn ask_anew(step: &mut Step<'_>, book: &mut Book, tries: u32) -> Result<(), Refusal> {
+    step.clear_alarm(Alarm::Settle(book.id), book.account.again_at);
     book.account.again_at = None;
-    book.account.tries = book.account.tries.saturating_add(1);
+    book.account.tries = tries;
     book.save(step);
-    for witness in places(&book) {
-        let standing = standing(step, &book, witness)?;
+    for witness in places(book) {
+        let standing = standing(step, book, witness)?;
         // What nobody here knows of, it may have invented.
         let next = standing.next.filter(|next| *next <= book.account.certified);
-        step.put(Key::Standing(id, witness), Standing { trouble: None, refuses: false, next, ..standing });
+        step.put(Key::Standing(book.id, witness), Standing { trouble: None, refuses: false, next, ..standing });
     }
-    ask_all(step, &mut book)
+    ask_all(step, book)
 }
 
 fn places(book: &Book) -> impl Iterator<Item = u8> + use<> {
@@ -80,7 +90,7 @@ fn standing(step: &Step<'_>, book: &Book, witness: u8) -> Result<Standing, Refus
 }
 
 /// Asks every witness what is to be asked of it next.
-pub(super) fn ask_all(step: &mut Step<'_>, book: &mut Book) -> Result<(), Refusal> {
+fn ask_all(step: &mut Step<'_>, book: &mut Book) -> Result<(), Refusal> {
     for witness in places(book) {
         ask(step, book, witness)?;
     }
@@ -232,11 +242,12 @@ fn trouble(step: &mut Step<'_>, book: &mut Book, witness: u8, what: String) -> R
     let before = standing(step, book, witness)?;
     step.put(Key::Standing(book.id, witness), Standing { trouble: Some(what), ..before });
     let is_pending = book.account.certified < book.signed();
-    if book.account.again_at.is_none() {
-        let longest = if is_pending { LONGEST_PENDING } else { LONGEST_WAIT };
-        let doubled = AGAIN.as_millis().checked_shl(book.account.tries.min(20)).unwrap_or(u64::MAX);
-        let due = step.now.after(Span::from_millis(doubled.min(longest.as_millis())));
-        step.set_alarm(Alarm::Settle(book.id), None, due);
+    let longest = if is_pending { LONGEST_PENDING } else { LONGEST_WAIT };
+    let doubled = AGAIN.as_millis().checked_shl(book.account.tries.min(20)).unwrap_or(u64::MAX);
+    let due = step.now.after(Span::from_millis(doubled.min(longest.as_millis())));
+    // One that was set while nothing waited may be far off.
+    if book.account.again_at.is_none_or(|before| due < before) {
+        step.set_alarm(Alarm::Settle(book.id), book.account.again_at, due);
         book.account.again_at = Some(due);
         book.save(step);
     }

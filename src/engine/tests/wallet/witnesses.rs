@@ -77,6 +77,31 @@ fn a_witness_that_is_there_again_is_asked_at_once() {
 }
 
 #[test]
+fn a_payment_does_not_wait_as_long_as_a_witness_that_was_away_before_it() {
+    let mut bank = Bank::open();
+    bank.mint("10", Some(1)).unwrap();
+    bank.down.insert(4);
+    bank.pay(1, 2, "1").unwrap();
+    // The one that is away is asked but every hour by now.
+    bank.pass(Span::from_hours(6));
+    let asked = bank.asked.len();
+    while bank.asked.len() == asked {
+        bank.pass(Span::from_secs(10));
+    }
+    let asked = bank.asked.len();
+    bank.pass(Span::from_secs(1_800));
+    assert_eq!(bank.asked.len(), asked, "an hour has not passed");
+
+    bank.down.insert(3);
+    let paid = bank.pay(1, 2, "2").unwrap();
+    assert!(bank.asked[asked..].iter().any(|(at, _)| *at == 4), "it is asked for this one at once");
+    assert_eq!(bank.state(1, paid), (PaymentState::Voting, 2));
+    bank.down.clear();
+    bank.pass(Span::from_secs(4));
+    assert_eq!(bank.state(1, paid), FINAL);
+}
+
+#[test]
 fn a_node_that_stops_while_a_payment_is_under_way_goes_on_with_the_same_one() {
     for lost in 0..12 {
         let mut bank = Bank::open();
