@@ -259,6 +259,7 @@ async fn all_is_there_once(members: &[Member], said: &[Said]) {
 
 #[test]
 fn a_swarm_of_which_a_third_is_always_away_loses_and_doubles_nothing() {
+    let _alone = super::alone();
     let count = usize::try_from(number("KINFOLK_SWARM_NODES", 20)).unwrap();
     let rounds = number("KINFOLK_SWARM_ROUNDS", 5);
     let seed = number("KINFOLK_SWARM_SEED", 1);

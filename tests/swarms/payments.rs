@@ -101,6 +101,7 @@ async fn spread(people: &[Person]) {
 
 #[test]
 fn twenty_wallets_pay_all_at_once_while_two_of_seven_witnesses_are_gone() {
+    let _alone = alone();
     block_on_within(PATIENCE, async {
         let people = town(7).await;
         spread(&people).await;
@@ -127,6 +128,7 @@ fn twenty_wallets_pay_all_at_once_while_two_of_seven_witnesses_are_gone() {
 
 #[test]
 fn with_two_of_four_witnesses_nothing_is_final_and_nothing_is_lost_until_they_are_back() {
+    let _alone = alone();
     block_on_within(PATIENCE, async {
         let mut people = town(4).await;
         spread(&people).await;
