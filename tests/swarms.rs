@@ -61,7 +61,9 @@ fn network() -> NodeConfig {
 
 fn network_at(listen: &str) -> NodeConfig {
     let listen = vec![Address::new(listen).unwrap()];
-    NodeConfig { network: Some(NetworkConfig { listen, ..NetworkConfig::default() }) }
+    // Twenty nodes in one process take about as much as one is allowed.
+    let memory = Some(16 << 30);
+    NodeConfig { network: Some(NetworkConfig { listen, memory, ..NetworkConfig::default() }) }
 }
 
 async fn person(name: &str, backend: Backend) -> Person {

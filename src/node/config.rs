@@ -27,6 +27,9 @@ pub struct NetworkConfig {
     pub dht_server: bool,
     /// Whether the network is not the internet, so that nodes of the hash table may be at private addresses.
     pub dht_private: bool,
+    /// Resident memory of the process, in bytes, above which no new connection is made; the usual limit where there is
+    /// none. It is the process's, so a program with many nodes needs more.
+    pub memory: Option<usize>,
 }
 
 /// Why a profile could not be made.

@@ -129,6 +129,7 @@ fn join(profile: &Profile, network: crate::config::NetworkConfig) -> Result<Netw
     config.reach = network.reach;
     config.dht_server = network.dht_server;
     config.dht_private = network.dht_private;
+    config.limits.memory = network.memory.unwrap_or(config.limits.memory);
     config.no_room = crate::witness::no_room();
     Ok(kinfolk_net::spawn(config)?)
 }

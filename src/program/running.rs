@@ -110,7 +110,7 @@ fn network(run: &Run, settings: &Settings, peer: PeerId) -> Result<NetworkConfig
     let mdns = !run.no_mdns && settings.mdns.unwrap_or(true);
     let dht_server = run.dht_server || settings.dht_server.unwrap_or(false);
     let dht_private = run.dht_private || settings.dht_private.unwrap_or(false);
-    Ok(NetworkConfig { listen, bootstrap, mdns, dht_server, dht_private, reach: reach(run, settings)? })
+    Ok(NetworkConfig { listen, bootstrap, mdns, dht_server, dht_private, memory: None, reach: reach(run, settings)? })
 }
 
 fn reach(run: &Run, settings: &Settings) -> Result<ReachConfig, Failure> {

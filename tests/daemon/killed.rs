@@ -2,6 +2,7 @@
 //! to the sender's command is shown exactly once on the other side.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ fn g01_kill_9_amid_a_stream_of_a_thousand_messages_loses_and_doubles_nothing() {
         assert!(found >= least, "seed {seed}, round {round}: {found} were acknowledged, at least {least} expected");
         expected.append(&mut heard);
     }
-    let shown = runtime.block_on(all_shown(&ben, &expected));
+    let shown = runtime.block_on(all_shown(&anna, &ben, &expected));
     for (id, round) in &expected {
         assert_eq!(shown.get(id), Some(&1), "seed {seed}, round {round}: {id} is shown {:?} times", shown.get(id));
     }
@@ -104,7 +105,7 @@ async fn stream(anna: &Home, round: u64, acknowledged: &AtomicU64, ended: &Atomi
 }
 
 /// Waits until everything that was acknowledged is there, and counts how often each message is shown.
-async fn all_shown(ben: &Home, expected: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+async fn all_shown(anna: &Home, ben: &Home, expected: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let client = Client::open(&ben.dir).await.unwrap();
     let mut since = 0;
     loop {
@@ -125,10 +126,27 @@ async fn all_shown(ben: &Home, expected: &BTreeMap<String, u64>) -> BTreeMap<Str
         }
         // Something must happen within a minute, or something is lost.
         let page = client.poll(since, Duration::from_secs(60)).await.unwrap();
-        let missing = expected.keys().filter(|id| !shown.contains_key(*id)).count();
-        assert!(!page.events.is_empty(), "{missing} messages are missing and nothing happens any more");
+        if page.events.is_empty() {
+            let missing: Vec<_> = expected.iter().filter(|(id, _)| !shown.contains_key(*id)).collect();
+            panic!("messages are missing and nothing happens any more: {}", both_sides(anna, &client, &missing).await);
+        }
         since = page.events.iter().filter_map(|event| event.seq).max().unwrap_or(since).max(since);
     }
+}
+
+/// What both nodes say of messages that do not come: id and round of each, and how far it is for its sender.
+async fn both_sides(anna: &Home, ben: &Client, missing: &[(&String, &u64)]) -> String {
+    let anna = Client::open(&anna.dir).await.unwrap();
+    let mut said = format!("{} are missing", missing.len());
+    for (id, round) in missing {
+        let state = anna.message("Ben", id).await.map(|message| message.state);
+        write!(said, "\n{id} of round {round}: {state:?}").unwrap();
+    }
+    for (name, client, other) in [("Anna", &anna, "Ben"), ("Ben", ben, "Anna")] {
+        let (status, contact) = (client.status().await, client.contact(other).await);
+        write!(said, "\n{name}: {status:?}\n{name} of {other}: {contact:?}").unwrap();
+    }
+    said
 }
 
 mod in_turns {
