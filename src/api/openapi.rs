@@ -6,7 +6,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
-use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, status, stickers, wallet};
+use crate::routes::{bundles, contacts, events, invites, invoices, mailboxes, messages, status, stickers, wallet};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -61,7 +61,10 @@ use crate::routes::{bundles, contacts, events, invites, mailboxes, messages, sta
         wallet::payment,
         wallet::refund,
         wallet::receipt,
-        wallet::request,
+        invoices::list,
+        invoices::create,
+        invoices::one,
+        invoices::pay,
         wallet::witness,
         wallet::serve,
         stickers::list,

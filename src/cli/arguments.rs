@@ -11,7 +11,7 @@ use kinfolk_rpc::message::MessageState;
 use crate::bundle::Bundle;
 use crate::mailbox::Mailbox;
 use crate::rescue::Rescue;
-use crate::span::parse_span;
+use crate::span::{parse_lifetime, parse_span};
 use crate::wallet::{Wallet, Witness};
 
 /// kinfolk: talk to people you know, end to end encrypted, with no server.
@@ -324,17 +324,6 @@ pub enum OnOff {
 
 fn non_empty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("it cannot be empty".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-/// The longest a node honours a link, in days.
-const LONGEST_INVITE: u64 = 366;
-
-fn parse_lifetime(text: &str) -> Result<Duration, String> {
-    let span = parse_span(text)?;
-    if span > Duration::from_secs(LONGEST_INVITE * 86_400) {
-        return Err(format!("a link works for {LONGEST_INVITE} days at most, as in {LONGEST_INVITE}d"));
-    }
-    Ok(span)
 }
 
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {

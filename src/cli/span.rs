@@ -21,6 +21,18 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     if span == 0 { Err("it must be longer than nothing".to_owned()) } else { Ok(Duration::from_millis(span)) }
 }
 
+/// The longest a node honours a link or an invoice, in days.
+const LONGEST: u64 = 366;
+
+/// Reads for how long a link or an invoice is honoured.
+pub(crate) fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let span = parse_span(text)?;
+    if span > Duration::from_secs(LONGEST * 86_400) {
+        return Err(format!("it works for {LONGEST} days at most, as in {LONGEST}d"));
+    }
+    Ok(span)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use crate::span::parse_span;
+use crate::span::{parse_lifetime, parse_span};
 
 /// What is asked of a node about money.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -46,7 +46,19 @@ pub enum Wallet {
         patience: Patience,
     },
     /// Ask a contact for money
-    Request(Order),
+    ///
+    /// They see it in the conversation and pay it with `kinfolk wallet invoice pay`, once.
+    Request {
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap would take it for help")]
+        order: Order,
+        /// How long it can be paid, as in 1h or 7d; 366d at most
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = parse_lifetime)]
+        expires: Duration,
+    },
+    /// Invoices: making one whose link anybody can pay, paying one
+    #[command(subcommand)]
+    Invoice(Invoice),
     /// Pay back what came
     Refund {
         /// The entry of what came, or the beginning of it; `kinfolk wallet history` shows it
@@ -119,6 +131,53 @@ pub enum Currency {
         /// Its link, or the code of one that a contact told you of
         #[arg(value_name = "LINK|CODE", value_parser = non_empty)]
         currency: String,
+    },
+}
+
+/// What is asked about invoices.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Invoice {
+    /// Ask whoever has the link for money, as a shop does
+    Create {
+        /// How much, as in 12.50
+        #[arg(allow_hyphen_values = true)]
+        amount: String,
+        /// The currency's code, or its id
+        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+        currency: String,
+        /// What for; whoever has the link can read it
+        #[arg(long, value_name = "TEXT")]
+        memo: Option<String>,
+        /// How long it can be paid, as in 1h or 7d; 366d at most
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = parse_lifetime)]
+        expires: Duration,
+        /// Show it as a QR code even where that is not a terminal
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Pay an invoice of a contact, once
+    Pay {
+        /// Its link, or the name of one that came, or the beginning of it
+        #[arg(value_name = "LINK|INVOICE", value_parser = non_empty)]
+        invoice: String,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap would take it for help")]
+        patience: Patience,
+    },
+    /// List invoices, yours and those that came, the newest last
+    List {
+        /// How many, the newest ones
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        last: u32,
+    },
+    /// Show an invoice, and its link
+    Show {
+        /// Its name, or the beginning of it; `kinfolk wallet invoice list` shows it
+        #[arg(value_parser = non_empty)]
+        invoice: String,
+        /// Show it as a QR code even where that is not a terminal
+        #[arg(long)]
+        qr: bool,
     },
 }
 

@@ -26,6 +26,7 @@ use kinfolk_rpc::contact::{AddContact, Added, Contact, ContactPage, SafetyNumber
 use kinfolk_rpc::door::{self, Door};
 use kinfolk_rpc::event::EventPage;
 use kinfolk_rpc::invite::{CreateInvite, Invite};
+use kinfolk_rpc::invoice::{CreateInvoice, Invoice, Invoices, PayInvoice};
 use kinfolk_rpc::mailbox::{AddMailbox, MailboxAdded, Mailboxes, Serve, Serving};
 use kinfolk_rpc::message::{AllowReadReceipts, MarkSeen, Message, MessagePage, SendMessage, Sent};
 use kinfolk_rpc::problem::Problem;
@@ -450,12 +451,36 @@ impl Client {
         .await
     }
 
-    /// Asks a contact for money.
+    /// The newest invoices, one's own and those that came, the newest first.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn request_payment(&self, wish: &Pay) -> Result<Sent, ClientError> {
-        self.tell(Method::POST, route::REQUESTS, wish).await
+    pub async fn invoices(&self, last: u32) -> Result<Invoices, ClientError> {
+        self.ask(Method::GET, &format!("{}?last={last}", route::INVOICES)).await
+    }
+
+    /// One invoice.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn invoice(&self, invoice: &str) -> Result<Invoice, ClientError> {
+        self.ask(Method::GET, &route::to(route::INVOICE, &[invoice])).await
+    }
+
+    /// Makes an invoice.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_invoice(&self, wish: &CreateInvoice) -> Result<Invoice, ClientError> {
+        self.tell(Method::POST, route::INVOICES, wish).await
+    }
+
+    /// Pays an invoice.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pay_invoice(&self, wish: &PayInvoice) -> Result<Payment, ClientError> {
+        self.tell(Method::POST, route::PAY_INVOICE, wish).await
     }
 
     /// This node as a witness.

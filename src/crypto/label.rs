@@ -19,6 +19,8 @@ pub enum Label {
     OneTimePrekey,
     /// Signs an invite.
     Invite,
+    /// Signs an invoice.
+    Invoice,
     /// Signs a hello on a stream.
     Hello,
     /// Names a device by its keys.
@@ -73,13 +75,14 @@ pub enum Label {
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
         Self::Bundle,
         Self::OneTimePrekey,
         Self::Invite,
+        Self::Invoice,
         Self::Hello,
         Self::DeviceId,
         Self::RecoverySign,
@@ -108,13 +111,14 @@ impl Label {
     ];
 
     /// Those that sign.
-    pub const SIGNATURES: [Self; 8] = [
+    pub const SIGNATURES: [Self; 9] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
         Self::Bundle,
         Self::OneTimePrekey,
         Self::Invite,
+        Self::Invoice,
         Self::Hello,
         Self::AddressRecord,
     ];
@@ -129,6 +133,7 @@ impl Label {
             Self::Bundle => b"kinfolk/1 bundle",
             Self::OneTimePrekey => b"kinfolk/1 otk",
             Self::Invite => b"kinfolk/1 invite",
+            Self::Invoice => b"kinfolk/1 invoice",
             Self::Hello => b"kinfolk/1 hello",
             Self::DeviceId => b"kinfolk/1 dev id",
             Self::RecoverySign => b"kinfolk/1 recovery sign",

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`identity`] | recovery phrase, device keys, sigchain, safety number | docs/protocol/02-identity.md |
 //! | [`hello`], [`invite`] | who is at the other end of a stream; the `kinfolk:` link | docs/protocol/02-identity.md, 06-direct.md |
+//! | [`invoice`] | who asks for money | docs/protocol/12-wallet.md |
 //! | [`prekeys`] | what lets others start a session with this device | docs/protocol/03-handshake.md |
 //! | [`handshake`] | PQXDH: X25519 and ML-KEM-768 in one agreement | docs/protocol/03-handshake.md |
 //! | [`session`] | encrypt and decrypt, one pair of devices | docs/protocol/04-ratchet.md |
@@ -27,6 +28,7 @@ pub mod handshake;
 pub mod hello;
 pub mod identity;
 pub mod invite;
+pub mod invoice;
 pub mod kdf;
 pub mod kem;
 pub mod label;

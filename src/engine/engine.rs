@@ -8,10 +8,11 @@ mod payloads;
 
 use kinfolk_crypto::identity::{DeviceKeys, RecoveryKey, RecoveryPhrase, Sigchain};
 use kinfolk_ledger::entry::Class;
+use kinfolk_ledger::receipt_file::invoice_hash;
 use kinfolk_wire::carried::Carried;
 use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId, PeerId};
+use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId, NoteHash, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -22,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
-use crate::features::wallet::{currencies, orders, settling};
+use crate::features::wallet::{currencies, invoices, orders, settling};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -62,6 +63,8 @@ pub enum Answer {
     Host(Host),
     /// A currency.
     Currency(CurrencyId),
+    /// An invoice.
+    Invoice(NoteHash),
     /// What was signed: a payment, a refund, new money.
     Payment(EntryHash),
     /// A page of a bundle.
@@ -239,11 +242,15 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             orders::pay(step, contact, &amount, &currency, memo).map(Answer::Payment)
         }
         Command::Refund(entry) => orders::refund(step, entry).map(Answer::Payment),
-        Command::RequestPayment { contact, amount, currency, memo } => {
-            let request = orders::request(step, contact, &amount, &currency, memo)?;
-            let said = conversations::say_to(step, contact, Body::PaymentRequest(request))?;
-            Ok(Answer::Message(said.0, said.1))
+        Command::CreateInvoice(new) => {
+            let contact = new.contact;
+            let invoice = invoices::make(step, new)?;
+            if let Some(contact) = contact {
+                conversations::say_to(step, contact, Body::PaymentRequest(invoice.clone()))?;
+            }
+            Ok(Answer::Invoice(invoice_hash(&invoice)))
         }
+        Command::PayInvoice(which) => invoices::pay(step, &which).map(Answer::Payment),
         Command::ImportBundle(records) => arrivals::import(step, records).map(Answer::Imported),
     }
 }

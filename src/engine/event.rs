@@ -1,6 +1,6 @@
 //! What faces are told. Events that matter later are kept in a log and numbered; presence is not.
 
-use kinfolk_wire::ids::{ConversationId, CurrencyId, EntryHash, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{ConversationId, CurrencyId, EntryHash, IdentityId, MessageId, NoteHash, PeerId};
 use minicbor::{Decode, Encode};
 
 use crate::store::MessageState;
@@ -50,6 +50,9 @@ pub enum Event {
     /// A contact has said where payments to them go. Never kept.
     #[n(34)]
     PayeeKnown(#[n(0)] IdentityId),
+    /// An invoice was made, came, or is being paid.
+    #[n(36)]
+    InvoiceChanged(#[n(0)] NoteHash),
     /// Whether there is a node of the hash table to ask has changed, or which were tried in vain. Never kept.
     #[n(20)]
     HashTable,

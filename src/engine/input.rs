@@ -132,17 +132,10 @@ pub enum Command {
     },
     /// Pay back what came by an entry.
     Refund(EntryHash),
-    /// Ask a contact for money.
-    RequestPayment {
-        /// Whom.
-        contact: IdentityId,
-        /// As people write it.
-        amount: String,
-        /// Which currency.
-        currency: String,
-        /// What for.
-        memo: Option<Text>,
-    },
+    /// Make an invoice, and send it to the contact that it is for.
+    CreateInvoice(NewInvoice),
+    /// Pay an invoice: by its link, or by the name of one that came.
+    PayInvoice(String),
     /// Take what came by hand; at most [`RECORDS`](Self::RECORDS) at once.
     ImportBundle(Vec<Carried>),
 }
@@ -150,6 +143,21 @@ pub enum Command {
 impl Command {
     /// Records that one turn imports.
     pub const RECORDS: usize = 256;
+}
+
+/// What is asked for by a new invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInvoice {
+    /// Who is asked; nobody in particular where it is to go by its link.
+    pub contact: Option<IdentityId>,
+    /// As people write it.
+    pub amount: String,
+    /// Which currency.
+    pub currency: String,
+    /// What for.
+    pub memo: Option<Text>,
+    /// How long it can be paid.
+    pub lifetime: Span,
 }
 
 /// Who is to witness a currency.

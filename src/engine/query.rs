@@ -1,8 +1,10 @@
 //! Questions that change nothing: what a face shows. Each is a plain function over the store.
 
+mod invoices;
 mod mailboxes;
 mod wallet;
 
+pub use invoices::{InvoiceState, InvoiceView, invoice, invoice_name, invoice_named, invoices};
 pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
 pub use wallet::{
     BalanceView, CurrencyView, PaymentState, PaymentView, WitnessView, amount_text, balances, currencies, currency,

@@ -5,7 +5,8 @@ use kinfolk_crypto::invite::InviteError;
 use kinfolk_crypto::session::EncryptError;
 
 use kinfolk_ledger::amount::AmountTextError;
-use kinfolk_wire::content::CurrencyLinkError;
+use kinfolk_wire::content::{CurrencyLinkError, InvoiceLinkError};
+use kinfolk_wire::time::Span;
 
 use crate::store::{ReadError, Stopped};
 
@@ -163,6 +164,43 @@ pub enum Refusal {
     /// A payment that is not paid back.
     #[error("this payment cannot be paid back: {0}")]
     NotRefundable(&'static str),
+    /// The link to an invoice is not one.
+    #[error("{0}")]
+    InvoiceLink(InvoiceLinkError),
+    /// No such invoice.
+    #[error("there is no such invoice here; `kinfolk wallet invoice list` shows them")]
+    UnknownInvoice,
+    /// Several invoices begin so.
+    #[error("several invoices begin so; write more of it: {}", .0.join(", "))]
+    AmbiguousInvoice(Vec<String>),
+    /// What an invoice is for is too long.
+    #[error("what an invoice is for has at most {limit} bytes, this has {found}")]
+    InvoiceMemo {
+        /// Its bytes.
+        found: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Its time is over.
+    #[error("this invoice expired {} ago; ask for a new one", in_words(*.since))]
+    InvoiceExpired {
+        /// For how long it has been.
+        since: Span,
+    },
+    /// It is paid, or being paid.
+    #[error("this invoice was paid from here already: `kinfolk wallet history` shows {0}")]
+    InvoicePaid(String),
+    /// It asks this person's own account to be paid.
+    #[error("this is an invoice of your own: give its link to whoever is to pay it")]
+    InvoiceOwn,
+    /// Whoever made it is no contact.
+    #[error(
+        "this invoice is by somebody who is not among your contacts: add them first (`kinfolk add LINK`), then pay it"
+    )]
+    InvoiceOfStranger,
+    /// It was altered, or is not by whom it says.
+    #[error("this invoice is not by whom it says, or was altered on its way; do not pay it, ask for it again")]
+    InvoiceForged,
     /// Nothing more is signed for an account.
     #[error("{}", stopped_in_words(.0))]
     AccountStopped(Box<Stopped>),
@@ -195,6 +233,18 @@ pub enum Refusal {
     /// A record that must be there is not, or is not what it must be.
     #[error("the store contradicts itself: {0}; make a backup and report this")]
     Inconsistent(&'static str),
+}
+
+/// The largest unit of which there is a whole one.
+fn in_words(span: Span) -> String {
+    let seconds = span.as_millis() / 1_000;
+    let (count, unit) = match seconds {
+        0..=119 => (seconds, "second"),
+        120..=7_199 => (seconds / 60, "minute"),
+        7_200..=172_799 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 fn stopped_in_words(stopped: &Stopped) -> String {
@@ -260,6 +310,15 @@ impl Refusal {
             Self::AccountUnknown { .. } => "account_unknown",
             Self::UnknownPayment => "unknown_payment",
             Self::NotRefundable(_) => "not_refundable",
+            Self::InvoiceLink(_) => "invalid_invoice_link",
+            Self::UnknownInvoice => "unknown_invoice",
+            Self::AmbiguousInvoice(_) => "ambiguous_invoice",
+            Self::InvoiceMemo { .. } => "memo_too_long",
+            Self::InvoiceExpired { .. } => "invoice_expired",
+            Self::InvoicePaid(_) => "invoice_paid",
+            Self::InvoiceOwn => "invoice_own",
+            Self::InvoiceOfStranger => "invoice_of_stranger",
+            Self::InvoiceForged => "invoice_forged",
             Self::AccountStopped(stopped) => match **stopped {
                 Stopped::Forked(_) => "account_frozen",
                 Stopped::Behind { .. } => "account_behind",

@@ -30,11 +30,13 @@ pub enum Domain {
     Merchant,
     /// Hashes the salt and the words of a memo.
     Memo,
+    /// Hashes an invoice: its name.
+    Invoice,
 }
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Policy,
         Self::Inception,
         Self::Key,
@@ -46,6 +48,7 @@ impl Domain {
         Self::Recover,
         Self::Merchant,
         Self::Memo,
+        Self::Invoice,
     ];
 
     /// The string.
@@ -63,6 +66,7 @@ impl Domain {
             Self::Recover => "kinfolk.ledger.v1.recover",
             Self::Merchant => "kinfolk.ledger.v1.merchant",
             Self::Memo => "kinfolk.ledger.v1.memo",
+            Self::Invoice => "kinfolk.ledger.v1.invoice",
         }
     }
 

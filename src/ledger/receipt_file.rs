@@ -1,7 +1,7 @@
 //! A payment in a file: what proves it to anybody, with no node and no network (docs/protocol/12-wallet.md, section 4).
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
-use kinfolk_wire::content::Memo;
+use kinfolk_wire::content::{Memo, SignedInvoice};
 use kinfolk_wire::ids::NoteHash;
 use minicbor::{Decode, Encode};
 
@@ -67,6 +67,12 @@ pub enum ReceiptFileError {
 #[must_use]
 pub fn memo_hash(memo: &Memo) -> NoteHash {
     NoteHash::new(Domain::Memo.hash(&[&memo.salt[..], memo.text.as_str().as_bytes()].concat()))
+}
+
+/// What stands for an invoice in an output that pays it, and names it.
+#[must_use]
+pub fn invoice_hash(invoice: &SignedInvoice) -> NoteHash {
+    NoteHash::new(Domain::Invoice.hash(&invoice.0.payload))
 }
 
 impl ReceiptFile {

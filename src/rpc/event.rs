@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contact::Contact;
+use crate::invoice::Invoice;
 use crate::mailbox::Custodian;
 use crate::message::{Message, MessageState};
 use crate::status::HashTable;
@@ -81,6 +82,8 @@ pub enum What {
     MailboxDropped(Custodian),
     /// A payment came, was signed, has more votes, or is final; shown as it is now.
     PaymentChanged(Payment),
+    /// An invoice was made, came, is being paid or is paid; shown as it is now.
+    InvoiceChanged(Invoice),
     /// A currency was made, told of or taken, or its account can pay no more; shown as it is now.
     CurrencyChanged(Currency),
     /// A node of the hash table answers now, or none does any more. Never numbered.
@@ -92,7 +95,7 @@ pub enum What {
 
 impl What {
     /// The names of all events, as `event` has them.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "message_added",
         "message_changed",
         "message_damaged",
@@ -103,6 +106,7 @@ impl What {
         "peer_online",
         "mailbox_dropped",
         "payment_changed",
+        "invoice_changed",
         "currency_changed",
         "hash_table",
         "reset",
@@ -122,6 +126,7 @@ impl What {
             Self::PeerOnline { .. } => "peer_online",
             Self::MailboxDropped(_) => "mailbox_dropped",
             Self::PaymentChanged(_) => "payment_changed",
+            Self::InvoiceChanged(_) => "invoice_changed",
             Self::CurrencyChanged(_) => "currency_changed",
             Self::HashTable(_) => "hash_table",
             Self::Reset => "reset",

@@ -19,7 +19,7 @@
 //! | [`mailbox`] | nodes that keep messages for people who are away |
 //! | [`bundle`] | messages that are carried by hand |
 //! | [`sticker`] | stickers |
-//! | [`wallet`] | money |
+//! | [`wallet`], [`invoice`] | money |
 //! | [`event`] | what a face is told |
 //! | [`problem`] | what went wrong, as RFC 9457 writes it |
 
@@ -28,6 +28,7 @@ pub mod contact;
 pub mod door;
 pub mod event;
 pub mod invite;
+pub mod invoice;
 pub mod mailbox;
 pub mod message;
 pub mod problem;

@@ -61,6 +61,9 @@ pub struct Money {
     pub memo: Option<String>,
     /// The entry in the ledger; null where it is only asked for.
     pub entry: Option<String>,
+    /// The invoice that asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<String>,
 }
 
 /// Who said something.

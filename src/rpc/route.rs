@@ -66,8 +66,12 @@ pub const PAYMENT: &str = "/v1/wallet/payments/{entry}";
 pub const REFUND: &str = "/v1/wallet/payments/{entry}/refund";
 /// What proves it to anybody.
 pub const RECEIPT: &str = "/v1/wallet/payments/{entry}/receipt";
-/// Asking a contact for money.
-pub const REQUESTS: &str = "/v1/wallet/requests";
+/// Invoices, one's own and those that came.
+pub const INVOICES: &str = "/v1/wallet/invoices";
+/// One of them.
+pub const INVOICE: &str = "/v1/wallet/invoices/{invoice}";
+/// Paying one.
+pub const PAY_INVOICE: &str = "/v1/wallet/invoices/pay";
 /// This node as a witness.
 pub const WITNESS: &str = "/v1/witness";
 /// The stickers that can be sent.

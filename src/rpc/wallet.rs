@@ -163,7 +163,7 @@ pub struct Mint {
     pub class: Class,
 }
 
-/// A payment to be made, or asked for.
+/// A payment to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pay {
@@ -211,6 +211,9 @@ pub struct Payment {
     /// The entry of the payment that it pays back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_of: Option<String>,
+    /// The invoice that it pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<String>,
 }
 
 /// Votes of witnesses for a payment.

@@ -74,5 +74,11 @@ pub const POLICY: usize = 4_096;
 pub const WITNESSES: usize = 31;
 /// A link to a currency, characters: a policy and the addresses of its witnesses.
 pub const CURRENCY_LINK: usize = 49_152;
+/// What an invoice says, bytes: with its signature a link of it fits a QR code that a phone reads from a screen.
+pub const INVOICE: usize = 700;
+/// What an invoice is for, bytes.
+pub const INVOICE_MEMO: usize = 400;
+/// A link to an invoice, characters.
+pub const INVOICE_LINK: usize = 1_200;
 /// An entry of the ledger with its certificate, bytes.
 pub const LEDGER_RECEIPT: usize = 20_480;

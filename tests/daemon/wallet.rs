@@ -79,6 +79,28 @@ fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
         (&json!("payment"), &paid["entry"], &json!("roof"))
     );
 
+    // Bea asks for what she laid out, and is paid once.
+    let asked = bea.json(&["wallet", "request", "Anna", "5", "MANGO", "--memo", "tiles", "--expires", "1h"]).remove(0);
+    let name = asked["invoice"].as_str().unwrap().to_owned();
+    assert!(asked["link"].as_str().unwrap().starts_with("kinfolk:invoice/"), "{asked}");
+    assert_eq!((&asked["state"], &asked["from"]["name"]), (&json!("open"), &json!("Anna")));
+    wait_for(anna, "the request", |home| {
+        home.json(&["history", "Bea", "--last", "1"])[0]["money"]["invoice"] == json!(name)
+    });
+    let settled = anna.json(&["wallet", "invoice", "pay", &name[..8], "--wait", "final"]).remove(0);
+    assert_eq!((&settled["state"], &settled["invoice"]), (&json!("final"), &json!(name)));
+    wait_for(bea, "the invoice to be paid", |home| {
+        home.json(&["wallet", "invoice", "show", &name])[0]["state"] == json!("paid")
+    });
+    assert_eq!(anna.error(&["wallet", "invoice", "pay", &name]), ("invoice_paid".to_owned(), 1));
+    // By its link, until it expires.
+    let made = bea.json(&["wallet", "invoice", "create", "1", "MANGO", "--expires", "1ms"]).remove(0);
+    let link = made["link"].as_str().unwrap();
+    assert_eq!(anna.error(&["wallet", "invoice", "pay", link]), ("invoice_expired".to_owned(), 1));
+    let listed = bea.json(&["wallet", "invoice", "list"]);
+    let states: Vec<&Value> = listed.iter().map(|invoice| &invoice["state"]).collect();
+    assert_eq!(states, [&json!("paid"), &json!("expired")]);
+
     // One of four may be killed.
     running[4] = None;
     assert_eq!(pay(anna, "Bea", "5")["state"], "final");
@@ -93,7 +115,7 @@ fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
     let error = &lines(&output.stderr)[0]["error"];
     let said = error["message"].as_str().unwrap();
     assert!(error["code"] == "not_final" && said.contains("Dora") && said.contains("Emma"), "{error}");
-    assert_eq!(cash(anna), has("388.00", "7.00"));
+    assert_eq!(cash(anna), has("383.00", "7.00"));
     let entry = waiting["entry"].as_str().unwrap();
     assert_eq!(anna.error(&["wallet", "receipt", entry, "nowhere"]), ("not_final".to_owned(), 1));
 
@@ -105,14 +127,14 @@ fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
     assert_eq!(behind["state"], "voting");
     running[3] = Some(homes[3].start(port));
     look_until("both to be final", || [&waiting, &behind].iter().all(|one| state(anna, &one["entry"]) == "final"));
-    wait_for(bea, "all of it", |home| cash(home) == has("120.00", "0.00"));
-    assert_eq!(cash(anna), has("380.00", "0.00"));
+    wait_for(bea, "all of it", |home| cash(home) == has("125.00", "0.00"));
+    assert_eq!(cash(anna), has("375.00", "0.00"));
 
     let came = pay(bea, "Cora", "20")["entry"].as_str().unwrap().to_owned();
     wait_for(cora, "the money", |home| cash(home) == has("20.00", "0.00"));
     let back = cora.json(&["wallet", "refund", &came, "--wait", "final"]).remove(0);
     assert_eq!((&back["kind"], &back["refund_of"]), (&json!("refunded"), &json!(came)));
-    wait_for(bea, "the refund", |home| cash(home) == has("120.00", "0.00"));
+    wait_for(bea, "the refund", |home| cash(home) == has("125.00", "0.00"));
     assert_eq!(cora.error(&["wallet", "refund", &came]), ("not_refundable".to_owned(), 1));
 
     // A receipt needs nobody.
@@ -136,7 +158,7 @@ fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(lines(&refused.stderr)[0]["error"]["code"], "invalid_receipt");
     // What there is can be seen with no node.
-    assert_eq!(cash(anna), has("380.00", "0.00"));
+    assert_eq!(cash(anna), has("375.00", "0.00"));
 }
 
 #[test]

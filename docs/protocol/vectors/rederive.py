@@ -326,6 +326,25 @@ def check_identity():
         same("invite id", invite_id(h(told["secret"])), h(told["id"]))
         for what in ("prekeys", "requests"):
             same(f"key of {what}", hmac(h(told["secret"]), f"kinfolk/1 meet {what}".encode()), h(told[f"{what}_key"]))
+    true("two invoices", len(file["invoices"]) == 2)
+    for told in file["invoices"]:
+        by = next(person for person in people if person.identity == h(told["by"]))
+        code = told["code"].encode().ljust(8, b"\0")
+        payload = cbor(
+            {
+                0: h(told["number"]),
+                1: {0: h(told["currency"]), 1: code, 2: told["decimals"], 3: told["units"]},
+                2: h(told["account"]),
+                3: by.identity,
+                4: by.device,
+                5: told["memo"] and {0: told["memo"]},
+                6: told["expires_at"],
+            }
+        )
+        true("an invoice is short", len(payload) <= 700)
+        signed = cbor({0: payload, 1: sign(by.dsk, b"kinfolk/1 invoice", payload)})
+        link = "kinfolk:invoice/" + base64.urlsafe_b64encode(signed).decode().rstrip("=")
+        same("a link to an invoice", link, told["link"])
 
 
 # ---------------------------------------------------------------- page 3: prekeys and handshake
@@ -1448,6 +1467,11 @@ def check_ledger():
     has = sum(sum(chain.balances) for chain in chains.values())
     minted, burned = chains[h(vectors["policy"]["issuing_account"])].supply
     same("money that there is", has + unclaimed, minted - burned)
+
+    for told in vectors["notes"]:
+        same("the name of an invoice", ledger_hash(b"invoice", h(told["invoice"])), h(told["invoice_name"]))
+        memo = ledger_hash(b"memo", h(told["salt"]) + told["memo"].encode())
+        same("the hash of a memo", memo, h(told["memo_hash"]))
 
     check_ledger_recovery(vectors, currency, issuer, witnesses)
     for case in vectors["picks"]:

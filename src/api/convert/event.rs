@@ -3,6 +3,7 @@ use std::cell::OnceCell;
 use kinfolk_engine::Event;
 use kinfolk_engine::query::{self, People};
 use kinfolk_engine::store::{Read, ReadError};
+use kinfolk_node::clock::{Clock, SystemClock};
 use kinfolk_rpc::contact as rpc_contact;
 use kinfolk_rpc::event as rpc;
 use kinfolk_wire::ids::IdentityId;
@@ -103,6 +104,10 @@ fn said<'a>(
             .map(|view| super::wallet::payment(&view, names))
             .transpose()?
             .map(rpc::What::PaymentChanged),
+        Event::InvoiceChanged(id) => query::invoice(read, *id, SystemClock.now())?
+            .map(|view| super::invoice::invoice(&view, names))
+            .transpose()?
+            .map(rpc::What::InvoiceChanged),
         Event::CurrencyChanged(currency) => {
             let known = query::currencies(read)?.into_iter().find(|view| view.id == *currency);
             known.map(|view| rpc::What::CurrencyChanged(super::wallet::currency(&view)))

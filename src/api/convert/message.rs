@@ -95,21 +95,24 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
         Body::Payment(payment) => {
             message.kind = rpc::Kind::Payment;
             let entry = query::entry_of(payment).map(|entry| entry.to_string());
-            message.money = Some(money(&payment.sum, payment.memo.as_ref().map(|memo| &memo.text), entry));
+            message.money = Some(money(&payment.sum, payment.memo.as_ref().map(|memo| &memo.text), entry, None));
         }
-        Body::PaymentRequest(request) => {
+        Body::PaymentRequest(signed) => {
             message.kind = rpc::Kind::PaymentRequest;
-            message.money = Some(money(&request.sum, request.memo.as_ref(), None));
+            if let Ok(invoice) = signed.invoice() {
+                let name = query::invoice_name(signed).to_string();
+                message.money = Some(money(&invoice.sum, invoice.memo.as_ref(), None, Some(name)));
+            }
         }
         _ => {}
     }
     Ok(message)
 }
 
-fn money(sum: &Sum, memo: Option<&Text>, entry: Option<String>) -> rpc::Money {
+fn money(sum: &Sum, memo: Option<&Text>, entry: Option<String>, invoice: Option<String>) -> rpc::Money {
     let (amount, code) = query::sum_text(sum);
     let memo = memo.map(|memo| memo.as_str().to_owned());
-    rpc::Money { amount, currency: sum.currency.to_string(), code, memo, entry }
+    rpc::Money { amount, currency: sum.currency.to_string(), code, memo, entry, invoice }
 }
 
 fn location(place: &GeoUri) -> rpc::Location {

@@ -52,7 +52,7 @@ pub(super) fn refused(code: &'static str, message: String) -> Refused {
 fn status(code: &str) -> StatusCode {
     match code {
         "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" | "unknown_mailbox"
-        | "unknown_currency" | "unknown_payment" => StatusCode::NOT_FOUND,
+        | "unknown_currency" | "unknown_payment" | "unknown_invoice" => StatusCode::NOT_FOUND,
         "ambiguous_contact"
         | "already_contact"
         | "id_taken"
@@ -66,6 +66,9 @@ fn status(code: &str) -> StatusCode {
         | "ambiguous_mailbox"
         | "ambiguous_currency"
         | "ambiguous_payment"
+        | "ambiguous_invoice"
+        | "invoice_paid"
+        | "invoice_of_stranger"
         | "currency_not_accepted"
         | "code_taken"
         | "too_many_currencies"
@@ -75,7 +78,7 @@ fn status(code: &str) -> StatusCode {
         | "account_behind"
         | "not_refundable"
         | "not_final" => StatusCode::CONFLICT,
-        "invite_expired" => StatusCode::GONE,
+        "invite_expired" | "invoice_expired" => StatusCode::GONE,
         "witness_silent" => StatusCode::GATEWAY_TIMEOUT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,

@@ -113,6 +113,7 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         quorum: rpc::Votes { have: view.have, need: view.need },
         waits_for: view.waits_for.iter().map(witness).collect(),
         refund_of: view.refund_of.map(|entry| entry.to_string()),
+        invoice: view.invoice.map(|invoice| invoice.to_string()),
     })
 }
 

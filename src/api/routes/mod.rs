@@ -4,6 +4,7 @@ pub(crate) mod bundles;
 pub(crate) mod contacts;
 pub(crate) mod events;
 pub(crate) mod invites;
+pub(crate) mod invoices;
 pub(crate) mod mailboxes;
 pub(crate) mod messages;
 pub(crate) mod status;
@@ -61,7 +62,9 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::PAYMENT, get(wallet::payment))
         .route(route::REFUND, post(wallet::refund))
         .route(route::RECEIPT, get(wallet::receipt))
-        .route(route::REQUESTS, post(wallet::request))
+        .route(route::INVOICES, get(invoices::list).post(invoices::create))
+        .route(route::INVOICE, get(invoices::one))
+        .route(route::PAY_INVOICE, post(invoices::pay))
         .route(route::WITNESS, get(wallet::witness).post(wallet::serve))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))

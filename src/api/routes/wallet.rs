@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use kinfolk_engine::input::Command;
 use kinfolk_engine::query;
 use kinfolk_node::{Answer, CommandError};
-use kinfolk_rpc::message::Sent;
 use kinfolk_rpc::wallet::{
     AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, ServeCurrency,
     WitnessStatus,
@@ -24,7 +23,7 @@ use crate::problem::{OrProblem, Refused};
 /// How long others are given to answer a question on which a request stands.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many payments there are to a page unless asked otherwise, and at most.
-const USUAL: usize = 50;
+pub(super) const USUAL: usize = 50;
 const MOST: usize = 1_000;
 
 /// The currencies that this person takes or was told of.
@@ -173,6 +172,12 @@ pub(crate) struct Which {
     last: Option<usize>,
 }
 
+/// How many there are to a page, where there can be so many.
+pub(super) fn checked(last: usize) -> Result<usize, Refused> {
+    let wrong = || Refused::invalid("invalid_query", format!("last: expected 1 to {MOST}, found {last}"));
+    (1..=MOST).contains(&last).then_some(last).ok_or_else(wrong)
+}
+
 /// Payments that went and came, the newest first.
 #[utoipa::path(get, path = "/v1/wallet/payments", operation_id = "payments", tag = "wallet", params(Which),
     responses(
@@ -180,10 +185,7 @@ pub(crate) struct Which {
         OrProblem,
     ))]
 pub(crate) async fn payments(State(room): State<Room>, Asked(which): Asked<Which>) -> Reply<Payments> {
-    let last = which.last.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&last) {
-        return Err(Refused::invalid("invalid_query", format!("last: expected 1 to {MOST}, found {last}")));
-    }
+    let last = checked(which.last.unwrap_or(USUAL))?;
     ask(&room, move |read| convert::wallet::page(read, which.currency.as_deref(), last)).await.map(Json)
 }
 
@@ -246,25 +248,6 @@ pub(crate) async fn receipt(State(room): State<Room>, Segments(entry): Segments<
         query::receipt(read, entry)?.map(|file| file.encode()).ok_or_else(convert::wallet::not_final)
     });
     Ok(([(header::CONTENT_TYPE, kinfolk_rpc::bundle::FILE)], file.await?).into_response())
-}
-
-/// Ask a contact for money: a line in the conversation.
-#[utoipa::path(post, path = "/v1/wallet/requests", operation_id = "request_payment", tag = "wallet",
-    request_body = Pay,
-    responses(
-        (status = 200, body = Sent),
-        OrProblem,
-    ))]
-pub(crate) async fn request(State(room): State<Room>, Wish(wish): Wish<Pay>) -> Reply<Sent> {
-    let Pay { contact, amount, currency, memo } = wish;
-    let memo = convert::wallet::memo(memo)?;
-    let contact = ask(&room, move |read| convert::wallet::contact(read, &contact)).await?;
-    match room.node().command(Command::RequestPayment { contact, amount, currency, memo }).await? {
-        Answer::Message(place, state) => {
-            ask(&room, move |read| convert::message::sent(read, place, state)).await.map(Json)
-        }
-        other => Err(unexpected(&other)),
-    }
 }
 
 /// This node as a witness.

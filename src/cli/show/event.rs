@@ -35,6 +35,7 @@ pub(crate) fn line(event: &Event) -> String {
             let peer = short_peer(&mailbox.peer);
             format!("  the mailbox {peer} (of {whose}) gave what nobody had left there, and is yours no longer")
         }
+        What::InvoiceChanged(invoice) => format!("  {}", super::invoice::line(invoice)),
         What::PaymentChanged(payment) => format!("  {}", super::wallet::line(payment)),
         What::CurrencyChanged(currency) => {
             format!("  {}", super::wallet::currencies(std::slice::from_ref(currency)).trim_end())

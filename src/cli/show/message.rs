@@ -65,6 +65,9 @@ fn money(message: &Message) -> String {
     let memo = money.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
     match (&money.entry, message.kind) {
         (Some(entry), Kind::Payment) => format!("[paid {amount} {code}, final, entry {}]{memo}", short(entry)),
-        _ => format!("[asks for {amount} {code}]{memo}"),
+        _ => {
+            let invoice = money.invoice.as_ref().map(|id| format!(", invoice {}", short(id))).unwrap_or_default();
+            format!("[asks for {amount} {code}{invoice}]{memo}")
+        }
     }
 }

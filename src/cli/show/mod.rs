@@ -3,6 +3,7 @@
 pub(crate) mod bundle;
 pub(crate) mod contact;
 pub(crate) mod event;
+pub(crate) mod invoice;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod qr;

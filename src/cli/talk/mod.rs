@@ -3,6 +3,7 @@
 mod bundle;
 mod history;
 mod invite;
+mod link;
 mod mailbox;
 mod send;
 mod wallet;

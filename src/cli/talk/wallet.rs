@@ -1,15 +1,18 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use kinfolk_client::{Client, Events};
 use kinfolk_rpc::event::What;
+use kinfolk_rpc::invoice::{CreateInvoice, PayInvoice};
 use kinfolk_rpc::wallet::{AcceptCurrency, Class, CreateCurrency, Mint, Pay, Payment, PaymentState, ServeCurrency};
 
+use super::link;
 use crate::failure::{Exit, Failure};
 use crate::screen::{Form, Screen};
 use crate::show;
-use crate::wallet::{self, Currency, Order, Patience, Wallet, Witness};
+use crate::wallet::{self, Currency, Invoice, Order, Patience, Wallet, Witness};
 
 /// Asks a node about money, and prints the outcome.
 pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
@@ -34,11 +37,14 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
             let wish = wish(order);
             settle(client, patience, screen, async || client.pay(&wish).await).await
         }
-        Wallet::Request(order) => {
-            let sent = client.request_payment(&wish(order)).await?;
-            let (amount, code) = (&order.amount, &order.currency);
-            screen.tell(&sent, || format!("Asked for {amount} {code}. They pay with: kinfolk wallet pay"))
+        Wallet::Request { order, expires } => {
+            let Order { contact, amount, currency, memo } = order.clone();
+            let wish =
+                CreateInvoice { contact: Some(contact), amount, currency, memo, expires_in_ms: Some(millis(*expires)) };
+            let made = client.create_invoice(&wish).await?;
+            link::tell(&made, &made.link, false, screen, || show::invoice::made(&made))
         }
+        Wallet::Invoice(asked) => invoice(asked, client, screen).await,
         Wallet::Refund { entry, patience } => {
             settle(client, patience, screen, async || client.refund(entry).await).await
         }
@@ -66,6 +72,42 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
 fn wish(order: &Order) -> Pay {
     let Order { contact, amount, currency, memo } = order.clone();
     Pay { contact, amount, currency, memo }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn invoice(asked: &Invoice, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    match asked {
+        Invoice::Create { amount, currency, memo, expires, qr } => {
+            let wish = CreateInvoice {
+                contact: None,
+                amount: amount.clone(),
+                currency: currency.clone(),
+                memo: memo.clone(),
+                expires_in_ms: Some(millis(*expires)),
+            };
+            let made = client.create_invoice(&wish).await?;
+            link::tell(&made, &made.link, *qr, screen, || show::invoice::made(&made))
+        }
+        Invoice::Pay { invoice, patience } => {
+            let wish = PayInvoice { invoice: invoice.clone() };
+            settle(client, patience, screen, async || client.pay_invoice(&wish).await).await
+        }
+        Invoice::List { last } => {
+            let mut invoices = client.invoices(*last).await?.invoices;
+            invoices.reverse();
+            if screen.form() == Form::People {
+                return screen.write(&show::invoice::list(&invoices));
+            }
+            invoices.iter().try_for_each(|invoice| screen.tell(invoice, String::new))
+        }
+        Invoice::Show { invoice, qr } => {
+            let shown = client.invoice(invoice).await?;
+            link::tell(&shown, &shown.link, *qr, screen, || show::invoice::page(&shown))
+        }
+    }
 }
 
 async fn currency(asked: &Currency, client: &Client, screen: &mut Screen) -> Result<(), Failure> {

@@ -108,7 +108,7 @@ fn money(
     let is_true = conversations::is_known(step, from, content.id)?
         || match &content.body {
             Body::Payment(payment) => wallet::receiving::paid(step, from, payment)?,
-            Body::PaymentRequest(request) => wallet::receiving::requested(step, from, request)?,
+            Body::PaymentRequest(invoice) => wallet::invoices::came(step, from, invoice)?,
             _ => false,
         };
     if is_true { conversations::receive(step, device, from, content, digest) } else { Ok(()) }

@@ -8,7 +8,7 @@ use kinfolk_ledger::policy::{Code, LoadedPolicy, SignedPolicy};
 use kinfolk_ledger::receipt_file::ReceiptFile;
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::{CURRENCY_SCHEME, CurrencyCard, Payment, Sum, Text};
-use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, PeerId, Vk};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, PeerId, Vk};
 use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Timestamp;
 
@@ -120,6 +120,8 @@ pub struct PaymentView {
     pub waits_for: Vec<WitnessView>,
     /// Whose payment it pays back.
     pub refund_of: Option<EntryHash>,
+    /// The invoice that it pays.
+    pub invoice: Option<NoteHash>,
 }
 
 /// All currencies that this person has heard of.
@@ -333,6 +335,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         need: quorum.q(),
         waits_for,
         refund_of: movement.refund_of.map(|(_, entry)| entry),
+        invoice: movement.invoice,
     })
 }
 

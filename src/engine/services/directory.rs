@@ -1,7 +1,8 @@
 //! People and devices: who is a contact, which device a peer is.
 
-use kinfolk_crypto::identity::conversation_id;
+use kinfolk_crypto::identity::{Sigchain, conversation_id};
 use kinfolk_wire::ids::{ConversationId, DeviceId, IdentityId, PeerId};
+use kinfolk_wire::sigchain::DeviceCertificate;
 
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -39,6 +40,16 @@ pub(crate) fn readable_device(step: &Step<'_>, id: DeviceId) -> Result<Option<De
         Err(refusal) if refusal.is_damage() => Ok(None),
         Err(refusal) => Err(refusal),
     }
+}
+
+/// What a contact's sigchain says of a device, where it certifies it.
+pub(crate) fn certificate(
+    step: &Step<'_>,
+    whose: IdentityId,
+    id: DeviceId,
+) -> Result<Option<DeviceCertificate>, Refusal> {
+    let chain = contact(step, whose)?.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok());
+    Ok(chain.and_then(|chain| chain.device(id).cloned()))
 }
 
 /// Takes a device in as a person's, unless it is another's. Says whether it is theirs now.

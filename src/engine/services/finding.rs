@@ -7,14 +7,12 @@
 //! there. The addresses in it come after those that the device told by itself.
 
 use kinfolk_crypto::PairRoot;
-use kinfolk_crypto::identity::Sigchain;
 use kinfolk_crypto::mailbox::DirectionKey;
 use kinfolk_crypto::rendezvous::Spot;
 use kinfolk_wire::address_record::{AddressRecord, LIFETIME, PLACES, RENEWED_EVERY};
 use kinfolk_wire::ids::DeviceId;
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::limits;
-use kinfolk_wire::sigchain::DeviceCertificate;
 use kinfolk_wire::time::{Span, Timestamp};
 
 use super::{directory, errands, links, prekeys};
@@ -64,12 +62,6 @@ fn missing(step: &Step<'_>, id: DeviceId) -> Result<Option<Device>, Refusal> {
 
 fn root(device: &Device) -> Option<PairRoot> {
     PairRoot::from_bytes(device.pair_root.as_ref()?.as_slice()).ok()
-}
-
-fn certificate(step: &Step<'_>, device: &Device) -> Result<Option<DeviceCertificate>, Refusal> {
-    let contact = directory::contact(step, device.identity)?;
-    let chain = contact.sigchain.as_ref().and_then(|bytes| Sigchain::verify(bytes).ok());
-    Ok(chain.and_then(|chain| chain.device(device.device).cloned()))
 }
 
 /// The node has just started: what was asked before is not answered any more, and nobody has a turn.
@@ -375,7 +367,7 @@ pub(crate) fn found(step: &mut Step<'_>, request: RequestId, values: &[Vec<u8>])
 /// Takes the newest genuine record among these, if it is newer than the last: its addresses are dialled.
 fn take(step: &mut Step<'_>, id: DeviceId, spot: Spot, values: &[Vec<u8>]) -> Result<bool, Refusal> {
     let (Some(mut device), Some(direction)) = (missing(step, id)?, from_device(step, id)?) else { return Ok(false) };
-    let Some(sender) = certificate(step, &device)? else { return Ok(false) };
+    let Some(sender) = directory::certificate(step, device.identity, device.device)? else { return Ok(false) };
     let own = step.profile()?.device;
     let mut newest: Option<AddressRecord> = None;
     for value in values {

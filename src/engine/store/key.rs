@@ -5,8 +5,8 @@ use std::ops::Deref;
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
-    PeerId, SessionId,
+    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -100,6 +100,8 @@ pub enum Key {
     Unclaimed(CurrencyId, u64),
     /// Where payments to a contact go.
     Payee(CurrencyId, IdentityId),
+    /// An invoice, by its name.
+    Invoice(NoteHash),
     /// Volatile: how far a witness has come, by its place in the policy.
     Standing(CurrencyId, u8),
     /// Volatile: what was asked of a witness, by the number of the request.
@@ -290,6 +292,7 @@ pub enum Table {
     MovementPlace = 45,
     Unclaimed = 46,
     Payee = 47,
+    Invoice = 49,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -357,6 +360,7 @@ impl Key {
             Self::MovementPlace(_) => Table::MovementPlace,
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
+            Self::Invoice(_) => Table::Invoice,
             Self::Standing(..) => Table::Standing,
             Self::Inquiry(_) => Table::Inquiry,
             Self::WitnessKey(_) => Table::WitnessKey,
@@ -414,6 +418,7 @@ impl Key {
                 Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
             }
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
+            Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
             Self::Payee(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }

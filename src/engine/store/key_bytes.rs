@@ -3,8 +3,8 @@
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, PayloadDigest,
-    PeerId, SessionId,
+    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -131,6 +131,8 @@ enum KeyBytes {
     Inquiry(#[n(0)] u64),
     #[n(62)]
     WitnessKey(#[n(0)] PeerId),
+    #[n(64)]
+    Invoice(#[n(0)] NoteHash),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -182,6 +184,7 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::OwnEntry(currency, number) => KeyBytes::OwnEntry(currency, number),
         Key::Movement(currency, number) => KeyBytes::Movement(currency, number),
         Key::MovementPlace(entry) => KeyBytes::MovementPlace(entry),
+        Key::Invoice(invoice) => KeyBytes::Invoice(invoice),
         Key::Unclaimed(currency, number) => KeyBytes::Unclaimed(currency, number),
         Key::Payee(currency, contact) => KeyBytes::Payee(currency, contact),
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
@@ -239,6 +242,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::OwnEntry(currency, number) => Key::OwnEntry(currency, number),
         KeyBytes::Movement(currency, number) => Key::Movement(currency, number),
         KeyBytes::MovementPlace(entry) => Key::MovementPlace(entry),
+        KeyBytes::Invoice(invoice) => Key::Invoice(invoice),
         KeyBytes::Unclaimed(currency, number) => Key::Unclaimed(currency, number),
         KeyBytes::Payee(currency, contact) => Key::Payee(currency, contact),
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),

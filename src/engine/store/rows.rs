@@ -211,6 +211,8 @@ rows! {
     MovementPlace(MovementPlace) = MovementPlace,
     /// Where payments to a contact go.
     Payee(Payee) = Payee,
+    /// An invoice.
+    Invoice(Invoice) = Invoice,
     /// How far a witness has come.
     Standing(Standing) = Standing,
     /// Something asked of a witness.

@@ -10,10 +10,13 @@ use data_encoding::HEXLOWER;
 use kinfolk_ledger::entry::{Approval, Body, Class, Ctl, Destination, Entry, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::inception::Inception;
+use kinfolk_ledger::receipt_file::{invoice_hash, memo_hash};
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::vote::{CertifiedEntry, PrepCert, SlotId};
 use kinfolk_wire::codec::to_cbor;
+use kinfolk_wire::content::{Memo, SignedInvoice, Text};
+use kinfolk_wire::sigchain::Signed;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -307,6 +310,21 @@ fn make() -> Value {
         "entries": story.told,
         "recovery": recovery,
         "picks": picks(),
+        "notes": [note()],
+    })
+}
+
+/// What an entry has only a hash of.
+fn note() -> Value {
+    let memo = Memo { text: Text::new("for the roof").unwrap(), salt: [5; 16] };
+    let payload = vec![0xa1, 0x00, 0x50];
+    let invoice = SignedInvoice(Signed { payload: payload.clone(), signature: [0; 64], countersignature: None });
+    json!({
+        "memo": memo.text.as_str(),
+        "salt": hex(memo.salt),
+        "memo_hash": hex(memo_hash(&memo).as_bytes()),
+        "invoice": hex(payload),
+        "invoice_name": hex(invoice_hash(&invoice).as_bytes()),
     })
 }
 

@@ -9,6 +9,7 @@ use kinfolk_rpc::contact::{
 use kinfolk_rpc::door::Door;
 use kinfolk_rpc::event::{Event, EventPage, What};
 use kinfolk_rpc::invite::{Admission, CreateInvite, Invite, Uses};
+use kinfolk_rpc::invoice::{CreateInvoice, Invoice, InvoiceState, Invoices, PayInvoice};
 use kinfolk_rpc::mailbox::{
     AddMailbox, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serve, Serving,
 };
@@ -411,6 +412,11 @@ fn events() {
             format!("{{\"seq\":10,\"event\":\"payment_changed\",{}", &payment_json()[1..]),
         ),
         (
+            Some(12),
+            What::InvoiceChanged(invoice()),
+            format!("{{\"seq\":12,\"event\":\"invoice_changed\",{}", &invoice_json()[1..]),
+        ),
+        (
             Some(11),
             What::CurrencyChanged(currency()),
             format!("{{\"seq\":11,\"event\":\"currency_changed\",{}", &CURRENCY[1..]),
@@ -495,7 +501,44 @@ fn payment() -> Payment {
         quorum: Votes { have: 1, need: 3 },
         waits_for: vec![Witness { trouble: Some("did not answer".into()), ..witness() }],
         refund_of: Some("ab".into()),
+        invoice: Some("ad".into()),
     }
+}
+
+fn invoice() -> Invoice {
+    Invoice {
+        invoice: "ad".into(),
+        link: "kinfolk:invoice/A".into(),
+        at: 7,
+        amount: "12.50".into(),
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        from: None,
+        to: Some(bo()),
+        memo: None,
+        expires: 9,
+        state: InvoiceState::Paying,
+        entry: Some("aa".into()),
+    }
+}
+
+fn invoice_json() -> String {
+    format!(
+        "{{\"invoice\":\"ad\",\"link\":\"kinfolk:invoice/A\",\"at\":7,\"amount\":\"12.50\",\"currency\":\"cc\",\
+         \"code\":\"MANGO\",\"from\":null,\"to\":{BO},\"memo\":null,\"expires\":9,\"state\":\"paying\",\
+         \"entry\":\"aa\"}}"
+    )
+}
+
+#[test]
+fn an_invoice_is_what_other_programs_expect() {
+    reads_and_writes(&invoice(), &invoice_json());
+    reads_and_writes(&Invoices { invoices: vec![invoice()] }, &format!("{{\"invoices\":[{}]}}", invoice_json()));
+    let states = [InvoiceState::Open, InvoiceState::Expired, InvoiceState::Paying, InvoiceState::Paid];
+    assert_eq!(names(&states).replace('"', ""), "open expired paying paid");
+    let wish: CreateInvoice = serde_json::from_str("{\"amount\":\"1\",\"currency\":\"MANGO\"}").unwrap();
+    assert_eq!((wish.contact, wish.memo, wish.expires_in_ms), (None, None, None));
+    reads_and_writes(&PayInvoice { invoice: "ad".into() }, "{\"invoice\":\"ad\"}");
 }
 
 fn payment_json() -> String {
@@ -503,7 +546,7 @@ fn payment_json() -> String {
         "{{\"entry\":\"aa\",\"at\":7,\"kind\":\"paid\",\"amount\":\"12.50\",\"currency\":\"cc\",\"code\":\"MANGO\",\
          \"class\":\"cash\",\"from\":{BO},\"to\":null,\"memo\":\"m\",\"state\":\"voting\",\"quorum\":{{\"have\":1,\"need\":3}},\
          \"waits_for\":[{{\"peer\":\"e0\",\"key\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\",\
-         \"trouble\":\"did not answer\"}}],\"refund_of\":\"ab\"}}"
+         \"trouble\":\"did not answer\"}}],\"refund_of\":\"ab\",\"invoice\":\"ad\"}}"
     )
 }
 
@@ -589,9 +632,19 @@ fn money() {
         "{\"key\":null,\"currencies\":[{\"currency\":\"cc\",\"code\":\"A\",\"place\":0,\"witnesses\":4,\"quorum\":3,\
          \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6}",
     );
-    let paid =
-        Money { amount: "1.00".into(), currency: "cc".into(), code: "A".into(), memo: None, entry: Some("aa".into()) };
+    let paid = Money {
+        amount: "1.00".into(),
+        currency: "cc".into(),
+        code: "A".into(),
+        memo: None,
+        entry: Some("aa".into()),
+        invoice: None,
+    };
     reads_and_writes(&paid, "{\"amount\":\"1.00\",\"currency\":\"cc\",\"code\":\"A\",\"memo\":null,\"entry\":\"aa\"}");
+    reads_and_writes(
+        &Money { entry: None, invoice: Some("ad".into()), ..paid },
+        "{\"amount\":\"1.00\",\"currency\":\"cc\",\"code\":\"A\",\"memo\":null,\"entry\":null,\"invoice\":\"ad\"}",
+    );
     use PaymentKind::{Minted, Paid, Received, RefundReceived, Refunded};
     let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
     assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");

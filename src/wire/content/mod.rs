@@ -4,6 +4,7 @@
 //! A content is addressed (conversation, id, order) and has a [`Body`] of one kind. A kind this program does not know
 //! is kept as it came ([`Body::Unknown`]) and shown as such, never guessed.
 
+mod invoice;
 mod location;
 mod mailboxes;
 mod money;
@@ -11,12 +12,11 @@ mod receipt;
 mod sticker;
 mod text;
 
+pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
 pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
-pub use money::{
-    AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, PaymentRequest, Sum,
-};
+pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use text::{Text, TextError};
@@ -97,7 +97,7 @@ pub enum Body {
     /// Money that was paid.
     Payment(Payment),
     /// Money that is asked for.
-    PaymentRequest(PaymentRequest),
+    PaymentRequest(SignedInvoice),
     /// What has arrived, what has been read.
     Receipt(Receipt),
     /// First contact: may I talk to you?

@@ -1,4 +1,4 @@
-//! What people tell each other of money: a currency there is, where to pay to, what was paid, what is asked for
+//! What people tell each other of money: a currency there is, where to pay to, what was paid
 //! (docs/protocol/12-wallet.md).
 
 use std::fmt;
@@ -149,19 +149,4 @@ pub struct Memo {
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub salt: [u8; 16],
-}
-
-/// Asks the recipient for money.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct PaymentRequest {
-    /// How much.
-    #[n(0)]
-    pub sum: Sum,
-    /// To this account.
-    #[n(1)]
-    pub account: AccountId,
-    /// What for.
-    #[n(2)]
-    pub memo: Option<Text>,
 }

@@ -5,7 +5,7 @@ use kinfolk_wire::address_record::AddressRecord;
 use kinfolk_wire::bundle::{OneTimePrekey, PrekeyBundle};
 use kinfolk_wire::carried::{self, Bundle, BundleWriter};
 use kinfolk_wire::codec;
-use kinfolk_wire::content::{Content, CurrencyCard, GeoUri, Plaintext, StickerId};
+use kinfolk_wire::content::{Content, CurrencyCard, GeoUri, Plaintext, SignedInvoice, StickerId};
 use kinfolk_wire::direct::{Ack, Chain, Frame, Hello, Knock, Nack, Prekeys};
 use kinfolk_wire::envelope::{InitMessage, Payload, RatchetMessage, init_prefix};
 use kinfolk_wire::ids::IdentityId;
@@ -35,7 +35,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them.
-pub(crate) const DECODERS: [Decoder; 29] = [
+pub(crate) const DECODERS: [Decoder; 30] = [
     exact("frame", |b| Some(Frame::decode(b).ok()?.encode().ok()?.split_off(4))),
     exact("hello", |b| Some(Hello::decode(b).ok()?.encode())),
     exact("ack", |b| Some(Ack::decode(b).ok()?.encode())),
@@ -95,6 +95,7 @@ pub(crate) const DECODERS: [Decoder; 29] = [
     exact("address_record", |b| Some(AddressRecord::decode(b).ok()?.encode())),
     stable("host_link", |b| Some(Host::from_link(text(b)?).ok()?.link().into_bytes())),
     stable("currency_link", |b| Some(text(b)?.parse::<CurrencyCard>().ok()?.to_string().into_bytes())),
+    stable("invoice_link", |b| Some(text(b)?.parse::<SignedInvoice>().ok()?.to_string().into_bytes())),
 ];
 
 /// The decoder of that name.

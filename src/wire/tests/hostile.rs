@@ -124,7 +124,7 @@ const IS_CBOR: [&str; 9] =
 
 macro_rules! for_each_decoder {
     ($($name:ident)*) => {
-        const NAMED: [&str; 29] = [$(stringify!($name)),*];
+        const NAMED: [&str; 30] = [$(stringify!($name)),*];
 
         $(mod $name {
             #[test]
@@ -148,7 +148,7 @@ macro_rules! for_each_decoder {
 for_each_decoder!(
     frame hello ack nack knock prekeys chain payload ratchet init sigchain signed genesis entry invite invite_link
     content plaintext bundle bundle_file otk geo_uri sticker_id name mailbox_request mailbox_reply
-    address_record host_link currency_link
+    address_record host_link currency_link invoice_link
 );
 
 #[test]

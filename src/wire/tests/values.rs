@@ -6,8 +6,8 @@ use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle,
 use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
-    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Mailboxes, Memo, NeedReinit, PayTo, Payment,
-    PaymentRequest, Plaintext, Reach, Receipt, Request, Serving, StickerId, Sum, Text, TokenShare, TokensIssued,
+    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, NeedReinit, PayTo, Payment,
+    Plaintext, Reach, Receipt, Request, Serving, SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued,
     TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
@@ -220,10 +220,7 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
                 Body::Payment(Payment { sum, receipt, memo, is_refund })
             }
         ),
-        (sum(), array(), option::of("\\PC{1,300}")).prop_map(|(sum, account, memo)| {
-            let memo = memo.map(|text| Text::new(text).unwrap());
-            Body::PaymentRequest(PaymentRequest { sum, account: AccountId::new(account), memo })
-        }),
+        invoice().prop_map(Body::PaymentRequest),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
     ]
 }
@@ -241,6 +238,30 @@ fn plain_sum() -> Sum {
     Sum { currency: CurrencyId::new(filled(50)), code: *b"EUR\0\0\0\0\0", decimals: 2, units: 250 }
 }
 
+fn invoice() -> impl Strategy<Value = SignedInvoice> {
+    let ids = (array(), array(), array(), array());
+    (sum(), ids, option::of("\\PC{1,100}"), time(), array()).prop_map(|(sum, ids, memo, expires_at, signature)| {
+        let (number, account, payee, device) = ids;
+        let memo = memo.map(|text| Text::new(text).unwrap());
+        let (account, payee) = (AccountId::new(account), IdentityId::new(payee));
+        let invoice = Invoice { number, sum, account, payee, device: DeviceId::new(device), memo, expires_at };
+        SignedInvoice(Signed { payload: invoice.encode(), signature, countersignature: None })
+    })
+}
+
+pub(crate) fn plain_invoice() -> SignedInvoice {
+    let invoice = Invoice {
+        number: filled(54),
+        sum: plain_sum(),
+        account: AccountId::new(filled(52)),
+        payee: IdentityId::new(filled(55)),
+        device: DeviceId::new(filled(56)),
+        memo: Some(Text::new("bread").unwrap()),
+        expires_at: Timestamp::from_millis(1_767_225_600_000),
+    };
+    SignedInvoice(Signed { payload: invoice.encode(), signature: filled(57), countersignature: None })
+}
+
 pub(crate) fn plain_card() -> CurrencyCard {
     CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
 }
@@ -252,10 +273,10 @@ fn plain_money_bodies() -> [Body; 5] {
         Body::Payment(Payment {
             sum: plain_sum(),
             receipt: filled::<90>(53).to_vec(),
-            memo: Some(Memo { text: memo.clone(), salt: filled(54) }),
+            memo: Some(Memo { text: memo, salt: filled(54) }),
             is_refund: false,
         }),
-        Body::PaymentRequest(PaymentRequest { sum: plain_sum(), account, memo: Some(memo) }),
+        Body::PaymentRequest(plain_invoice()),
         Body::Currency(plain_card()),
         Body::AccountWanted(AccountWanted { currency }),
         Body::PayTo(PayTo { currency, account }),
@@ -473,6 +494,7 @@ pub(crate) fn encoded(name: &str) -> BoxedStrategy<Vec<u8>> {
         "currency_link" => (vec(any::<u8>(), 0..900), vec(reach(), 0..=4))
             .prop_map(|(policy, witnesses)| CurrencyCard { policy, witnesses }.to_string().into_bytes())
             .boxed(),
+        "invoice_link" => invoice().prop_map(|invoice| invoice.to_string().into_bytes()).boxed(),
         "host_link" => host().prop_map(|v| v.link().into_bytes()).boxed(),
         other => panic!("no values for {other}"),
     }
@@ -762,6 +784,7 @@ pub(crate) fn samples(name: &str) -> Vec<Vec<u8>> {
             vec![record.encode(), AddressRecord { addresses: Vec::new(), ..record }.encode()]
         }
         "currency_link" => vec![plain_card().to_string().into_bytes()],
+        "invoice_link" => vec![plain_invoice().to_string().into_bytes()],
         "host_link" => [plain_host(), Host { addresses: Vec::new(), work_bits: 0, ..plain_host() }]
             .map(|host| host.link().into_bytes())
             .to_vec(),

@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 49] = [
+pub(crate) const ROUTES: [(&str, &str); 52] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -51,7 +51,10 @@ pub(crate) const ROUTES: [(&str, &str); 49] = [
     ("GET", route::PAYMENT),
     ("POST", route::REFUND),
     ("GET", route::RECEIPT),
-    ("POST", route::REQUESTS),
+    ("GET", route::INVOICES),
+    ("POST", route::INVOICES),
+    ("GET", route::INVOICE),
+    ("POST", route::PAY_INVOICE),
     ("GET", route::WITNESS),
     ("POST", route::WITNESS),
     ("GET", route::STICKERS),

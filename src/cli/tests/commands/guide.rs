@@ -7,9 +7,10 @@ use kinfolk_rpc::bundle::ImportedBundle;
 use kinfolk_rpc::contact::{Added, ContactPage, ContactState, SafetyNumber};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invite::Invite;
+use kinfolk_rpc::invoice::Invoices;
 use kinfolk_rpc::message::{Message, MessageState};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
-use kinfolk_rpc::wallet::{Currencies, Currency, Payments};
+use kinfolk_rpc::wallet::{Currencies, Currency, Payment, Payments};
 use kinfolk_rpc::{Done, event::Event};
 
 use crate::door::{After, Door, Says};
@@ -78,7 +79,12 @@ fn door() -> Door {
         .says("POST /v1/wallet/mint", Says::ok(&sample::minted()))
         .says("GET /v1/wallet/balances", Says::ok(&sample::balances()))
         .says("POST /v1/wallet/payments", Says::ok(&sample::payment()))
-        .says("POST /v1/wallet/requests", Says::ok(&sample::sent(MessageState::Queued)))
+        .says("POST /v1/wallet/invoices", Says::ok(&sample::invoice()))
+        .says("GET /v1/wallet/invoices?last=20", Says::ok(&Invoices { invoices: vec![sample::invoice()] }))
+        .says("GET /v1/wallet/invoices/7d2e90c4", Says::ok(&sample::invoice()))
+        .says("POST /v1/wallet/invoices/pay", {
+            Says::ok(&Payment { invoice: Some(sample::INVOICE.into()), ..sample::payment() })
+        })
         .says("POST /v1/wallet/payments/e41c7f02/refund", Says::ok(&sample::refund()))
         .says("GET /v1/wallet/payments/e41c7f02/receipt", Says::Bundle(vec![7; 1_204], 0, 0))
         .says("GET /v1/wallet/payments?last=20", {

@@ -3,6 +3,7 @@
 use kinfolk_cli::{Initialised, Ready, ReceiptOutput, Rescued, UnlockedBy, VerifiedReceipt};
 use kinfolk_rpc::contact::{Contact, ContactState, NameWarning, NameWarningKind};
 use kinfolk_rpc::event::{Event, What};
+use kinfolk_rpc::invoice::{Invoice, InvoiceState};
 use kinfolk_rpc::mailbox::{
     CAPACITY, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serving, WORK_BITS,
 };
@@ -79,6 +80,7 @@ pub(crate) fn text(text: &str, state: MessageState) -> Message {
 }
 
 pub(crate) const ENTRY: &str = "e41c7f02a9d35b8860f1c2d3940b7e5a1f68c03d92b5e7a4460d1f8c3b72a95e";
+pub(crate) const INVOICE: &str = "7d2e90c4b1583fa6027e6d9c0b5a48f13c8e7d62a90f41b5d3067c8e2f9b1a40";
 pub(crate) const MANGO: &str = "120db77b5e3f40c19a8d6e27b01c94f3d85a2e60b7f91c34d2a8065e9fb3c18b";
 
 fn witness(peer: &str, name: &str) -> Witness {
@@ -138,6 +140,25 @@ pub(crate) fn payment() -> Payment {
         quorum: Votes { have: 2, need: 2 },
         waits_for: vec![],
         refund_of: None,
+        invoice: None,
+    }
+}
+
+/// Bo asks Anna for money.
+pub(crate) fn invoice() -> Invoice {
+    Invoice {
+        invoice: INVOICE.into(),
+        link: "kinfolk:invoice/ogBZ".into(),
+        at: NOON,
+        amount: "12.50".into(),
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        from: Some(sender(BO, "Bo")),
+        to: Some(sender(ANNA, "Anna")),
+        memo: Some("bread".into()),
+        expires: NOON + 30 * 86_400_000,
+        state: InvoiceState::Open,
+        entry: None,
     }
 }
 
@@ -365,6 +386,7 @@ pub(crate) fn events() -> Vec<Event> {
         Event { seq: None, what: What::HashTable(HashTable { joined: true, tried: vec![] }) },
         numbered(15, What::PaymentChanged(payment())),
         numbered(16, What::CurrencyChanged(currency())),
+        numbered(17, What::InvoiceChanged(invoice())),
         numbered(9_000, What::Reset),
     ]
 }

@@ -1,7 +1,9 @@
-//! Page 2: phrase, genesis, entry, safety number, invite.
+//! Page 2: phrase, genesis, entry, safety number, invite. Page 12: invoice.
 
+use kinfolk_crypto::invoice::{open_invoice, sign_invoice};
 use kinfolk_crypto::{InviteSecret, conversation_id, open_invite, safety_number, sign_invite};
-use kinfolk_wire::ids::{IdentityId, PeerId};
+use kinfolk_wire::content::{Invoice, Sum, Text};
+use kinfolk_wire::ids::{AccountId, CurrencyId, IdentityId, PeerId};
 use kinfolk_wire::invite::{Address, Invite, NETWORK, Uses, VERSION};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -18,6 +20,7 @@ pub(crate) fn make() -> Value {
         "people": people.iter().map(person).collect::<Vec<Value>>(),
         "pairs": pairs(&people.iter().map(|person| person.chain.identity()).collect::<Vec<IdentityId>>()),
         "invites": [invite(rng, &people[0], Uses::Once, 2), invite(rng, &people[1], Uses::Many, 0)],
+        "invoices": [invoice(rng, &people[0], Some("tiles, \u{74e6}")), invoice(rng, &people[1], None)],
     })
 }
 
@@ -87,5 +90,32 @@ fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Va
         "requests_key": hex(secret.requests_key().to_bytes().as_slice()),
         "id": hex(secret.id().as_bytes()),
         "link": link.to_string(),
+    })
+}
+
+fn invoice(rng: &mut Transcript, by: &Person, memo: Option<&str>) -> Value {
+    let sum = Sum { currency: CurrencyId::new(rng.array()), code: *b"MANGO\0\0\0", decimals: 2, units: 1_250 };
+    let invoice = Invoice {
+        number: rng.array(),
+        sum,
+        account: AccountId::new(rng.array()),
+        payee: by.chain.identity(),
+        device: by.keys.device(),
+        memo: memo.map(|memo| Text::new(memo).unwrap()),
+        expires_at: BEGINNING.after(Span::from_days(30)),
+    };
+    let signed = sign_invoice(&invoice, &by.keys);
+    assert_eq!(open_invoice(&signed, by.chain.device(by.keys.device()).unwrap()), Ok(invoice.clone()));
+    json!({
+        "by": hex(by.chain.identity().as_bytes()),
+        "number": hex(invoice.number),
+        "currency": hex(sum.currency.as_bytes()),
+        "code": "MANGO",
+        "decimals": sum.decimals,
+        "units": sum.units,
+        "account": hex(invoice.account.as_bytes()),
+        "memo": memo,
+        "expires_at": invoice.expires_at.as_millis(),
+        "link": signed.to_string(),
     })
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`currencies`] | making a currency, taking one, telling contacts of it |
 //! | [`book`] | one account with its currency: its keys, what it has, and what is signed for it |
-//! | [`orders`] | what a person wants done with money: mint, pay, pay back, ask for |
+//! | [`orders`] | what a person wants done with money: mint, pay, pay back |
+//! | [`invoices`] | asking for money, and paying what is asked for |
 //! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
 //! | [`receiving`] | money that comes, and telling contacts where it goes |
 //!
@@ -16,6 +17,7 @@
 
 pub(crate) mod book;
 pub(crate) mod currencies;
+pub(crate) mod invoices;
 pub(crate) mod orders;
 pub(crate) mod receiving;
 pub(crate) mod settling;

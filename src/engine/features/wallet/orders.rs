@@ -3,8 +3,8 @@
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Class, Ctl, Out};
 use kinfolk_ledger::receipt_file::memo_hash;
-use kinfolk_wire::content::{AccountWanted, Body, Memo, PaymentRequest, Text};
-use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId};
+use kinfolk_wire::content::{AccountWanted, Body, Memo, Text};
+use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId, NoteHash};
 
 use super::book::{Book, Order};
 use super::{changed, currencies, settling};
@@ -20,7 +20,8 @@ pub(crate) fn ask_account(step: &mut Step<'_>, contact: IdentityId, which: &str)
     currencies::say(step, contact, &Body::AccountWanted(AccountWanted { currency }))
 }
 
-fn payable(step: &Step<'_>, contact: IdentityId) -> Result<String, Refusal> {
+/// The name of a contact with whom there can be money.
+pub(super) fn payable(step: &Step<'_>, contact: IdentityId) -> Result<String, Refusal> {
     let contact = directory::contact(step, contact)?;
     let name = contact.name.to_string();
     match directory::is_open(&contact) {
@@ -60,7 +61,16 @@ pub(crate) fn mint(
     };
     let out = Out { class, ..Out::cash(account, amount) };
     let order = Order { outs: vec![out], ctl: Some(Ctl::Mint { class }), ..Order::default() };
-    let going = Going { kind: MovementKind::Minted, amount, class, account, contact: to, memo: None, refund_of: None };
+    let going = Going {
+        kind: MovementKind::Minted,
+        amount,
+        class,
+        account,
+        contact: to,
+        memo: None,
+        refund_of: None,
+        invoice: None,
+    };
     go(step, &mut book, order, going)
 }
 
@@ -75,12 +85,27 @@ pub(crate) fn pay(
     let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
     let account = account_of(step, &book, contact)?;
+    transfer(step, &mut book, Transfer { contact, account, amount, memo, invoice: None })
+}
+
+/// Cash that goes to a contact.
+pub(super) struct Transfer {
+    pub(super) contact: IdentityId,
+    pub(super) account: AccountId,
+    pub(super) amount: Amount,
+    pub(super) memo: Option<Text>,
+    /// The invoice that it pays.
+    pub(super) invoice: Option<NoteHash>,
+}
+
+pub(super) fn transfer(step: &mut Step<'_>, book: &mut Book, transfer: Transfer) -> Result<EntryHash, Refusal> {
+    let Transfer { contact, account, amount, memo, invoice } = transfer;
     let memo = memo.map(|text| Memo { text, salt: step.random() });
-    let order =
-        Order { outs: vec![Out::cash(account, amount)], memo_hash: memo.as_ref().map(memo_hash), ..Order::default() };
+    let out = Out { invoice, ..Out::cash(account, amount) };
+    let order = Order { outs: vec![out], memo_hash: memo.as_ref().map(memo_hash), ..Order::default() };
     let (kind, class, contact) = (MovementKind::Paid, Class::Free, Some(contact));
-    let going = Going { kind, amount, class, account, contact, memo, refund_of: None };
-    match go(step, &mut book, order, going) {
+    let going = Going { kind, amount, class, account, contact, memo, refund_of: None, invoice };
+    match go(step, book, order, going) {
         Err(Refusal::NotEnough { available, needed, .. }) => Err(book.too_little(step, available, needed)?),
         done => done,
     }
@@ -109,22 +134,9 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     let out = Out { class: came.class, refund_of: Some(claim.out), ..Out::cash(account, amount) };
     let order = Order { outs: vec![out], about: Some(place.number), ..Order::default() };
     let (kind, refund_of) = (MovementKind::Refunded, Some((claim.out, entry)));
-    let going = Going { kind, amount, class: came.class, account, contact: came.contact, memo: None, refund_of };
+    let going =
+        Going { kind, amount, class: came.class, account, contact: came.contact, memo: None, refund_of, invoice: None };
     go(step, &mut book, order, going)
-}
-
-/// Asks a contact for money: a line in the conversation.
-pub(crate) fn request(
-    step: &mut Step<'_>,
-    contact: IdentityId,
-    amount: &str,
-    which: &str,
-    memo: Option<Text>,
-) -> Result<PaymentRequest, Refusal> {
-    let book = Book::open(step, currencies::find(&step.reads(), which)?)?;
-    let amount = currencies::amount(amount, book.policy.policy().decimals)?;
-    payable(step, contact)?;
-    Ok(PaymentRequest { sum: book.sum(amount.units()), account: book.account.account, memo })
 }
 
 struct Going {
@@ -135,16 +147,18 @@ struct Going {
     contact: Option<IdentityId>,
     memo: Option<Memo>,
     refund_of: Option<(kinfolk_ledger::entry::OutRef, EntryHash)>,
+    invoice: Option<NoteHash>,
 }
 
 /// Signs and keeps an entry, notes the movement that it is, and takes it to the witnesses.
 fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Result<EntryHash, Refusal> {
     let number = book.next_movement();
     let entry = book.sign(step, order, Some(number))?;
-    let Going { kind, amount, class, account, contact, memo, refund_of } = going;
+    let Going { kind, amount, class, account, contact, memo, refund_of, invoice } = going;
     let seq = Some(book.signed().saturating_sub(1));
     let (at, claims, receipt) = (step.now, Vec::new(), None);
-    let movement = Movement { entry, kind, at, amount, class, account, contact, memo, claims, receipt, seq, refund_of };
+    let movement =
+        Movement { entry, kind, at, amount, class, account, contact, memo, claims, receipt, seq, refund_of, invoice };
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;

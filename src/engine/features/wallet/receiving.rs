@@ -1,15 +1,15 @@
 //! Money that comes, and telling contacts where it goes.
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::{Claim, Class};
+use kinfolk_ledger::entry::{Claim, Class, Out};
 use kinfolk_ledger::receipt_file::memo_hash;
 use kinfolk_ledger::vote::Receipt;
-use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment, PaymentRequest};
-use kinfolk_wire::ids::IdentityId;
+use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment};
+use kinfolk_wire::ids::{IdentityId, NoteHash};
 
 use super::book::{Book, paid_to};
 use super::settling::is_mint;
-use super::{changed, currencies, settling};
+use super::{changed, currencies, invoices, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -38,20 +38,6 @@ pub(crate) fn pay_to(step: &mut Step<'_>, from: IdentityId, pay_to: PayTo) -> Re
     Ok(())
 }
 
-/// Whether a request is one: of an amount, in the decimals of its currency where that is known. Where it is paid to is
-/// noted.
-pub(crate) fn requested(step: &mut Step<'_>, from: IdentityId, request: &PaymentRequest) -> Result<bool, Refusal> {
-    let Ok(book) = Book::open(step, request.sum.currency) else {
-        return Ok(Amount::new(request.sum.units).is_ok());
-    };
-    if Amount::new(request.sum.units).is_err() || book.sum(request.sum.units) != request.sum {
-        step.reject(Rejection::Misplaced);
-        return Ok(false);
-    }
-    step.put(Key::Payee(book.id, from), Payee { account: request.account });
-    Ok(true)
-}
-
 /// A contact hands over a payment. Says whether it is one, which is then a line like any other: a certificate of the
 /// currency's witnesses, to this person's account, of the amount that is said, not seen before.
 pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> Result<bool, Refusal> {
@@ -59,7 +45,7 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         step.reject(Rejection::Misplaced);
         return Ok(false);
     };
-    let Some((receipt, claims, class)) = read(&book, payment) else {
+    let Some(Read { receipt, claims, class, invoice }) = read(&book, payment) else {
         step.reject(Rejection::Misplaced);
         return Ok(false);
     };
@@ -97,7 +83,9 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         receipt: Some(Box::new(receipt)),
         seq: None,
         refund_of,
+        invoice,
     };
+    invoices::paid(step, &movement)?;
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     step.put(Key::Unclaimed(book.id, number), Nothing {});
@@ -109,8 +97,16 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
     Ok(true)
 }
 
+/// A receipt, and what it brings this account.
+struct Read {
+    receipt: Receipt,
+    claims: Vec<Claim>,
+    class: Class,
+    invoice: Option<NoteHash>,
+}
+
 /// The receipt, if it is what the payment says.
-fn read(book: &Book, payment: &Payment) -> Option<(Receipt, Vec<Claim>, Class)> {
+fn read(book: &Book, payment: &Payment) -> Option<Read> {
     if book.sum(payment.sum.units) != payment.sum {
         return None;
     }
@@ -119,11 +115,11 @@ fn read(book: &Book, payment: &Payment) -> Option<(Receipt, Vec<Claim>, Class)> 
         return None;
     }
     let certified = receipt.verify(&book.policy).ok()?.verify().ok()?;
-    let outs: Vec<(Claim, Class)> =
-        paid_to(certified.entry(), book.account.account).map(|(claim, out)| (claim, out.class)).collect();
-    let class = outs.first()?.1;
+    let outs: Vec<(Claim, &Out)> = paid_to(certified.entry(), book.account.account).collect();
+    let (_, first) = outs.first()?;
+    let (class, invoice) = (first.class, first.invoice);
     let units = outs.iter().map(|(claim, _)| claim.amt.units()).try_fold(0_u64, u64::checked_add)?;
-    let is_whole = units == payment.sum.units && outs.iter().all(|(_, of)| *of == class);
+    let is_whole = units == payment.sum.units && outs.iter().all(|(_, of)| of.class == class && of.invoice == invoice);
     let claims = outs.into_iter().map(|(claim, _)| claim).collect();
-    is_whole.then(|| (certified.receipt(), claims, class))
+    is_whole.then(|| Read { receipt: certified.receipt(), claims, class, invoice })
 }

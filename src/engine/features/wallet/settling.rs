@@ -14,7 +14,7 @@ use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, paid_to, receipts};
-use super::{Final, changed, currencies};
+use super::{Final, changed, currencies, invoices};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -307,6 +307,7 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
         && let Some(mut movement) = step.find::<Movement>(&Key::Movement(book.id, number))?
     {
         changed(step, book.id, movement.entry)?;
+        invoices::settled(step, &movement)?;
         let claims: Vec<_> = paid_to(&receipt.entry, book.account.account).map(|(claim, _)| claim).collect();
         if !claims.is_empty() {
             movement.claims = claims;

@@ -6,8 +6,8 @@ use kinfolk_ledger::entry::{Claim, Class, Entry, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::vote::{Cert, Receipt, Vote};
-use kinfolk_wire::content::{Memo, Reach};
-use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, Vk};
+use kinfolk_wire::content::{Memo, Reach, SignedInvoice};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -148,6 +148,9 @@ pub struct Movement {
     /// What it pays back, by its output and the payer's entry.
     #[n(11)]
     pub refund_of: Option<(OutRef, EntryHash)>,
+    /// The invoice that it pays.
+    #[n(12)]
+    pub invoice: Option<NoteHash>,
 }
 
 /// What a movement was.
@@ -181,6 +184,35 @@ pub struct MovementPlace {
     /// Its number.
     #[n(1)]
     pub number: u64,
+}
+
+/// An invoice, of this person's or of a contact's.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Invoice {
+    /// What was signed, and by whom; that was checked.
+    #[n(0)]
+    pub signed: SignedInvoice,
+    /// When it was made, or came.
+    #[n(1)]
+    pub at: Timestamp,
+    /// Who is to be paid.
+    #[n(2)]
+    pub side: InvoiceSide,
+    /// The entry that pays it.
+    #[n(3)]
+    pub entry: Option<EntryHash>,
+}
+
+/// Who is to be paid by an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum InvoiceSide {
+    /// This person, who asked a contact, or whoever has the link.
+    #[n(0)]
+    Own(#[n(0)] Option<IdentityId>),
+    /// This contact.
+    #[n(1)]
+    Contact(#[n(0)] IdentityId),
 }
 
 /// Where payments to a contact go.

@@ -17,5 +17,6 @@ mod town;
 
 mod bank;
 mod cheats;
+mod invoices;
 mod payments;
 mod witnesses;

@@ -60,21 +60,6 @@ fn a_payment_is_a_line_in_the_conversation_of_both() {
 }
 
 #[test]
-fn money_that_is_asked_for_is_a_line_too() {
-    let mut bank = Bank::open();
-    let ask = Command::RequestPayment {
-        contact: bank.town.people[2].identity,
-        amount: "7.05".to_owned(),
-        currency: "mango".to_owned(),
-        memo: None,
-    };
-    bank.order(1, ask).unwrap();
-    let lines = bank.town.lines(2, 1);
-    let [line] = &lines[..] else { panic!("{lines:?}") };
-    assert!(matches!(&line.body, Body::PaymentRequest(request) if request.sum.units == 705), "{line:?}");
-}
-
-#[test]
 fn what_cannot_be_paid_is_refused_with_the_limit_named_and_leaves_no_trace() {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
