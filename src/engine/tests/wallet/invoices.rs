@@ -1,10 +1,12 @@
 //! Asking for money, and paying what is asked for.
 
+use kinfolk_crypto::DeviceKeys;
+use kinfolk_crypto::invoice::sign_invoice;
 use kinfolk_engine::input::{Command, NewCurrency, NewInvoice, WitnessChoice};
 use kinfolk_engine::query::{self, InvoiceState, InvoiceView};
-use kinfolk_engine::store::ContactState;
+use kinfolk_engine::store::{Changes, ContactState, Invoice as InvoiceRow, InvoiceSide, Key};
 use kinfolk_engine::{Answer, Refusal, Rejection};
-use kinfolk_wire::content::{Body, Invoice, SignedInvoice, Text};
+use kinfolk_wire::content::{Body, Invoice, SignedInvoice, Sum, Text};
 use kinfolk_wire::direct::FrameKind;
 use kinfolk_wire::ids::{AccountId, EntryHash, NoteHash};
 use kinfolk_wire::time::Span;
@@ -40,6 +42,13 @@ fn shown(bank: &Bank, who: usize, id: NoteHash) -> InvoiceView {
 fn state(bank: &Bank, who: usize, id: NoteHash) -> (InvoiceState, Option<EntryHash>) {
     let view = shown(bank, who, id);
     (view.state, view.entry)
+}
+
+/// What Cora rejects where somebody sends her an invoice.
+fn told(bank: &mut Bank, by: usize, invoice: SignedInvoice) -> Vec<Rejection> {
+    let content = bank.town.content(by, 2, 1, Body::PaymentRequest(invoice));
+    let payload = bank.town.forge(by, 2, &content);
+    bank.town.receive(2, peer(by), FrameKind::Payload, payload).rejections
 }
 
 fn refused(result: Result<EntryHash, Refusal>) -> &'static str {
@@ -199,11 +208,6 @@ fn an_invoice_that_was_altered_or_is_told_by_another_is_not_paid_and_is_no_line(
     for invoice in &altered {
         assert_eq!(refused(pay(&mut bank, 2, &with(invoice).to_string())), "invoice_forged");
     }
-    let told = |bank: &mut Bank, by: usize, invoice: SignedInvoice| {
-        let content = bank.town.content(by, 2, 1, Body::PaymentRequest(invoice));
-        let payload = bank.town.forge(by, 2, &content);
-        bank.town.receive(2, peer(by), FrameKind::Payload, payload).rejections
-    };
     for (by, invoice) in [(3, genuine.clone()), (1, with(&altered[0])), (3, with(&altered[1]))] {
         assert_eq!(told(&mut bank, by, invoice), [Rejection::Misplaced]);
     }
@@ -212,4 +216,48 @@ fn an_invoice_that_was_altered_or_is_told_by_another_is_not_paid_and_is_no_line(
     // The genuine one of Bea is a line, and is paid.
     assert!(told(&mut bank, 1, genuine).is_empty());
     pay(&mut bank, 2, &id.to_string()).unwrap();
+}
+
+fn signed_by(bank: &Bank, who: usize, invoice: &Invoice) -> SignedInvoice {
+    sign_invoice(invoice, &DeviceKeys::from_bytes(bank.town.profile(who).device_keys.as_slice()).unwrap())
+}
+
+/// Dora's device signs that Bea is to be paid, into Dora's account.
+#[test]
+fn nobody_asks_for_money_in_the_name_of_somebody_else() {
+    let mut bank = Bank::open();
+    bank.mint("10", Some(2)).unwrap();
+    let id = ask(&mut bank, 3, None, "4");
+    let said = shown(&bank, 3, id).invoice;
+    let invoice = signed_by(&bank, 3, &Invoice { payee: bank.town.people[1].identity, ..said });
+    assert_eq!(told(&mut bank, 3, invoice.clone()), [Rejection::Misplaced]);
+    assert_eq!(refused(pay(&mut bank, 2, &invoice.to_string())), "invoice_forged");
+    assert!(bank.town.lines(2, 3).is_empty());
+    assert_eq!(bank.balance(2), (1_000, 0));
+}
+
+/// A payer's program can name any invoice in a payment.
+#[test]
+fn an_invoice_is_paid_by_no_less_than_it_asks_for_and_only_its_maker_s() {
+    for own in [true, false] {
+        let mut bank = Bank::open();
+        bank.mint("10", Some(2)).unwrap();
+        let id = ask(&mut bank, 1, Some(2), "4");
+        let view = shown(&bank, 1, id);
+        let (side, sum) = if own {
+            let sum = Sum { units: 401, ..view.invoice.sum };
+            (InvoiceSide::Own(None), sum)
+        } else {
+            (InvoiceSide::Contact(bank.town.people[2].identity), view.invoice.sum)
+        };
+        let signed = signed_by(&bank, 1, &Invoice { sum, ..view.invoice });
+        let mut changes = Changes::default();
+        changes.put(Key::Invoice(id), InvoiceRow { signed, at: view.at, side, entry: None }.into());
+        bank.town.people[1].store.commit(&changes);
+
+        let paid = pay(&mut bank, 2, &id.to_string()).unwrap();
+        assert_eq!(bank.payment(1, paid).invoice, Some(id));
+        assert_eq!(bank.balance(1), (400, 0));
+        assert_eq!(state(&bank, 1, id), (InvoiceState::Open, None));
+    }
 }
