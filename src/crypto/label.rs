@@ -27,6 +27,8 @@ pub enum Label {
     RecoverySign,
     /// Derives the nonce of the genesis from the phrase.
     RecoveryNonce,
+    /// Derives the root of the wallet's keys from the phrase.
+    Wallet,
     /// Derives the keys of a session from a handshake.
     Handshake,
     /// Derives root, chain and header key at a Diffie-Hellman step.
@@ -73,7 +75,7 @@ pub enum Label {
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -84,6 +86,7 @@ impl Label {
         Self::DeviceId,
         Self::RecoverySign,
         Self::RecoveryNonce,
+        Self::Wallet,
         Self::Handshake,
         Self::Root,
         Self::PqInit,
@@ -133,6 +136,7 @@ impl Label {
             Self::DeviceId => b"kinfolk/1 dev id",
             Self::RecoverySign => b"kinfolk/1 recovery sign",
             Self::RecoveryNonce => b"kinfolk/1 recovery nonce",
+            Self::Wallet => b"kinfolk/1 wallet",
             Self::Handshake => b"kinfolk/1 pqxdh",
             Self::Root => b"kinfolk/1 root",
             Self::PqInit => b"kinfolk/1 pq init",

@@ -123,6 +123,7 @@ pub(crate) fn request(
 ) -> Result<PaymentRequest, Refusal> {
     let book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
+    book.searched()?;
     payable(step, contact)?;
     Ok(PaymentRequest { sum: book.sum(amount.units()), account: book.account.account, memo })
 }

@@ -14,7 +14,7 @@ use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, paid_to, receipts};
-use super::{Final, changed, currencies};
+use super::{Final, changed, currencies, recovering};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -34,10 +34,23 @@ const ENTRIES: u64 = 64;
 pub(crate) fn start(step: &mut Step<'_>) -> Result<(), Refusal> {
     for (id, currency) in currencies::all(&step.reads())? {
         if currency.standing == CurrencyStanding::Accepted {
-            step.contain(|step| ask_again(step, id))?;
+            step.contain(|step| look(step, id))?;
         }
     }
     Ok(())
+}
+
+/// Witnesses that may be ahead of this profile are found out before it signs anything: the account may have been brought
+/// back elsewhere.
+fn look(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let book = Book::open(step, id)?;
+    for witness in places(&book).filter(|_| book.account.certified > 0) {
+        let before = standing(step, &book, witness)?;
+        if before.next.is_none() {
+            step.put(Key::Standing(id, witness), Standing { lacks: true, ..before });
+        }
+    }
+    ask_again(step, id)
 }
 
 /// A node is there again: where it is a witness that something waits for, it is asked at once.
@@ -167,6 +180,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
             currencies::key_came(step, peer, reply.and_then(Result::ok))?;
             return Ok(Vec::new());
         }
+        Inquiry::Recovery { currency, witness, what } => {
+            return recovering::replied(step, request, (currency, witness), what, reply);
+        }
         Inquiry::Propose { currency, witness, .. }
         | Inquiry::Commit { currency, witness, .. }
         | Inquiry::Entries { currency, witness } => (currency, witness),
@@ -224,7 +240,7 @@ fn heed(
     Ok(Vec::new())
 }
 
-fn in_words(reason: &Reason) -> String {
+pub(super) fn in_words(reason: &Reason) -> String {
     match reason {
         Reason::NotServed => "does not serve this currency yet".to_owned(),
         Reason::Unknown => "does not know this account".to_owned(),
@@ -375,7 +391,9 @@ fn found(step: &mut Step<'_>, book: &mut Book, witness: u8, entries: Vec<Receipt
         } else {
             // Written by a newer copy of this profile. What it knew of its keys and payments is not here.
             let next = standing(step, book, witness)?.next.unwrap_or(seq.saturating_add(1));
-            book.account.stopped = Some(Stopped::Behind { next });
+            // Only a new key that this profile does not have tells that somebody has the recovery phrase.
+            let is_taken = matches!(entry.entry().body().ctl, Some(Ctl::Rotate { .. }));
+            book.account.stopped = Some(if is_taken { Stopped::Recovered } else { Stopped::Behind { next } });
             book.save(step);
             step.emit(Event::CurrencyChanged(book.id))?;
             return Ok(finals);

@@ -18,4 +18,5 @@ mod town;
 mod bank;
 mod cheats;
 mod payments;
+mod recovery;
 mod witnesses;

@@ -1,0 +1,894 @@
+//! Bringing back an account whose phone is lost (docs/protocol/12-wallet.md, section 6).
+//!
+//! 1. *Search.* The phrase may have some accounts in a currency. Witnesses are asked for one after the other, until one
+//!    shows an entry of such an account, or a quorum knows none.
+//! 2. *Take.* All certified entries are fetched and run. At the next place a ballot is held with the recovery key: what
+//!    the old writer had under way is completed if it may have been certified; if nothing may, the exchange of the key is
+//!    what stands there. So it goes from place to place until the exchange does.
+//! 3. *Adopt.* The account is this profile's, and goes on like any other.
+//!
+//! Whatever is said is kept in the same turn, so that a node that stops at any point goes on with the same ballot and the
+//! same entries. The root of the keys is kept only until the account is adopted.
+
+use kinfolk_ledger::chain::ChainState;
+use kinfolk_ledger::entry::{Body, Ctl, Entry, OutRef};
+use kinfolk_ledger::inception::Recovery;
+use kinfolk_ledger::limits;
+use kinfolk_ledger::message::{Reason, Reply, Request};
+use kinfolk_ledger::recovery::{GenuineReport, Recover, SignedReport, admitted};
+use kinfolk_ledger::signature::{SecretKey, key_hash};
+use kinfolk_ledger::slot::pick::Pick;
+use kinfolk_ledger::vote::{Cert, GenuineVote, Phase, PrepCert, Receipt, SlotId, Statement, Vote};
+use kinfolk_wire::codec::DecodeError;
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, PeerId};
+use kinfolk_wire::time::Span;
+
+use super::book::{Book, writer};
+use super::keys::{Words, candidates, inception, recovery_key, seed_of};
+use super::{Final, adopting, currencies};
+use crate::effect::{Effect, RequestId};
+use crate::event::Event;
+use crate::refusal::Refusal;
+use crate::services::errands::Group;
+use crate::step::Step;
+use crate::store::{
+    Alarm, Candidate, Inquiry, Key, KeyMaterial, OwnEntry, Recoverer, Recovering, RecoveryInquiry, RecoveryPhase,
+    SlotWork, Stopped, Stuck, Wallet,
+};
+
+/// The first wait before witnesses are asked again; each next one is twice as long, up to the longest.
+const AGAIN: Span = Span::from_secs(2);
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(60);
+/// Entries that are asked for at once.
+const ENTRIES: u64 = 64;
+/// Entries that are kept of what witnesses have voted for at one place.
+const BODIES: usize = 8;
+/// Bytes of receipts that go along with an entry.
+const CITED: usize = 16_000;
+/// How far one witness's word raises a ballot: so that none drives it to where there is no higher one.
+const RAISE: u32 = 1_000;
+
+/// An account that is brought back, and its currency.
+pub(super) struct Bringing {
+    pub(super) book: Book,
+    pub(super) row: Recovering,
+}
+
+/// Begins to bring back this person's account in a currency, or goes on.
+pub(crate) fn begin(step: &mut Step<'_>, which: &str, words: &Words) -> Result<CurrencyId, Refusal> {
+    if step.profile()?.identity != words.identity {
+        return Err(Refusal::OtherWords);
+    }
+    let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
+    let (id, code) = (book.id, book.policy.policy().code.to_string());
+    let refused = |why| Err(Refusal::NotRecoverable { code: code.clone(), why });
+    if book.is_issuing() {
+        return refused("you issue it, and the account that issues has no recovery key");
+    }
+    if step.find::<Wallet>(&Key::Wallet)?.is_none() {
+        let set = Wallet::another_set(step);
+        step.put(Key::Wallet, Wallet::of(&words.root, set, false));
+    }
+    let before: Option<Recovering> = step.find(&Key::Recovering(id))?;
+    if let Some(row) = before.filter(Recovering::is_under_way) {
+        return ask_anew(step, &mut Bringing { book, row }, 0).map(|()| id);
+    }
+    let candidates = candidates(&words.root, id);
+    let own = candidates.iter().find(|candidate| candidate.account == book.account.account).copied();
+    let waits = book.account.certified < book.signed();
+    let found = match (book.account.state.is_some(), own) {
+        (true, None) => return refused("the account here was made before accounts had recovery keys"),
+        (true, Some(_)) if waits && book.account.stopped.is_none() => {
+            return refused("a payment waits for its witnesses, and would not be made; run this when it is final");
+        }
+        (true, own) => own,
+        (false, _) if book.account.last_movement > 0 => {
+            return refused("the account here is in use, and its key is here");
+        }
+        (false, _) => None,
+    };
+    let state = if found.is_some() { replayed(step, &book)? } else { None };
+    let mut slot = SlotWork::default();
+    if found.is_some() && state.is_none() {
+        let opening = *book.own(step, 0)?.entry;
+        (slot.choice, slot.bodies) = (Some(opening.hash()), vec![opening]);
+    }
+    book.account.stopped = Some(Stopped::Recovering);
+    book.save(step);
+    let row = Recovering {
+        phase: if found.is_some() { RecoveryPhase::Taking } else { RecoveryPhase::Searching },
+        root: Some(words.root.clone()),
+        candidates,
+        found,
+        group: u64::from_be_bytes(step.random()) | 1,
+        state,
+        seed: KeyMaterial::new(&step.random::<32>()),
+        slot,
+        again_at: None,
+        tries: 0,
+        nothing_at: Vec::new(),
+        completed: 0,
+    };
+    let mut bringing = Bringing { book, row };
+    bringing.forget(step);
+    step.emit(Event::CurrencyChanged(id))?;
+    ask_anew(step, &mut bringing, 0).map(|()| id)
+}
+
+/// The account after its entries that are certified, as far as this profile knows.
+fn replayed(step: &Step<'_>, book: &Book) -> Result<Option<Box<ChainState>>, Refusal> {
+    let mut state: Option<Box<ChainState>> = None;
+    for seq in 0..book.account.certified {
+        run(&mut state, &book.own(step, seq)?.entry, book)?;
+    }
+    Ok(state)
+}
+
+/// Runs an entry, or says that it cannot be the next.
+fn run(state: &mut Option<Box<ChainState>>, entry: &Entry, book: &Book) -> Result<(), Refusal> {
+    let mut after = match state.take() {
+        Some(state) => state,
+        None => {
+            let before = ChainState::before(entry, &book.policy);
+            Box::new(before.map_err(|error| Refusal::Ledger(error.to_string()))?)
+        }
+    };
+    let change = after.try_entry(entry, &book.policy);
+    if let Ok(change) = &change {
+        after.apply(change.clone(), entry.body());
+    }
+    if after.seq() > 0 {
+        *state = Some(after);
+    }
+    change.map(|_| ()).map_err(|error| Refusal::Ledger(error.to_string()))
+}
+
+/// The node has started: what is under way goes on.
+pub(crate) fn start(step: &mut Step<'_>) -> Result<(), Refusal> {
+    for (id, _) in currencies::all(&step.reads())? {
+        step.contain(|step| ask_again(step, id))?;
+    }
+    Ok(())
+}
+
+/// A node is there again: where it is a witness that an account waits for, it is asked at once.
+pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refusal> {
+    for (id, currency) in currencies::all(&step.reads())? {
+        let witnesses = &currency.policy.policy.witnesses;
+        let Some((place, _)) = (0_u8..).zip(witnesses).find(|(_, witness)| witness.peer_id == peer) else { continue };
+        if step.find::<Recoverer>(&Key::Recoverer(id, place))?.is_some_and(|witness| witness.trouble.is_some()) {
+            step.contain(|step| ask_again(step, id))?;
+        }
+    }
+    Ok(())
+}
+
+/// It is time to ask the witnesses of a currency again.
+pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let Some(mut bringing) = Bringing::find(step, id)? else { return Ok(()) };
+    let tries = bringing.row.tries.saturating_add(1);
+    ask_anew(step, &mut bringing, tries)
+}
+
+/// All witnesses are asked, those too that were in trouble before; in a higher ballot where the one before came to
+/// nothing.
+fn ask_anew(step: &mut Step<'_>, bringing: &mut Bringing, tries: u32) -> Result<(), Refusal> {
+    let id = bringing.book.id;
+    step.clear_alarm(Alarm::Recover(id), bringing.row.again_at);
+    (bringing.row.again_at, bringing.row.tries) = (None, tries);
+    let hidden = bringing.row.slot.stuck == Some(Stuck::Hidden);
+    bringing.row.slot.raise();
+    for witness in bringing.places() {
+        let before = bringing.recoverer(step, witness)?;
+        let next = before.next.filter(|next| *next <= bringing.seq());
+        let (trouble, asked_for, has_shown) = (None, Vec::new(), before.has_shown && !hidden);
+        step.put(Key::Recoverer(id, witness), Recoverer { trouble, asked_for, next, has_shown, ..before });
+    }
+    go_on(step, bringing)
+}
+
+/// Asks whatever is to be asked, decides what can be decided, and keeps it.
+fn go_on(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Refusal> {
+    loop {
+        for witness in bringing.places() {
+            ask(step, bringing, witness)?;
+        }
+        if !decide(step, bringing)? {
+            break;
+        }
+    }
+    step.put(Key::Recovering(bringing.book.id), bringing.row.clone());
+    step.mention(Event::CurrencyChanged(bringing.book.id));
+    Ok(())
+}
+
+impl Recovering {
+    /// Whether something is still to be done.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        matches!(self.phase, RecoveryPhase::Searching | RecoveryPhase::Taking)
+    }
+}
+
+impl SlotWork {
+    /// Leaves a ballot that came to nothing.
+    fn raise(&mut self) {
+        if self.ballot == 0 || (self.stuck.is_none() && self.promised < self.ballot) {
+            return;
+        }
+        let told = self.promised.saturating_add(1).min(self.ballot.saturating_add(RAISE));
+        *self = Self {
+            ballot: self.ballot.saturating_add(1).max(told),
+            bodies: std::mem::take(&mut self.bodies),
+            rotation: self.rotation.take(),
+            cited: std::mem::take(&mut self.cited),
+            wants_cited: self.wants_cited,
+            ..Self::default()
+        };
+    }
+
+    fn entry(&self, hash: EntryHash) -> Option<&Entry> {
+        self.bodies.iter().chain(self.rotation.as_deref()).find(|entry| entry.hash() == hash)
+    }
+
+    fn chosen(&self) -> Option<&Entry> {
+        self.choice.and_then(|hash| self.entry(hash))
+    }
+
+    fn has_report_of(&self, witness: u8) -> bool {
+        self.reports.iter().any(|report| report.witness == witness)
+    }
+}
+
+fn names(report: &SignedReport) -> impl Iterator<Item = EntryHash> + use<> {
+    let locked = report.findings.lock.as_ref().map(|lock| lock.entry);
+    let voted = report.findings.v0.map(|signed| signed.header.hash());
+    locked.into_iter().chain(voted)
+}
+
+impl Bringing {
+    /// What is under way in a currency, if anything is.
+    fn find(step: &Step<'_>, id: CurrencyId) -> Result<Option<Self>, Refusal> {
+        let row: Option<Recovering> = step.find(&Key::Recovering(id))?;
+        match row.filter(Recovering::is_under_way) {
+            Some(row) => Ok(Some(Self { book: Book::open(step, id)?, row })),
+            None => Ok(None),
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = u8> + use<> {
+        (0_u8..).take(self.book.policy.quorum().n())
+    }
+
+    fn recoverer(&self, step: &Step<'_>, witness: u8) -> Result<Recoverer, Refusal> {
+        Ok(step.find(&Key::Recoverer(self.book.id, witness))?.unwrap_or_default())
+    }
+
+    /// Forgets what witnesses have said.
+    fn forget(&self, step: &mut Step<'_>) {
+        for witness in self.places() {
+            step.put(Key::Recoverer(self.book.id, witness), Recoverer::default());
+        }
+    }
+
+    fn seq(&self) -> u64 {
+        self.row.state.as_ref().map_or(0, |state| state.seq())
+    }
+
+    /// The account that is brought back.
+    fn candidate(&self) -> Result<Candidate, Refusal> {
+        self.row.found.ok_or(Refusal::Inconsistent("an account is brought back that was not found"))
+    }
+
+    fn root(&self) -> Result<&KeyMaterial, Refusal> {
+        self.row.root.as_ref().ok_or(Refusal::Inconsistent("the keys of an account that is brought back are gone"))
+    }
+
+    fn key(&self) -> Result<SecretKey, Refusal> {
+        let candidate = self.candidate()?;
+        Ok(recovery_key(self.root()?, candidate.set, candidate.number))
+    }
+
+    fn slot(&self) -> Result<SlotId, Refusal> {
+        let (currency, epoch) = (self.book.id, self.book.policy.epoch());
+        Ok(SlotId { currency, epoch, chain: self.candidate()?.account, seq: self.seq() })
+    }
+
+    /// Whether an entry is by the account's writer or recovery key and of the place that is next.
+    fn is_genuine(&self, entry: &Entry) -> Result<bool, Refusal> {
+        let Some(state) = &self.row.state else { return self.opens(entry, self.candidate()?) };
+        let approved = entry.clone().approved_by(&state.keys().writer, state.recovery());
+        let is_approved = approved.is_some_and(|approved| approved.verify().is_ok());
+        Ok(is_approved && SlotId::of(entry.header()) == self.slot()?)
+    }
+
+    /// Whether an entry opens a candidate, and is by its writer.
+    fn opens(&self, entry: &Entry, candidate: Candidate) -> Result<bool, Refusal> {
+        let header = entry.header();
+        let here = header.chain == candidate.account && header.seq == 0 && header.currency == self.book.id;
+        let Some(Ctl::Open(inception)) = &entry.body().ctl else { return Ok(false) };
+        if !here || inception.account() != candidate.account {
+            return Ok(false);
+        }
+        let approved = entry.clone().approved_by(&inception.writer, &Recovery::NONE);
+        Ok(approved.is_some_and(|approved| approved.verify().is_ok()))
+    }
+
+    fn genuine_reports(&self) -> Vec<GenuineReport> {
+        let Some(state) = &self.row.state else { return Vec::new() };
+        let (writer, policy) = (state.keys().writer, &self.book.policy);
+        let reports = self.row.slot.reports.iter();
+        reports.filter_map(|report| report.clone().unverified(&writer, policy).ok()?.verify().ok()).collect()
+    }
+
+    /// The places that the chosen entry cites and of which nothing is here.
+    fn missing(&self) -> Vec<(AccountId, u64)> {
+        let Some(entry) = self.row.slot.chosen() else { return Vec::new() };
+        let body = entry.body();
+        let claimed = body.claims.iter().map(|claim| claim.out);
+        let refunded = body.outs.iter().filter_map(|out| out.refund_of);
+        let mut places: Vec<(AccountId, u64)> =
+            claimed.chain(refunded).map(|OutRef { chain, seq, .. }| (chain, seq)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let is_here = |place: &(AccountId, u64)| {
+            self.row.slot.cited.iter().any(|receipt| {
+                let header = receipt.entry.header();
+                (header.chain, header.seq) == *place
+            })
+        };
+        places.retain(|place| !is_here(place));
+        places
+    }
+
+    /// What goes along with the chosen entry, as far as a witness lacked any of it.
+    fn cited(&self) -> Vec<Receipt> {
+        let mut room = CITED;
+        let slot = &self.row.slot;
+        let fits = |receipt: &&Receipt| {
+            let left = room.checked_sub(receipt.encode().len());
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        let wanted = if slot.wants_cited { slot.cited.as_slice() } else { &[] };
+        wanted.iter().filter(fits).take(limits::CITED).cloned().collect()
+    }
+
+    /// The exchange of the key, signed for the next place and kept there.
+    fn rotation(&mut self, step: &mut Step<'_>) -> Result<EntryHash, Refusal> {
+        if let Some(rotation) = &self.row.slot.rotation {
+            return Ok(rotation.hash());
+        }
+        let Some(state) = &self.row.state else {
+            return Err(Refusal::Inconsistent("an account that nobody opened has no key to exchange"));
+        };
+        let number = state.keys().key_seq.saturating_add(1);
+        let next = key_hash(&writer(&self.row.seed, self.book.id, number.saturating_add(1)).vk());
+        let ctl = Some(Ctl::Rotate { writer: writer(&self.row.seed, self.book.id, number).vk(), next });
+        let (claims, outs) = (Vec::new(), Vec::new());
+        let body = Body { ts: step.now, blind: step.random(), claims, outs, ctl, memo_hash: None };
+        let at = state.next_position(self.book.policy.epoch());
+        let entry = Entry::sign_as_recovery(at, body, &[(0, &self.key()?)]);
+        let hash = entry.hash();
+        self.row.slot.rotation = Some(Box::new(entry));
+        Ok(hash)
+    }
+
+    /// Whether the key is exchanged for this profile's.
+    fn is_taken(&self) -> bool {
+        self.row.state.as_ref().is_some_and(|state| {
+            let keys = state.keys();
+            keys.writer == writer(&self.row.seed, self.book.id, keys.key_seq).vk()
+        })
+    }
+}
+
+fn ask(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8) -> Result<(), Refusal> {
+    let standing = bringing.recoverer(step, witness)?;
+    if standing.asked.is_some() || standing.trouble.is_some() {
+        return Ok(());
+    }
+    let asked = match bringing.row.phase {
+        RecoveryPhase::Searching => about_candidate(bringing, witness, &standing),
+        RecoveryPhase::Taking => about_place(step, bringing, witness, &standing)?,
+        RecoveryPhase::Done | RecoveryPhase::Nothing => None,
+    };
+    match asked {
+        Some((what, request)) => send(step, bringing, witness, what, &request),
+        None => Ok(()),
+    }
+}
+
+fn about_candidate(bringing: &Bringing, witness: u8, standing: &Recoverer) -> Option<(RecoveryInquiry, Request)> {
+    let number = standing.candidate;
+    let chain = bringing.row.candidates.get(usize::try_from(number).ok()?)?.account;
+    if bringing.row.nothing_at.contains(&witness) {
+        return None;
+    }
+    let currency = bringing.book.id;
+    Some(match standing.next {
+        Some(_) => (RecoveryInquiry::First(number), Request::Entries { currency, chain, from: 0, to: 1 }),
+        None => (RecoveryInquiry::Candidate(number), Request::Pending { currency, chain }),
+    })
+}
+
+/// What is asked of a witness about the next place of the account.
+fn about_place(
+    step: &Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    standing: &Recoverer,
+) -> Result<Option<(RecoveryInquiry, Request)>, Refusal> {
+    let (currency, chain, seq) = (bringing.book.id, bringing.candidate()?.account, bringing.seq());
+    let pending = Some((RecoveryInquiry::Pending, Request::Pending { currency, chain }));
+    let next = match standing.next {
+        Some(next) if standing.has_shown || next != seq => next,
+        _ => return Ok(pending),
+    };
+    if next > seq {
+        let to = next.min(seq.saturating_add(ENTRIES));
+        return Ok(Some((RecoveryInquiry::Entries, Request::Entries { currency, chain, from: seq, to })));
+    }
+    if next < seq {
+        let own = bringing.book.own(step, next)?;
+        let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
+        let receipt = Receipt { entry: *own.entry, cert: *cert };
+        return Ok(Some((RecoveryInquiry::Commit(next), Request::Commit { receipt })));
+    }
+    let voted = |votes: &[Vote]| votes.iter().any(|vote| vote.witness == witness);
+    let slot = bringing.slot()?;
+    if bringing.row.state.is_none() {
+        let Some(entry) = bringing.row.slot.chosen().cloned() else { return Ok(None) };
+        if voted(&bringing.row.slot.prepared) {
+            return Ok(None);
+        }
+        let propose = || Request::Propose { entry, cited: bringing.cited() };
+        return Ok(wanted(bringing, standing).or_else(|| Some((RecoveryInquiry::Propose(seq), propose()))));
+    }
+    let work = &mut bringing.row.slot;
+    work.ballot = work.ballot.max(1);
+    let ballot = work.ballot;
+    if let Some(prepared) = &work.prepcert {
+        let lock = || Request::Lock { slot, prepared: prepared.clone() };
+        return Ok((!voted(&work.committed)).then(|| (RecoveryInquiry::Lock(seq, ballot), lock())));
+    }
+    if !work.has_report_of(witness) {
+        let recover = Recover::sign(slot, ballot, None, &[(0, &bringing.key()?)]);
+        return Ok(Some((RecoveryInquiry::Report(seq, ballot), Request::Recover(recover))));
+    }
+    let work = &bringing.row.slot;
+    let Some(entry) = work.chosen().cloned() else { return Ok(None) };
+    if voted(&work.prepared) {
+        return Ok(None);
+    }
+    let reports = || work.reports.clone();
+    let prepare = || Request::Prepare { ballot, entry, reports: reports(), cited: bringing.cited() };
+    Ok(wanted(bringing, standing).or_else(|| Some((RecoveryInquiry::Prepare(seq, ballot), prepare()))))
+}
+
+/// An entry that is cited and that this witness may have, where another one lacks it.
+fn wanted(bringing: &Bringing, standing: &Recoverer) -> Option<(RecoveryInquiry, Request)> {
+    if !bringing.row.slot.wants_cited {
+        return None;
+    }
+    let missing = bringing.missing();
+    let (chain, seq) = missing.into_iter().find(|place| !standing.asked_for.contains(place))?;
+    let to = seq.saturating_add(1);
+    let request = Request::Entries { currency: bringing.book.id, chain, from: seq, to };
+    Some((RecoveryInquiry::Cited(chain, seq), request))
+}
+
+fn send(
+    step: &mut Step<'_>,
+    bringing: &Bringing,
+    witness: u8,
+    what: RecoveryInquiry,
+    request: &Request,
+) -> Result<(), Refusal> {
+    let currency = bringing.book.id;
+    let Some(named) = bringing.book.policy.policy().witnesses.get(usize::from(witness)) else { return Ok(()) };
+    let reach = currencies::whereabouts(&step.reads(), &bringing.book.currency, named.peer_id)?;
+    let number = step.next_request()?;
+    let before = bringing.recoverer(step, witness)?;
+    step.put(Key::Recoverer(currency, witness), Recoverer { asked: Some(number), ..before });
+    step.put(Key::Inquiry(number), Inquiry::Recovery { currency, witness, what });
+    let group = match bringing.row.phase {
+        RecoveryPhase::Searching => bringing.row.group,
+        _ => account_group(bringing.candidate()?.account),
+    };
+    step.effect(Effect::Inquire {
+        request: RequestId(number),
+        host: reach.peer,
+        addresses: reach.addresses,
+        group,
+        body: request.encode(),
+    });
+    Ok(())
+}
+
+fn account_group(account: AccountId) -> u64 {
+    let mut group = [0; 16];
+    for (to, from) in group.iter_mut().zip(account.as_bytes()) {
+        *to = *from;
+    }
+    Group::of(&group).0
+}
+
+/// Decides what is to stand at the next place, once all that can report has. Whether there is more to ask by that.
+fn decide(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<bool, Refusal> {
+    let work = &bringing.row.slot;
+    let is_open = work.choice.is_none() && work.prepcert.is_none() && work.stuck.is_none();
+    let quorum = bringing.book.policy.quorum();
+    if bringing.row.phase != RecoveryPhase::Taking || bringing.row.state.is_none() || !is_open {
+        return Ok(false);
+    }
+    for witness in bringing.places() {
+        let standing = bringing.recoverer(step, witness)?;
+        let is_awaited = standing.asked.is_some() || !bringing.row.slot.has_report_of(witness);
+        if standing.trouble.is_none() && is_awaited {
+            return Ok(false);
+        }
+    }
+    let reports = bringing.genuine_reports();
+    if reports.len() < quorum.q() {
+        return Ok(false);
+    }
+    let stuck = match admitted(&reports, &bringing.book.policy) {
+        Pick::Free => {
+            let hash = bringing.rotation(step)?;
+            bringing.row.slot.choice = Some(hash);
+            return Ok(true);
+        }
+        Pick::Bound(hash) if bringing.row.slot.entry(hash).is_some() => {
+            bringing.row.slot.choice = Some(hash);
+            return Ok(true);
+        }
+        Pick::Bound(_) => Stuck::Hidden,
+        Pick::Undecided => Stuck::Undecided,
+        Pick::Frozen => Stuck::Frozen,
+        Pick::Broken => Stuck::Broken,
+    };
+    bringing.row.slot.stuck = Some(stuck);
+    remind(step, bringing);
+    Ok(false)
+}
+
+/// Sets the alarm by which witnesses are asked again.
+fn remind(step: &mut Step<'_>, bringing: &mut Bringing) {
+    let doubled = AGAIN.as_millis().checked_shl(bringing.row.tries.min(20)).unwrap_or(u64::MAX);
+    let due = step.now.after(Span::from_millis(doubled.min(LONGEST_WAIT.as_millis())));
+    if bringing.row.again_at.is_none_or(|before| due < before) {
+        step.set_alarm(Alarm::Recover(bringing.book.id), bringing.row.again_at, due);
+        bringing.row.again_at = Some(due);
+    }
+}
+
+/// A witness is asked again later, and what was wrong is told until then.
+fn trouble(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8, what: String) -> Result<(), Refusal> {
+    let before = bringing.recoverer(step, witness)?;
+    step.put(Key::Recoverer(bringing.book.id, witness), Recoverer { trouble: Some(what), ..before });
+    remind(step, bringing);
+    Ok(())
+}
+
+/// A witness has answered, or has not. Says which payments of this profile are final by that.
+pub(crate) fn replied(
+    step: &mut Step<'_>,
+    request: RequestId,
+    (currency, witness): (CurrencyId, u8),
+    what: RecoveryInquiry,
+    reply: Option<Result<Reply, DecodeError>>,
+) -> Result<Vec<Final>, Refusal> {
+    let Some(mut bringing) = Bringing::find(step, currency)? else { return Ok(Vec::new()) };
+    let before = bringing.recoverer(step, witness)?;
+    // What was asked before the account was found is of no use any more.
+    if before.asked != Some(request.0) {
+        return Ok(Vec::new());
+    }
+    let has_answered = before.has_answered || reply.is_some();
+    step.put(Key::Recoverer(currency, witness), Recoverer { asked: None, has_answered, ..before });
+    match reply {
+        None => trouble(step, &mut bringing, witness, "did not answer".to_owned())?,
+        Some(Err(_)) => trouble(step, &mut bringing, witness, "gave an answer that is none".to_owned())?,
+        Some(Ok(Reply::Refused(reason))) => refused(step, &mut bringing, witness, what, &reason)?,
+        Some(Ok(reply)) => heed(step, &mut bringing, witness, what, reply)?,
+    }
+    if bringing.row.phase == RecoveryPhase::Taking && bringing.is_taken() {
+        return adopting::adopt(step, bringing);
+    }
+    go_on(step, &mut bringing)?;
+    Ok(Vec::new())
+}
+
+fn heed(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    what: RecoveryInquiry,
+    reply: Reply,
+) -> Result<(), Refusal> {
+    use RecoveryInquiry as Asked;
+    let now = (bringing.seq(), bringing.row.slot.ballot);
+    match (what, reply) {
+        (Asked::Candidate(number), Reply::Pending { next, entries }) => {
+            known(step, bringing, witness, number, next, &entries)
+        }
+        (Asked::First(number), Reply::Entries(entries)) => first(step, bringing, witness, number, entries),
+        (Asked::Pending, Reply::Pending { next, entries }) => shown(step, bringing, witness, next, entries),
+        (Asked::Entries, Reply::Entries(entries)) => fetched(step, bringing, witness, entries),
+        (Asked::Commit(_), Reply::Ack { next }) => stands(step, bringing, witness, next),
+        (Asked::Report(seq, ballot), Reply::Report(report)) => match (seq, ballot) == now {
+            true => reported(step, bringing, witness, report),
+            false => Ok(()),
+        },
+        (Asked::Propose(seq), Reply::Vote(_)) if seq != now.0 => Ok(()),
+        (Asked::Propose(_), Reply::Vote(vote)) => voted(step, bringing, witness, vote, Phase::Fast),
+        (Asked::Prepare(seq, ballot) | Asked::Lock(seq, ballot), Reply::Vote(_)) if (seq, ballot) != now => Ok(()),
+        (Asked::Prepare(..), Reply::Vote(vote)) => voted(step, bringing, witness, vote, Phase::Prepare),
+        (Asked::Lock(..), Reply::Vote(vote)) => voted(step, bringing, witness, vote, Phase::Commit),
+        (Asked::Cited(chain, seq), Reply::Entries(entries)) => cited(step, bringing, witness, (chain, seq), entries),
+        (Asked::Propose(_), Reply::Conflict { .. }) => {
+            trouble(step, bringing, witness, "has voted for another first entry of this account".to_owned())
+        }
+        _ => trouble(step, bringing, witness, "gave an answer to another question".to_owned()),
+    }
+}
+
+fn refused(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    what: RecoveryInquiry,
+    reason: &Reason,
+) -> Result<(), Refusal> {
+    use RecoveryInquiry as Asked;
+    match (reason, what) {
+        (Reason::Elsewhere { next }, _) => return stands(step, bringing, witness, *next),
+        (Reason::Promised { ballot }, Asked::Report(seq, of) | Asked::Prepare(seq, of) | Asked::Lock(seq, of)) => {
+            if (seq, of) == (bringing.seq(), bringing.row.slot.ballot) {
+                bringing.row.slot.promised = bringing.row.slot.promised.max(*ballot);
+            }
+        }
+        (Reason::NotCited { .. }, Asked::Propose(_) | Asked::Prepare(..)) if !bringing.row.slot.wants_cited => {
+            bringing.row.slot.wants_cited = true;
+            return Ok(());
+        }
+        (Reason::Invalid(_) | Reason::Frozen, Asked::Prepare(seq, of))
+            if (seq, of) == (bringing.seq(), bringing.row.slot.ballot) =>
+        {
+            bringing.row.slot.stuck = Some(Stuck::Refused);
+        }
+        _ => {}
+    }
+    trouble(step, bringing, witness, super::settling::in_words(reason))
+}
+
+/// A witness has said what it knows of a candidate.
+fn known(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    number: u32,
+    next: u64,
+    entries: &[Entry],
+) -> Result<(), Refusal> {
+    let before = bringing.recoverer(step, witness)?;
+    let candidate = usize::try_from(number).ok().and_then(|number| bringing.row.candidates.get(number)).copied();
+    let Some(candidate) = candidate.filter(|_| bringing.row.phase == RecoveryPhase::Searching) else {
+        return Ok(());
+    };
+    let id = bringing.book.id;
+    if next > 0 {
+        step.put(Key::Recoverer(id, witness), Recoverer { next: Some(next), ..before });
+        return Ok(());
+    }
+    for entry in entries {
+        if bringing.opens(entry, candidate)? {
+            take(step, bringing, candidate);
+            bringing.row.slot.choice = Some(entry.hash());
+            bringing.row.slot.bodies = vec![entry.clone()];
+            return Ok(());
+        }
+    }
+    let next = number.saturating_add(1);
+    step.put(Key::Recoverer(id, witness), Recoverer { candidate: next, ..before });
+    if usize::try_from(next).is_ok_and(|next| next < bringing.row.candidates.len()) {
+        return Ok(());
+    }
+    bringing.row.nothing_at.push(witness);
+    if bringing.row.nothing_at.len() >= bringing.book.policy.quorum().q() {
+        return adopting::nothing(step, bringing);
+    }
+    Ok(())
+}
+
+/// A witness shows the first entry of a candidate.
+fn first(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    number: u32,
+    entries: Vec<Receipt>,
+) -> Result<(), Refusal> {
+    let candidate = usize::try_from(number).ok().and_then(|number| bringing.row.candidates.get(number)).copied();
+    let Some(candidate) = candidate.filter(|_| bringing.row.phase == RecoveryPhase::Searching) else {
+        return Ok(());
+    };
+    let receipt = entries.into_iter().next();
+    let certified = receipt.and_then(|receipt| receipt.verify(&bringing.book.policy).ok()?.verify().ok());
+    let is_its = certified.is_some_and(|certified| {
+        let header = certified.entry().header();
+        header.chain == candidate.account && header.seq == 0
+    });
+    if !is_its {
+        return trouble(step, bringing, witness, "says that it knows an account that it does not show".to_owned());
+    }
+    take(step, bringing, candidate);
+    Ok(())
+}
+
+/// The account was found.
+fn take(step: &mut Step<'_>, bringing: &mut Bringing, candidate: Candidate) {
+    bringing.row.phase = RecoveryPhase::Taking;
+    bringing.row.found = Some(candidate);
+    bringing.row.state = None;
+    bringing.row.slot = SlotWork::default();
+    bringing.forget(step);
+}
+
+/// A witness shows where it stands, and what it has voted for there.
+fn shown(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    next: u64,
+    entries: Vec<Entry>,
+) -> Result<(), Refusal> {
+    let before = bringing.recoverer(step, witness)?;
+    step.put(Key::Recoverer(bringing.book.id, witness), Recoverer { next: Some(next), has_shown: true, ..before });
+    if next != bringing.seq() {
+        return Ok(());
+    }
+    for entry in entries {
+        let hash = entry.hash();
+        let work = &bringing.row.slot;
+        let is_named = work.reports.iter().flat_map(names).any(|named| named == hash);
+        let is_wanted = is_named || (bringing.row.state.is_none() && work.choice.is_none());
+        let is_new = is_wanted && work.entry(hash).is_none() && work.bodies.len() < BODIES;
+        if is_new && bringing.is_genuine(&entry)? {
+            let work = &mut bringing.row.slot;
+            work.bodies.push(entry);
+            // Nobody but its writer opens an account: there is no ballot to choose in.
+            if bringing.row.state.is_none() {
+                work.choice = work.choice.or(Some(hash));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A witness stands at this place of the chain.
+fn stands(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8, next: u64) -> Result<(), Refusal> {
+    let before = bringing.recoverer(step, witness)?;
+    if before.next.is_some_and(|before| next <= before) {
+        return trouble(step, bringing, witness, "does not take what it is given".to_owned());
+    }
+    let standing = Recoverer { next: Some(next), has_shown: true, ..before };
+    step.put(Key::Recoverer(bringing.book.id, witness), standing);
+    Ok(())
+}
+
+/// Certified entries came.
+fn fetched(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8, entries: Vec<Receipt>) -> Result<(), Refusal> {
+    let mut is_of_use = false;
+    for receipt in entries {
+        let header = receipt.entry.header();
+        if header.seq < bringing.seq() {
+            // Somebody else showed it in the meantime.
+            is_of_use = true;
+            continue;
+        }
+        let is_next = SlotId::of(header) == bringing.slot()?;
+        let verified = receipt.verify(&bringing.book.policy).ok().filter(|_| is_next);
+        let Some(entry) = verified.and_then(|entry| entry.verify().ok()) else { break };
+        if advance(step, bringing, entry.entry().clone(), entry.cert().clone()).is_err() {
+            break;
+        }
+        is_of_use = true;
+    }
+    if !is_of_use {
+        trouble(step, bringing, witness, "does not show the entries that it claims to have".to_owned())?;
+    }
+    Ok(())
+}
+
+fn reported(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8, report: SignedReport) -> Result<(), Refusal> {
+    let Some(state) = &bringing.row.state else { return Ok(()) };
+    let findings = &report.findings;
+    let is_asked =
+        report.witness == witness && findings.slot == bringing.slot()? && findings.ballot == bringing.row.slot.ballot;
+    let genuine = report.clone().unverified(&state.keys().writer, &bringing.book.policy);
+    if !is_asked || !genuine.is_ok_and(|genuine| genuine.verify().is_ok()) {
+        return trouble(step, bringing, witness, "gave a report that is none".to_owned());
+    }
+    let work = &mut bringing.row.slot;
+    work.reports.retain(|before| before.witness != witness);
+    let is_known = names(&report).all(|hash| work.entry(hash).is_some());
+    work.reports.push(report);
+    if !is_known {
+        let before = bringing.recoverer(step, witness)?;
+        step.put(Key::Recoverer(bringing.book.id, witness), Recoverer { has_shown: false, ..before });
+    }
+    Ok(())
+}
+
+fn voted(step: &mut Step<'_>, bringing: &mut Bringing, witness: u8, vote: Vote, phase: Phase) -> Result<(), Refusal> {
+    let Some(entry) = bringing.row.slot.choice else { return Ok(()) };
+    let ballot = if phase == Phase::Fast { 0 } else { bringing.row.slot.ballot };
+    let statement = Statement { slot: bringing.slot()?, ballot, phase, entry };
+    let policy = &bringing.book.policy;
+    let verify = |vote: &Vote| vote.unverified(policy).and_then(|vote| vote.verify().ok());
+    let is_asked = vote.witness == witness && vote.statement == statement;
+    if !is_asked || verify(&vote).is_none() {
+        return trouble(step, bringing, witness, "gave a vote that is none".to_owned());
+    }
+    let work = &mut bringing.row.slot;
+    let votes = if phase == Phase::Commit { &mut work.committed } else { &mut work.prepared };
+    votes.retain(|before| before.witness != witness);
+    votes.push(vote);
+    let genuine: Vec<GenuineVote> = votes.iter().filter_map(verify).collect();
+    if phase == Phase::Prepare {
+        work.prepcert = PrepCert::of(&genuine, policy);
+        return Ok(());
+    }
+    let (Some(cert), Some(entry)) = (Cert::of(&genuine, policy), work.chosen().cloned()) else { return Ok(()) };
+    if work.rotation.as_ref().is_none_or(|rotation| rotation.hash() != entry.hash()) {
+        bringing.row.completed = bringing.row.completed.saturating_add(1);
+    }
+    advance(step, bringing, entry, cert)
+}
+
+/// An entry that is cited came, or did not.
+fn cited(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    place: (AccountId, u64),
+    entries: Vec<Receipt>,
+) -> Result<(), Refusal> {
+    let mut standing = bringing.recoverer(step, witness)?;
+    standing.asked_for.push(place);
+    step.put(Key::Recoverer(bringing.book.id, witness), standing);
+    let receipt = entries.into_iter().next().filter(|receipt| {
+        let header = receipt.entry.header();
+        (header.chain, header.seq) == place
+    });
+    let verified = receipt.and_then(|receipt| receipt.verify(&bringing.book.policy).ok()?.verify().ok());
+    if let Some(verified) = verified.filter(|_| bringing.missing().contains(&place)) {
+        bringing.row.slot.cited.push(verified.receipt());
+    }
+    Ok(())
+}
+
+/// The next entry of the account is certified.
+fn advance(step: &mut Step<'_>, bringing: &mut Bringing, entry: Entry, cert: Cert) -> Result<(), Refusal> {
+    let (id, seq) = (bringing.book.id, bringing.seq());
+    run(&mut bringing.row.state, &entry, &bringing.book)?;
+    let before: Option<OwnEntry> = step.find(&Key::OwnEntry(id, seq))?;
+    let same = before.filter(|before| before.entry.hash() == entry.hash());
+    let (cited, movement) = same.map_or((Vec::new(), None), |same| (same.cited, same.movement));
+    let entry = Box::new(entry);
+    step.put(
+        Key::OwnEntry(id, seq),
+        OwnEntry { entry, cited, movement, votes: Vec::new(), cert: Some(Box::new(cert)) },
+    );
+    bringing.row.slot = SlotWork::default();
+    bringing.row.tries = 0;
+    Ok(())
+}
+
+/// What the found account's first writers and its beginning follow from: for who asks which account it is.
+pub(super) fn beginning(bringing: &Bringing) -> Result<kinfolk_ledger::inception::Inception, Refusal> {
+    let candidate = bringing.candidate()?;
+    let seed = seed_of(bringing.root()?, candidate, bringing.book.id);
+    Ok(inception(&seed, bringing.book.id, Some(bringing.key()?.vk())))
+}
