@@ -42,6 +42,8 @@ pub struct CurrencyView {
     pub account: Option<AccountId>,
     /// What was minted and burned, where this person issues it.
     pub supply: Option<(u64, u64)>,
+    /// Whether one from before is to be looked for, before this one is used.
+    pub is_unsearched: bool,
     /// Why nothing more is signed for the account.
     pub stopped: Option<Stopped>,
 }
@@ -169,6 +171,7 @@ fn currency_view(read: &dyn Read, id: CurrencyId, currency: &Currency) -> Result
         link: card,
         supply: supply.map(|supply| (supply.minted, supply.burned)),
         account: account.as_ref().map(|account| account.account),
+        is_unsearched: account.as_ref().is_some_and(|account| account.unsearched),
         stopped: account.and_then(|account| account.stopped),
         policy,
     })
@@ -430,6 +433,8 @@ pub fn policy_of(read: &dyn Read, which: &str) -> Result<SignedPolicy, Refusal> 
 pub struct RecoveryView {
     /// The currency.
     pub currency: CurrencyId,
+    /// What it is called.
+    pub code: Code,
     /// How far it is.
     pub phase: RecoveryPhase,
     /// The account, once it was found.
@@ -462,6 +467,7 @@ pub fn recovery(read: &dyn Read, which: &str) -> Result<Option<RecoveryView>, Re
     }
     Ok(Some(RecoveryView {
         currency: view.id,
+        code: view.policy.policy().code,
         phase: row.phase,
         account: row.found.map(|found| found.account),
         answered,

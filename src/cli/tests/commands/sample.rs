@@ -105,6 +105,7 @@ pub(crate) fn currency() -> Currency {
         offered_by: None,
         account: Some("21ef364f7a90c1d25e83b64f0d9c7a18e2b53f60c4d7918ab3e05f2c6d94e375".into()),
         minted: Some("500.00".into()),
+        unsearched: false,
         stopped: None,
         link: "kinfolk:currency/ogBZ".into(),
     }

@@ -31,12 +31,12 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads the 24 words.
+    /// Reads the 24 words, and wipes them.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn read(text: &str) -> Result<Self, Refusal> {
-        RecoveryPhrase::from_words(text).map(|phrase| Self::of(&phrase)).map_err(Refusal::Phrase)
+    pub fn read(text: String) -> Result<Self, Refusal> {
+        RecoveryPhrase::from_words(&Zeroizing::new(text)).map(|phrase| Self::of(&phrase)).map_err(Refusal::Phrase)
     }
 
     /// What a phrase says.

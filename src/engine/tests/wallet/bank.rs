@@ -216,7 +216,7 @@ impl Bank {
     }
 
     pub(crate) fn recover(&mut self, who: usize) -> Result<Answer, Refusal> {
-        let words = Words::read(&self.town.people[who].words).unwrap();
+        let words = Words::read(self.town.people[who].words.clone()).unwrap();
         self.order(who, Command::RecoverAccount { currency: "MANGO".to_owned(), words })
     }
 
