@@ -141,3 +141,6 @@ pub(super) fn candidates(root: &KeyMaterial, currency: CurrencyId) -> Vec<Candid
 pub(super) fn seed_of(root: &KeyMaterial, candidate: Candidate, currency: CurrencyId) -> KeyMaterial {
     account_seed(&set_seed(root, candidate.set), currency)
 }
+
+#[cfg(test)]
+mod tests;
