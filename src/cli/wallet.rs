@@ -15,7 +15,7 @@ pub enum Wallet {
     Currency(Currency),
     /// Bring back your account in a currency after your phone was lost
     ///
-    /// For a profile that was made with `kinfolk init --recover` and has accepted the currency. The witnesses are asked
+    /// For a profile that was made with `kinfolk init --restore-phrase` and has accepted the currency. The witnesses are asked
     /// for the account; a payment that was under way is completed; then its key is exchanged, so that the lost phone can
     /// spend nothing. It goes on by itself when this command ends; without --words the command shows how far it is.
     Recover {

@@ -212,7 +212,7 @@ fn the_account_of_a_lost_phone_comes_back_with_its_words_and_the_phone_is_told()
 
     // An empty machine, and the words.
     let new = Home::empty();
-    let again = new.json(&["init", "--name", "Fay", "--recover", file]).remove(0);
+    let again = new.json(&["init", "--name", "Fay", "--restore-phrase", file]).remove(0);
     assert_eq!(again["identity"], made["identity"]);
     let _node = new.start(0);
     let taken = new.json(&["wallet", "currency", "accept", &link]).remove(0);

@@ -110,6 +110,8 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
     changed(step, book.id, entry)?;
     if book.gather(step)? {
         settling::take(step, &mut book)?;
+    } else {
+        settling::claim_waiting(step, book.id)?;
     }
     Ok(true)
 }

@@ -13,7 +13,7 @@ use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
-use super::book::{Book, paid_to, receipts};
+use super::book::{Book, Order, paid_to, receipts};
 use super::{Final, changed, currencies, recovering};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
@@ -27,6 +27,8 @@ const AGAIN: Span = Span::from_secs(2);
 /// The longest while a payment waits for its quorum, and while only some witnesses lack what is final.
 const LONGEST_PENDING: Span = Span::from_secs(60);
 pub(crate) const LONGEST_WAIT: Span = Span::from_hours(1);
+/// How long money that came waits for a payment to be claimed with.
+const CLAIMED_AFTER: Span = Span::from_hours(1);
 /// Entries that are asked for at once.
 const ENTRIES: u64 = 64;
 
@@ -72,7 +74,34 @@ pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
 pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
     let mut book = Book::open(step, id)?;
     let tries = book.account.tries.saturating_add(1);
-    ask_anew(step, &mut book, tries)
+    ask_anew(step, &mut book, tries)?;
+    claim_waiting(step, id)
+}
+
+/// Money that has waited for long is claimed, so that a lost phone takes little with it: what was claimed, the witnesses
+/// know.
+pub(super) fn claim_waiting(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let mut book = Book::open(step, id)?;
+    let is_idle = book.account.certified == book.signed() && book.account.stopped.is_none();
+    if !is_idle || book.account.recovery.is_none() {
+        return Ok(());
+    }
+    let Some(oldest) = book.unclaimed(step)?.into_values().map(|movement| movement.at).min() else { return Ok(()) };
+    let due = oldest.after(CLAIMED_AFTER);
+    if due > step.now {
+        if book.account.again_at.is_none_or(|before| due < before) {
+            step.set_alarm(Alarm::Settle(id), book.account.again_at, due);
+            book.account.again_at = Some(due);
+            book.save(step);
+        }
+        return Ok(());
+    }
+    match book.sign(step, Order::default(), None) {
+        Ok(_) => take(step, &mut book),
+        // Less than what opens an account.
+        Err(Refusal::NotEnough { .. }) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Something was signed: all witnesses are asked, those too that were in trouble before.
@@ -197,6 +226,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
         Some(Ok(reply)) => finals = heed(step, &mut book, witness, inquiry, reply)?,
     }
     ask_all(step, &mut book)?;
+    if !finals.is_empty() || book.account.again_at.is_none() {
+        claim_waiting(step, currency)?;
+    }
     Ok(finals)
 }
 

@@ -424,3 +424,22 @@ fn whatever_the_old_phone_does_meanwhile_the_account_is_taken_and_no_money_is_ma
         spends(&mut bank, new, "1");
     }
 }
+
+#[test]
+fn money_that_nobody_used_is_claimed_within_an_hour_and_comes_back_as_well() {
+    let mut bank = Bank::open();
+    bank.mint("10", Some(1)).unwrap();
+    bank.pass(Span::from_secs(1_800));
+    bank.mint("5", Some(1)).unwrap();
+    bank.pass(Span::from_secs(1_700));
+    assert!(account(&bank, 1).state.is_none(), "it waits for a payment to go with");
+    bank.pass(Span::from_secs(200));
+    assert_eq!((account(&bank, 1).certified, bank.balance(1)), (1, (1_500, 0)));
+    bank.mint("2", Some(1)).unwrap();
+    bank.pass(Span::from_secs(3_700));
+    assert_eq!((account(&bank, 1).certified, bank.balance(1)), (2, (1_700, 0)));
+    let new = bank.lose(1);
+    bank.recover(new).unwrap();
+    assert_eq!((phase(&bank, new), bank.balance(new)), (RecoveryPhase::Done, (1_700, 0)));
+    spends(&mut bank, new, "17");
+}
