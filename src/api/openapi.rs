@@ -54,6 +54,8 @@ use crate::routes::{bundles, contacts, events, invites, invoices, mailboxes, mes
         wallet::create,
         wallet::accept,
         wallet::currency,
+        wallet::recover,
+        wallet::recovery,
         wallet::balances,
         wallet::mint,
         wallet::payments,

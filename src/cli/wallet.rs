@@ -13,6 +13,22 @@ pub enum Wallet {
     /// Currencies: making one, taking one
     #[command(subcommand)]
     Currency(Currency),
+    /// Bring back your account in a currency after your phone was lost
+    ///
+    /// For a profile that was made with `kinfolk init --restore-phrase` and has accepted the currency. The witnesses are asked
+    /// for the account; a payment that was under way is completed; then its key is exchanged, so that the lost phone can
+    /// spend nothing. It goes on by itself when this command ends; without --words the command shows how far it is.
+    Recover {
+        /// The currency's code, or its id
+        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+        currency: String,
+        /// The file with the 24 words
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        words: Option<PathBuf>,
+        /// How long to wait until it is done, as in 500ms, 10s or 5m
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_span)]
+        timeout: Duration,
+    },
     /// Make money, where you issue the currency
     Mint {
         /// The currency's code, or its id

@@ -34,8 +34,8 @@ use kinfolk_rpc::route;
 use kinfolk_rpc::status::{Rename, Status};
 use kinfolk_rpc::sticker::StickerList;
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balances, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, ServeCurrency,
-    WitnessStatus,
+    AcceptCurrency, Balances, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, RecoverAccount,
+    Recovery, ServeCurrency, WitnessStatus,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -388,6 +388,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn accept_currency(&self, wish: &AcceptCurrency) -> Result<Currency, ClientError> {
         self.tell(Method::POST, route::ACCEPT_CURRENCY, wish).await
+    }
+
+    /// Begins to bring back the account in a currency, or goes on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn recover_account(&self, currency: &str, wish: &RecoverAccount) -> Result<Recovery, ClientError> {
+        self.tell(Method::POST, &route::to(route::RECOVERY, &[currency]), wish).await
+    }
+
+    /// How far that is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn recovery(&self, currency: &str) -> Result<Recovery, ClientError> {
+        self.ask(Method::GET, &route::to(route::RECOVERY, &[currency])).await
     }
 
     /// What there is, by currency and class.

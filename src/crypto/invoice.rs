@@ -1,4 +1,4 @@
-//! Signing an invoice as the device that asks for the money (docs/protocol/12-wallet.md, section 6).
+//! Signing an invoice as the device that asks for the money (docs/protocol/12-wallet.md, section 7).
 
 use kinfolk_wire::content::{Invoice, SignedInvoice};
 use kinfolk_wire::sigchain::{DeviceCertificate, Signed};

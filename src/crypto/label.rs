@@ -29,6 +29,8 @@ pub enum Label {
     RecoverySign,
     /// Derives the nonce of the genesis from the phrase.
     RecoveryNonce,
+    /// Derives the root of the wallet's keys from the phrase.
+    Wallet,
     /// Derives the keys of a session from a handshake.
     Handshake,
     /// Derives root, chain and header key at a Diffie-Hellman step.
@@ -75,7 +77,7 @@ pub enum Label {
 
 impl Label {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Genesis,
         Self::Entry,
         Self::NewDevice,
@@ -87,6 +89,7 @@ impl Label {
         Self::DeviceId,
         Self::RecoverySign,
         Self::RecoveryNonce,
+        Self::Wallet,
         Self::Handshake,
         Self::Root,
         Self::PqInit,
@@ -138,6 +141,7 @@ impl Label {
             Self::DeviceId => b"kinfolk/1 dev id",
             Self::RecoverySign => b"kinfolk/1 recovery sign",
             Self::RecoveryNonce => b"kinfolk/1 recovery nonce",
+            Self::Wallet => b"kinfolk/1 wallet",
             Self::Handshake => b"kinfolk/1 pqxdh",
             Self::Root => b"kinfolk/1 root",
             Self::PqInit => b"kinfolk/1 pq init",

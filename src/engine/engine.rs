@@ -23,7 +23,8 @@ use zeroize::Zeroizing;
 use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
-use crate::features::wallet::{currencies, invoices, orders, settling};
+use crate::features::wallet::keys::Words;
+use crate::features::wallet::{currencies, invoices, orders, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -32,7 +33,7 @@ use crate::services::outgoing::Outgoing;
 use crate::services::{by_hand, collect, directory, finding, flow, host, links, outbox, prekeys, tokens};
 use crate::step::{Rejection, Step};
 use crate::store::{
-    Alarm, Changes, ContactState, Key, KeyMaterial, Listening, MessageState, Profile, Read, ReadError, Scan,
+    Alarm, Changes, ContactState, Key, KeyMaterial, Listening, MessageState, Profile, Read, ReadError, Scan, Wallet,
 };
 
 /// What a turn came to.
@@ -120,6 +121,7 @@ pub fn found(
     network_key: &[u8; 32],
     peer: PeerId,
 ) -> Result<Founded, Refusal> {
+    let is_restored = phrase.is_some();
     let phrase = phrase.unwrap_or_else(|| RecoveryPhrase::generate(rng));
     let recovery = RecoveryKey::from_phrase(&phrase);
     let keys = DeviceKeys::generate(rng);
@@ -141,6 +143,8 @@ pub fn found(
     let empty = crate::store::MemoryStore::default();
     let mut step = Step::new(now, rng, &empty);
     prekeys::rotate(&mut step, &mut profile)?;
+    let set = if is_restored { Wallet::another_set(&mut step) } else { 0 };
+    step.put(Key::Wallet, Wallet::of(&Words::of(&phrase).root, set, is_restored));
     step.set_alarm(Alarm::Housekeeping, None, now.after(alarms::HOUSEKEEPING));
     let (changes, _, _) = step.finish();
     let words = phrase.words().into_iter().map(|word| Zeroizing::new(word.to_owned())).collect();
@@ -179,6 +183,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     finding::start(step)?;
     collect::poll_now(step)?;
     settling::start(step)?;
+    recovering::start(step)?;
     alarms::notice_clock_set_back(step)
 }
 
@@ -233,6 +238,7 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
         Command::AskWitnessKeys(choices) => currencies::ask_keys(step, &choices).map(done),
         Command::CreateCurrency(new) => currencies::create(step, &new).map(Answer::Currency),
         Command::AcceptCurrency(which) => currencies::accept(step, &which).map(Answer::Currency),
+        Command::RecoverAccount { currency, words } => recovering::begin(step, &currency, &words).map(Answer::Currency),
         Command::Mint { currency, amount, to, card } => {
             let class = if card { Class::Card } else { Class::Free };
             orders::mint(step, &currency, &amount, to, class).map(Answer::Payment)
@@ -341,6 +347,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 mailboxes::tell(step, device)?;
                 tokens::want(step, device)?;
                 settling::witness_came(step, delivery.peer)?;
+                recovering::witness_came(step, delivery.peer)?;
                 outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;
             }

@@ -13,6 +13,7 @@ use crate::effect::RequestId;
 use crate::store::Tried;
 
 pub use crate::features::wallet::currencies::NewCurrency;
+pub use crate::features::wallet::keys::Words;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,13 @@ pub enum Command {
     CreateCurrency(NewCurrency),
     /// Take a currency: by its link, or by the code or id of one that a contact told of.
     AcceptCurrency(String),
+    /// Bring back this person's account in a currency, whose phone is lost.
+    RecoverAccount {
+        /// Its code, or its id.
+        currency: String,
+        /// The recovery phrase.
+        words: Words,
+    },
     /// Make money; by the issuer only.
     Mint {
         /// Of which currency: its code, or its id.

@@ -24,7 +24,7 @@ pub mod stickers;
 pub mod store;
 
 pub use effect::Effect;
-pub use engine::{Answer, Imported, Turn, found, next_wakeup, turn};
+pub use engine::{Answer, Founded, Imported, Turn, found, next_wakeup, turn};
 pub use event::Event;
 pub use input::Input;
 pub use refusal::Refusal;

@@ -7,9 +7,9 @@ mod wallet;
 pub use invoices::{InvoiceState, InvoiceView, invoice, invoice_name, invoice_named, invoices};
 pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
 pub use wallet::{
-    BalanceView, CurrencyView, PaymentState, PaymentView, WitnessView, amount_text, balances, currencies, currency,
-    entry_of, is_payable, payment, payments, payments_named, policy_of, proof, receipt, sum_text, witness_key,
-    witness_peer,
+    BalanceView, CurrencyView, PaymentState, PaymentView, RecoveryView, WitnessView, amount_text, balances, currencies,
+    currency, entry_of, is_payable, payment, payments, payments_named, policy_of, proof, receipt, recovery, sum_text,
+    witness_key, witness_peer,
 };
 
 use kinfolk_wire::content::{Body, Content};

@@ -1,5 +1,6 @@
 //! Why a turn did nothing. A refusal leaves no trace: neither changes nor effects of its turn remain.
 
+use kinfolk_crypto::PhraseError;
 use kinfolk_crypto::handshake::HandshakeError;
 use kinfolk_crypto::invite::InviteError;
 use kinfolk_crypto::session::EncryptError;
@@ -204,6 +205,26 @@ pub enum Refusal {
     /// Nothing more is signed for an account.
     #[error("{}", stopped_in_words(.0))]
     AccountStopped(Box<Stopped>),
+    /// Words that are no recovery phrase.
+    #[error("{0}")]
+    Phrase(PhraseError),
+    /// The recovery phrase of another person.
+    #[error("these words are somebody else's: an account comes back in a profile that was made with its own words")]
+    OtherWords,
+    /// An account that cannot be brought back, or need not.
+    #[error("the account in {code} is not brought back: {why}")]
+    NotRecoverable {
+        /// The currency.
+        code: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// Another account of this person's may be there.
+    #[error(
+        "this profile was made from its recovery words, and may have money in {0} from before: first run `kinfolk wallet \
+         recover {0} --words FILE`, which looks for it"
+    )]
+    NotSearched(String),
     /// The ledger's rules forbid it.
     #[error("{0}")]
     Ledger(String),
@@ -257,6 +278,12 @@ fn stopped_in_words(stopped: &Stopped) -> String {
         Stopped::Behind { next } => format!(
             "this profile is an older copy: the witnesses know {next} entries of this account; pay from the newer copy"
         ),
+        Stopped::Recovered => "this account was brought back elsewhere with its recovery words, and its key exchanged: \
+                               nothing can be paid from here any more; if that was not you, whoever it was has your words"
+            .to_owned(),
+        Stopped::Recovering => "this account is being brought back with its recovery words, and can be used when that is \
+                                done; `kinfolk wallet recover CURRENCY` shows how far it is"
+            .to_owned(),
     }
 }
 
@@ -322,7 +349,13 @@ impl Refusal {
             Self::AccountStopped(stopped) => match **stopped {
                 Stopped::Forked(_) => "account_frozen",
                 Stopped::Behind { .. } => "account_behind",
+                Stopped::Recovered => "account_recovered",
+                Stopped::Recovering => "account_recovering",
             },
+            Self::Phrase(_) => "invalid_phrase",
+            Self::OtherWords => "other_words",
+            Self::NotRecoverable { .. } => "not_recoverable",
+            Self::NotSearched(_) => "account_not_searched",
             Self::Ledger(_) => "refused_by_ledger",
             Self::IdTaken => "id_taken",
             Self::NotSendable => "not_sendable",

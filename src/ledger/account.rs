@@ -179,6 +179,11 @@ impl Account {
         &self.slot
     }
 
+    /// The entries that the votes in the slot are for, as far as this witness was shown them.
+    pub fn pending(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().take(limits::PENDING)
+    }
+
     /// The entry with this hash, if a vote in the slot is for it: what is sent along with a report or a conflict.
     #[must_use]
     pub fn entry(&self, hash: &EntryHash) -> Option<&Entry> {

@@ -20,6 +20,9 @@ pub const OUTS: usize = 16;
 pub const CITED: usize = 64;
 /// Certified entries that one question may ask for; an answer has as many of them as fit into [`MESSAGE`].
 pub const ENTRIES: usize = 256;
+/// Entries of one place that a witness has voted for: fast, to prepare and to commit. Together with the largest bodies
+/// they fit into a [`MESSAGE`].
+pub const PENDING: usize = 3;
 /// A reason in words.
 pub const WORDS: usize = 200;
 /// Keys that together recover an account.

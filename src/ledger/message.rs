@@ -108,6 +108,16 @@ pub enum Request {
         #[n(0)]
         currency: CurrencyId,
     },
+    /// What has it voted for at its next place in a chain? Whoever recovers an account completes that.
+    #[n(9)]
+    Pending {
+        /// The currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// The chain.
+        #[n(1)]
+        chain: AccountId,
+    },
 }
 
 /// What a witness answers.
@@ -165,6 +175,17 @@ pub enum Reply {
     /// It does not do that.
     #[n(8)]
     Refused(#[n(0)] Reason),
+    /// What it has voted for where it stands.
+    #[n(9)]
+    Pending {
+        /// The next place.
+        #[n(0)]
+        next: u64,
+        /// Entries of that place that it has voted for, at most [`limits::PENDING`].
+        #[n(1)]
+        #[cbor(decode_with = "decode_pending")]
+        entries: Vec<Entry>,
+    },
 }
 
 /// Why a witness does not do what it was asked.
@@ -230,6 +251,10 @@ fn decode_reports<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<SignedReport>
 
 fn decode_entries<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Receipt>, decode::Error> {
     bounded_list(d, c, limits::ENTRIES)
+}
+
+fn decode_pending<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Entry>, decode::Error> {
+    bounded_list(d, c, limits::PENDING)
 }
 
 fn decode_words<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<String, decode::Error> {

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::policy::LoadedPolicy;
 use crate::signature::{SecretKey, Unverified};
 use crate::signatures::Signatures;
+use crate::slot::pick::{Pick, pick};
 use crate::slot::{Lock, Report};
 use crate::vote::{CertError, PrepCert, SlotId};
 
@@ -218,6 +219,13 @@ impl GenuineReport {
         let Findings { v0, lock, .. } = &self.0.findings;
         Report { v0: v0.map(|signed| signed.header.hash()), lock: lock.clone() }
     }
+}
+
+/// What reports of one ballot admit, of each witness the last; as a witness judges it when it is asked to prepare.
+#[must_use]
+pub fn admitted(reports: &[GenuineReport], policy: &LoadedPolicy) -> Pick<EntryHash> {
+    let by_witness = reports.iter().map(|report| (report.witness(), report.report())).collect();
+    pick(policy.quorum(), &by_witness)
 }
 
 #[cfg(test)]

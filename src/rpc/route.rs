@@ -54,6 +54,8 @@ pub const CURRENCIES: &str = "/v1/wallet/currencies";
 pub const ACCEPT_CURRENCY: &str = "/v1/wallet/accept";
 /// One of them.
 pub const CURRENCY: &str = "/v1/wallet/currencies/{currency}";
+/// Bringing the account in it back.
+pub const RECOVERY: &str = "/v1/wallet/currencies/{currency}/recovery";
 /// What there is.
 pub const BALANCES: &str = "/v1/wallet/balances";
 /// Making money.

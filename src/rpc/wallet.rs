@@ -64,6 +64,9 @@ pub struct Currency {
     /// What was ever minted, where this person issues it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minted: Option<String>,
+    /// Whether an account from before this profile is to be looked for, before the one here is used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsearched: bool,
     /// Why nothing more can be paid from the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
@@ -81,10 +84,64 @@ pub enum CurrencyState {
     Accepted,
 }
 
+/// The words that bring an account back.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverAccount {
+    /// The 24 words of the recovery phrase, apart by white space.
+    pub words: String,
+}
+
+impl std::fmt::Debug for RecoverAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecoverAccount { .. }")
+    }
+}
+
+/// How far the bringing back of an account is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Recovery {
+    /// The currency.
+    pub currency: String,
+    /// What it is called.
+    pub code: String,
+    /// How far it is.
+    pub state: RecoveryState,
+    /// The account, once it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// How many witnesses must answer.
+    pub need: usize,
+    /// Witnesses that answer; none once it is over.
+    pub answered: Vec<Witness>,
+    /// Those that do not, and why, as far as they said; none once it is over.
+    pub waits_for: Vec<Witness>,
+    /// Payments of the lost phone that were under way, and are made now.
+    pub completed: u64,
+    /// Why it does not go on although witnesses answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
+}
+
+/// How far the bringing back of an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryState {
+    /// The witnesses are asked whether there is one.
+    Searching,
+    /// There is: what was under way is completed, and its key exchanged.
+    Taking,
+    /// It is this profile's, and can be used.
+    Done,
+    /// There is none; this profile has a new one.
+    Nothing,
+}
+
 /// Why nothing more can be paid from an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stopped {
-    /// `frozen`: two entries were signed for one place. `behind`: this profile is an older copy.
+    /// `frozen`: two entries were signed for one place. `behind`: this profile is an older copy. `recovered`: it was brought
+    /// back elsewhere. `recovering`: it is being brought back here.
     pub reason: String,
     /// What proves it to anybody, as the ledger encodes it, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -200,3 +200,76 @@ fn what_is_wrong_with_a_payment_is_said_with_the_limit_named() {
     let (code, message, _) = bea.refusal(&["wallet", "pay", "Anna", "1", "MANGO"]);
     assert!(code == "not_enough" && message.contains("goes only to merchants"), "{message}");
 }
+
+#[test]
+fn the_account_of_a_lost_phone_comes_back_with_its_words_and_the_phone_is_told() {
+    let (homes, mut running) = with_mango();
+    let [anna, _, cora, dora, _] = &homes;
+    let fay = Home::empty();
+    let made = fay.json(&["init", "--name", "Fay"]).remove(0);
+    let words: Vec<&str> =
+        made["recovery_phrase"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("words.txt");
+    std::fs::write(&file, words.join(" ")).unwrap();
+    let file = file.to_str().unwrap();
+
+    let node = fay.start(0);
+    introduce(anna, &fay);
+    introduce(cora, &fay);
+    let link = anna.json(&["wallet", "currency", "show", "MANGO"])[0]["link"].as_str().unwrap().to_owned();
+    fay.json(&["wallet", "currency", "accept", &link]);
+    anna.json(&["wallet", "mint", "MANGO", "100", "--to", "Fay", "--wait", "final"]);
+    wait_for(&fay, "the money", |home| cash(home) == has("100.00", "0.00"));
+    assert_eq!(pay(&fay, "Cora", "30")["state"], "final");
+
+    // A payment is under way when the phone is lost.
+    let port = running[3].as_ref().unwrap().port();
+    running[3] = None;
+    running[4] = None;
+    let waiting = fay.run(&["--json", "wallet", "pay", "Cora", "7", "MANGO", "--wait", "final", "--timeout", "2s"]);
+    assert_eq!(lines(&waiting.stdout)[0]["quorum"], json!({"have": 2, "need": 3}));
+    let under_way = lines(&waiting.stdout)[0]["entry"].clone();
+    node.kill();
+
+    // An empty machine, and the words.
+    let new = Home::empty();
+    let again = new.json(&["init", "--name", "Fay", "--restore-phrase", file]).remove(0);
+    assert_eq!(again["identity"], made["identity"]);
+    let _node = new.start(0);
+    let taken = new.json(&["wallet", "currency", "accept", &link]).remove(0);
+    assert_eq!(taken["unsearched"], true);
+    assert_eq!(new.error(&["wallet", "recover", "MANGO"]), ("no_recovery".to_owned(), 1));
+    let others = place.path().join("other.txt");
+    std::fs::write(&others, format!("{} art", ["abandon"; 23].join(" "))).unwrap();
+    let refused = new.error(&["wallet", "recover", "MANGO", "--words", others.to_str().unwrap()]);
+    assert_eq!(refused, ("other_words".to_owned(), 1));
+    let output = new.run(&["--json", "wallet", "recover", "MANGO", "--words", file, "--timeout", "3s"]);
+    assert_eq!(output.status.code(), Some(4));
+    let status = lines(&output.stdout).remove(0);
+    assert_eq!((&status["state"], &status["need"]), (&json!("taking"), &json!(3)));
+    let error = &lines(&output.stderr)[0]["error"];
+    assert!(error["code"] == "not_recovered" && error["message"].as_str().unwrap().contains("2 of 4"), "{error}");
+
+    running[3] = Some(dora.start(port));
+    let done = new.json(&["wallet", "recover", "MANGO", "--timeout", "90s"]).remove(0);
+    assert_eq!((&done["state"], &done["completed"]), (&json!("done"), &json!(1)));
+    assert_eq!(cash(&new), has("63.00", "0.00"));
+    assert_eq!(state(&new, &under_way), "final");
+    assert_eq!(new.json(&["wallet", "history"])[0]["to"], Value::Null, "nobody knows any more whom it was paid to");
+    let gil = Home::new("Gil");
+    let _gil = gil.start(0);
+    introduce(&new, &gil);
+    gil.json(&["wallet", "currency", "accept", &link]);
+    assert_eq!(pay(&new, "Gil", "63")["state"], "final");
+    wait_for(&gil, "the money", |home| cash(home) == has("63.00", "0.00"));
+
+    // The phone turns up.
+    let _old = fay.start(0);
+    look_until("the old phone to be told", || {
+        fay.json(&["wallet", "currency", "show", "MANGO"])[0]["stopped"]["reason"] == "recovered"
+    });
+    let (code, message, _) = fay.refusal(&["wallet", "pay", "Cora", "1", "MANGO"]);
+    assert!(code == "account_recovered" && message.contains("recovery words"), "{message}");
+    wait_for(cora, "what was under way", |home| cash(home) == has("37.00", "0.00"));
+}

@@ -1551,6 +1551,61 @@ def check_ledger_recovery(vectors, currency, issuer, witnesses):
             same("a report", cbor({0: findings, 1: witness, 2: by}), h(report))
 
 
+def check_wallet():
+    """Page 12.6."""
+    vectors = load("wallet.json")
+    entropy = bytes(Mnemonic("english").to_entropy(vectors["words"]))
+    root = hkdf(bytes(32), entropy, b"kinfolk/1 wallet", 32)
+    same("the root of a wallet", root, h(vectors["root"]))
+
+    def seed_of_set(number):
+        return hkdf(bytes(32), root, b"kinfolk.wallet.v1.set" + u8(number), 32)
+
+    def recovery_of(number, key):
+        seed = hkdf(bytes(32), root, b"kinfolk.wallet.v1.recovery" + u8(number) + u8(key), 32)
+        return ed25519_public(seed)
+
+    for told in vectors["sets"]:
+        same("the seed of a set", seed_of_set(told["set"]), h(told["seed"]))
+        for key, public in enumerate(told["recovery"]):
+            same("a recovery key", recovery_of(told["set"], key), h(public))
+
+    for told in vectors["currencies"]:
+        currency = h(told["currency"])
+
+        def seed_of(number):
+            return hkdf(bytes(32), seed_of_set(number), b"kinfolk.wallet.v1.account" + currency, 32)
+
+        def writer(seed, number):
+            info = b"kinfolk.wallet.v1.writer" + currency + u32(number)
+            return ed25519_public(hkdf(bytes(32), seed, info, 32))
+
+        def inception(number, key):
+            seed = seed_of(number)
+            salt = hkdf(bytes(32), seed, b"kinfolk.wallet.v1.salt" + currency + u32(0), 32)[:16]
+            promised = ledger_hash(b"key", writer(seed, 1))
+            recovery = [[recovery_of(number, key)], 1]
+            return cbor({0: currency, 1: writer(seed, 0), 2: promised, 3: recovery, 4: salt})
+
+        listed = []
+        for probe in range(8):
+            for number in range(16):
+                first = hkdf(bytes(32), seed_of_set(number), b"kinfolk.wallet.v1.place" + currency, 32)[0]
+                listed.append((number, (first + probe) % 64))
+        found = [(one["set"], one["number"]) for one in told["candidates"]]
+        true("the order of candidates", found == listed)
+        for one in told["candidates"]:
+            account = ledger_hash(b"inception", inception(one["set"], one["number"]))
+            same("a candidate", account, h(one["account"]))
+        number, key = listed[0]
+        seed = seed_of(number)
+        same("the seed of an account", seed, h(told["seed"]))
+        for place, public in enumerate(told["writers"]):
+            same("a writer", writer(seed, place), h(public))
+        same("an inception by the wallet", inception(number, key), h(told["inception"]))
+        same("its salt", inception(number, key)[-16:], h(told["salt"]))
+
+
 CHECKED = (
     check_xchacha,
     check_identity,
@@ -1562,6 +1617,7 @@ CHECKED = (
     check_bundle,
     check_finding,
     check_ledger,
+    check_wallet,
 )
 
 

@@ -76,6 +76,10 @@ fn status(code: &str) -> StatusCode {
         | "account_unknown"
         | "account_frozen"
         | "account_behind"
+        | "account_recovered"
+        | "account_recovering"
+        | "account_not_searched"
+        | "not_recoverable"
         | "not_refundable"
         | "not_final" => StatusCode::CONFLICT,
         "invite_expired" | "invoice_expired" => StatusCode::GONE,

@@ -2,7 +2,7 @@ use axum::http::StatusCode;
 use kinfolk_engine::Refusal;
 use kinfolk_engine::input::{NewCurrency, WitnessChoice};
 use kinfolk_engine::query::{self, BalanceView, CurrencyView, PaymentView, WitnessView};
-use kinfolk_engine::store::{MovementKind, Read, ReadError, Stopped};
+use kinfolk_engine::store::{MovementKind, Read, ReadError, RecoveryPhase, Stopped, Stuck};
 use kinfolk_node::{Served, WitnessStatus};
 use kinfolk_rpc::wallet as rpc;
 use kinfolk_wire::content::{Text, TextError};
@@ -153,6 +153,7 @@ pub(crate) fn currency(view: &CurrencyView) -> rpc::Currency {
         offered_by: view.offered_by.as_ref().map(|name| name.as_str().to_owned()),
         account: view.account.map(|account| account.to_string()),
         minted: view.supply.map(|(minted, _)| query::amount_text(&view.policy, minted)),
+        unsearched: view.is_unsearched,
         stopped: view.stopped.as_ref().map(stopped),
         link: view.link.to_string(),
     }
@@ -162,9 +163,42 @@ fn stopped(stopped: &Stopped) -> rpc::Stopped {
     let reason = match stopped {
         Stopped::Forked(_) => "frozen",
         Stopped::Behind { .. } => "behind",
+        Stopped::Recovered => "recovered",
+        Stopped::Recovering => "recovering",
     };
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     rpc::Stopped { reason: reason.to_owned(), proof: query::proof(stopped).map(hex) }
+}
+
+/// How far the bringing back of an account is.
+pub(crate) fn recovery(read: &dyn Read, which: &str) -> Result<rpc::Recovery, Refused> {
+    let Some(view) = query::recovery(read, which)? else {
+        let detail = format!("no account in {which} is being brought back; `--words FILE` begins it");
+        return Err(Refused::new(StatusCode::NOT_FOUND, "no_recovery", detail));
+    };
+    let stuck = view.stuck.map(|stuck| match stuck {
+        Stuck::Undecided => "more witnesses must answer before it is known what was under way",
+        Stuck::Frozen => "two entries were signed for one place, and it cannot be told which of them stands",
+        Stuck::Broken => "the witnesses contradict one another: more of them are faulty than this currency bears",
+        Stuck::Refused => "witnesses do not vote for what was under way; it is tried again",
+        Stuck::Hidden => "no witness that answers shows the payment that was under way",
+    });
+    Ok(rpc::Recovery {
+        currency: view.currency.to_string(),
+        code: view.code.to_string(),
+        state: match view.phase {
+            RecoveryPhase::Searching => rpc::RecoveryState::Searching,
+            RecoveryPhase::Taking => rpc::RecoveryState::Taking,
+            RecoveryPhase::Done => rpc::RecoveryState::Done,
+            RecoveryPhase::Nothing => rpc::RecoveryState::Nothing,
+        },
+        account: view.account.map(|account| account.to_string()),
+        need: view.need,
+        answered: view.answered.iter().map(witness).collect(),
+        waits_for: view.waits_for.iter().map(witness).collect(),
+        completed: view.completed,
+        stuck: stuck.map(str::to_owned),
+    })
 }
 
 /// What there is.

@@ -56,6 +56,7 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::CURRENCIES, get(wallet::currencies).post(wallet::create))
         .route(route::ACCEPT_CURRENCY, post(wallet::accept))
         .route(route::CURRENCY, get(wallet::currency))
+        .route(route::RECOVERY, get(wallet::recovery).post(wallet::recover))
         .route(route::BALANCES, get(wallet::balances))
         .route(route::MINT, post(wallet::mint))
         .route(route::PAYMENTS, get(wallet::payments).post(wallet::pay))

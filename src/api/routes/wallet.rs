@@ -3,12 +3,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use kinfolk_engine::input::Command;
+use kinfolk_engine::input::{Command, Words};
 use kinfolk_engine::query;
 use kinfolk_node::{Answer, CommandError};
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, ServeCurrency,
-    WitnessStatus,
+    AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments,
+    RecoverAccount, Recovery, ServeCurrency, WitnessStatus,
 };
 use kinfolk_wire::ids::{EntryHash, IdentityId};
 use serde::Deserialize;
@@ -101,6 +101,37 @@ pub(crate) async fn accept(State(room): State<Room>, Wish(wish): Wish<AcceptCurr
     ))]
 pub(crate) async fn currency(State(room): State<Room>, Segments(which): Segments<String>) -> Reply<Currency> {
     shown(&room, which).await
+}
+
+/// Bring back this person's account in a currency, whose phone is lost. It goes on by itself until it is done.
+#[utoipa::path(post, path = "/v1/wallet/currencies/{currency}/recovery", operation_id = "recover_account", tag = "wallet",
+    params(("currency" = String, Path, description = "Its code, its id, or a unique beginning of it")),
+    request_body = RecoverAccount,
+    responses(
+        (status = 200, body = Recovery),
+        OrProblem,
+    ))]
+pub(crate) async fn recover(
+    State(room): State<Room>,
+    Segments(currency): Segments<String>,
+    Wish(wish): Wish<RecoverAccount>,
+) -> Reply<Recovery> {
+    let words = Words::read(wish.words)?;
+    match room.node().command(Command::RecoverAccount { currency, words }).await? {
+        Answer::Currency(id) => recovery(State(room), Segments(id.to_string())).await,
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// How far that is.
+#[utoipa::path(get, path = "/v1/wallet/currencies/{currency}/recovery", operation_id = "recovery", tag = "wallet",
+    params(("currency" = String, Path, description = "Its code, its id, or a unique beginning of it")),
+    responses(
+        (status = 200, body = Recovery),
+        OrProblem,
+    ))]
+pub(crate) async fn recovery(State(room): State<Room>, Segments(which): Segments<String>) -> Reply<Recovery> {
+    ask(&room, move |read| convert::wallet::recovery(read, &which)).await.map(Json)
 }
 
 /// What there is, by currency and class.

@@ -1,5 +1,6 @@
 use kinfolk_rpc::wallet::{
-    Balance, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Witness, WitnessStatus,
+    Balance, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Recovery, RecoveryState, Witness,
+    WitnessStatus,
 };
 use serde::Serialize;
 
@@ -72,6 +73,17 @@ pub(crate) fn created(made: &Currency) -> String {
     )
 }
 
+/// A currency that was taken.
+pub(crate) fn taken(taken: &Currency) -> String {
+    let code = &taken.code;
+    if taken.unsearched {
+        return format!(
+            "You take {code}. You may have money in it from before: kinfolk wallet recover {code} --words FILE looks for it."
+        );
+    }
+    format!("You take {code}. Contacts who take it too can pay you.")
+}
+
 /// Currencies, one a line.
 pub(crate) fn currencies(known: &[Currency]) -> String {
     if known.is_empty() {
@@ -126,6 +138,53 @@ fn witness_line(witness: &Witness) -> String {
     format!("{} {name}{trouble}", short_peer(&witness.peer))
 }
 
+/// How far the bringing back of an account is.
+pub(crate) fn recovery(recovery: &Recovery) -> String {
+    let code = &recovery.code;
+    match recovery.state {
+        RecoveryState::Done => {
+            let completed = match recovery.completed {
+                0 => String::new(),
+                1 => " One payment of the lost phone was under way, and is made now.".to_owned(),
+                several => format!(" {several} payments of the lost phone were under way, and are made now."),
+            };
+            format!(
+                "Your account in {code} is back, under a new key that the lost phone does not have.{completed}\n\
+                 Money that came and was not used yet comes back with its receipt: ask who paid it."
+            )
+        }
+        RecoveryState::Nothing => {
+            format!("The witnesses of {code} know no account of these words; you have a new one.")
+        }
+        RecoveryState::Searching => format!("Looking for your account in {code}: {}.", answers(recovery)),
+        RecoveryState::Taking => {
+            format!("Your account in {code} is there, its key is exchanged: {}.", answers(recovery))
+        }
+    }
+}
+
+/// Why it is not done, and what becomes of it.
+pub(crate) fn recovery_waits(recovery: &Recovery) -> String {
+    let code = &recovery.code;
+    format!(
+        "{}. It goes on by itself when they answer; `kinfolk wallet recover {code}` shows how far it is",
+        recovery.stuck.clone().unwrap_or_else(|| answers(recovery))
+    )
+}
+
+fn answers(recovery: &Recovery) -> String {
+    let (answered, away) = (recovery.answered.len(), &recovery.waits_for);
+    let names: Vec<String> = away.iter().map(trouble_of).collect();
+    let asked = answered.saturating_add(away.len());
+    let names = if names.is_empty() { String::new() } else { format!(": {}", names.join("; ")) };
+    format!("{answered} of {asked} witnesses answer, {} are needed{names}", recovery.need)
+}
+
+fn trouble_of(one: &Witness) -> String {
+    let name = one.name.clone().unwrap_or_else(|| short_peer(&one.peer).to_owned());
+    format!("{name} {}", one.trouble.as_deref().unwrap_or("has not answered yet"))
+}
+
 /// Something that was signed.
 pub(crate) fn signed(payment: &Payment) -> String {
     let (amount, code) = (&payment.amount, &payment.code);
@@ -145,14 +204,7 @@ pub(crate) fn signed(payment: &Payment) -> String {
 
 /// Why a payment is not final, and what becomes of it.
 pub(crate) fn waits(payment: &Payment) -> String {
-    let names: Vec<String> = payment
-        .waits_for
-        .iter()
-        .map(|one| {
-            let name = one.name.clone().unwrap_or_else(|| short_peer(&one.peer).to_owned());
-            format!("{name} {}", one.trouble.as_deref().unwrap_or("has not answered yet"))
-        })
-        .collect();
+    let names: Vec<String> = payment.waits_for.iter().map(trouble_of).collect();
     format!(
         "the payment has {} of {} votes: {}. It is kept, and becomes final when they answer; do not pay again",
         payment.quorum.have,

@@ -6,7 +6,10 @@ use std::time::Duration;
 use kinfolk_client::{Client, Events};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invoice::{CreateInvoice, PayInvoice};
-use kinfolk_rpc::wallet::{AcceptCurrency, Class, CreateCurrency, Mint, Pay, Payment, PaymentState, ServeCurrency};
+use kinfolk_rpc::wallet::{
+    AcceptCurrency, Class, CreateCurrency, Mint, Pay, Payment, PaymentState, RecoverAccount, RecoveryState,
+    ServeCurrency,
+};
 
 use super::link;
 use crate::failure::{Exit, Failure};
@@ -18,6 +21,9 @@ use crate::wallet::{self, Currency, Invoice, Order, Patience, Wallet, Witness};
 pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
     match asked {
         Wallet::Currency(asked) => currency(asked, client, screen).await,
+        Wallet::Recover { currency, words, timeout } => {
+            recover(currency, words.as_deref(), *timeout, client, screen).await
+        }
         Wallet::Mint { currency, amount, to, class, patience } => {
             let class = match class {
                 wallet::Class::Cash => Class::Cash,
@@ -66,6 +72,47 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
             }
             payments.iter().try_for_each(|payment| screen.tell(payment, String::new))
         }
+    }
+}
+
+/// Begins to bring an account back where there are words, and waits until it is done.
+async fn recover(
+    currency: &str,
+    words: Option<&Path>,
+    timeout: Duration,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    // Before it is begun: from here on nothing that happens to it is missed.
+    let mut events = client.events(None).await?;
+    let mut recovery = match words {
+        Some(file) => {
+            let words = std::fs::read_to_string(file).map_err(|error| {
+                Failure::new(Exit::Refused, "phrase_file", format!("{} cannot be read: {error}", file.display()))
+            })?;
+            client.recover_account(currency, &RecoverAccount { words }).await?
+        }
+        None => client.recovery(currency).await?,
+    };
+    let over = |state| matches!(state, RecoveryState::Done | RecoveryState::Nothing);
+    let waited = tokio::time::timeout(timeout, async {
+        while !over(recovery.state) {
+            let event = events.next().await?.ok_or_else(Failure::node_stopped)?;
+            if matches!(event.what, What::CurrencyChanged(_) | What::Reset) {
+                recovery = client.recovery(&recovery.currency).await?;
+            }
+        }
+        Ok::<(), Failure>(())
+    });
+    let waited = waited.await;
+    if !over(recovery.state) {
+        recovery = client.recovery(&recovery.currency).await?;
+    }
+    screen.tell(&recovery, || show::wallet::recovery(&recovery))?;
+    match waited {
+        _ if over(recovery.state) => Ok(()),
+        Ok(Err(failure)) => Err(failure),
+        _ => Err(Failure::new(Exit::TimedOut, "not_recovered", show::wallet::recovery_waits(&recovery))),
     }
 }
 
@@ -136,7 +183,7 @@ async fn currency(asked: &Currency, client: &Client, screen: &mut Screen) -> Res
         }
         Currency::Accept { currency } => {
             let taken = client.accept_currency(&AcceptCurrency { currency: currency.clone() }).await?;
-            screen.tell(&taken, || format!("You take {}. Contacts who take it too can pay you.", taken.code))
+            screen.tell(&taken, || show::wallet::taken(&taken))
         }
     }
 }

@@ -4,6 +4,9 @@ use bip39::{Language, Mnemonic};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::kdf::{NO_SALT, derive};
+use crate::label::Label;
+
 /// How many words a phrase has.
 const WORDS: usize = 24;
 
@@ -68,6 +71,13 @@ impl RecoveryPhrase {
         let mnemonic =
             Mnemonic::from_entropy_in(Language::English, self.entropy.as_slice()).expect("32 bytes make 24 words");
         mnemonic.words().collect()
+    }
+
+    /// What all keys of this person's accounts in money are derived from: `HKDF-SHA256(entropy, "kinfolk/1 wallet")`.
+    #[must_use]
+    pub fn wallet_root(&self) -> Zeroizing<[u8; 32]> {
+        let [root] = derive(&NO_SALT, self.entropy.as_slice(), &[Label::Wallet.as_bytes()]);
+        Zeroizing::new(*root.as_bytes())
     }
 
     pub(crate) fn entropy(&self) -> &[u8; 32] {

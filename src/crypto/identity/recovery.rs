@@ -2,10 +2,12 @@
 
 use ed25519_dalek::SigningKey;
 
+use kinfolk_wire::codec::to_cbor;
+use kinfolk_wire::ids::IdentityId;
 use kinfolk_wire::sigchain::{Genesis, VERSION};
 
 use super::RecoveryPhrase;
-use crate::kdf::{NO_SALT, derive};
+use crate::kdf::{NO_SALT, derive, sha256};
 use crate::label::Label;
 use crate::sign::sign;
 
@@ -23,6 +25,12 @@ impl RecoveryKey {
         let [seed] = derive(&NO_SALT, phrase.entropy(), &[Label::RecoverySign.as_bytes()]);
         let [nonce] = derive(&NO_SALT, phrase.entropy(), &[Label::RecoveryNonce.as_bytes()]);
         Self { signing_key: SigningKey::from_bytes(seed.as_bytes()), nonce: *nonce.as_bytes() }
+    }
+
+    /// The identity that the phrase names.
+    #[must_use]
+    pub fn identity(&self) -> IdentityId {
+        IdentityId::new(sha256(&[&to_cbor(&self.genesis())]))
     }
 
     /// The beginning of the identity.

@@ -5,7 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::settling;
+use crate::features::wallet::{recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -49,6 +49,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Write(device) => finding::write(step, device),
         Alarm::Look(device) => finding::look(step, device),
         Alarm::Settle(currency) => settling::ask_again(step, currency),
+        Alarm::Recover(currency) => recovering::ask_again(step, currency),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -64,6 +65,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::ThrowAway(_) => host::THROW_AWAY_NEXT,
         Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
         Alarm::Settle(_) => settling::LONGEST_WAIT,
+        Alarm::Recover(_) => recovering::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

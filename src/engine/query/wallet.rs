@@ -18,7 +18,7 @@ use crate::features::wallet::currencies;
 use crate::refusal::Refusal;
 use crate::store::{
     Account, Contact, Currency, CurrencyStanding, Device, Key, Movement, MovementKind, MovementPlace, OwnEntry, Payee,
-    Read, ReadError, Row, Scan, Standing, Stopped, Table, WitnessKey,
+    Read, ReadError, Recoverer, Recovering, RecoveryPhase, Row, Scan, Standing, Stopped, Stuck, Table, WitnessKey,
 };
 
 /// A currency as a face shows it.
@@ -42,6 +42,8 @@ pub struct CurrencyView {
     pub account: Option<AccountId>,
     /// What was minted and burned, where this person issues it.
     pub supply: Option<(u64, u64)>,
+    /// Whether one from before is to be looked for, before this one is used.
+    pub is_unsearched: bool,
     /// Why nothing more is signed for the account.
     pub stopped: Option<Stopped>,
 }
@@ -171,6 +173,7 @@ fn currency_view(read: &dyn Read, id: CurrencyId, currency: &Currency) -> Result
         link: card,
         supply: supply.map(|supply| (supply.minted, supply.burned)),
         account: account.as_ref().map(|account| account.account),
+        is_unsearched: account.as_ref().is_some_and(|account| account.unsearched),
         stopped: account.and_then(|account| account.stopped),
         policy,
     })
@@ -311,7 +314,9 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
                 waits_for.push(witness.clone());
             }
         }
-        let is_lost = refusing > quorum.n().saturating_sub(quorum.q());
+        // What was signed with a key that is exchanged no witness ever votes for.
+        let is_over = view.stopped == Some(Stopped::Recovered);
+        let is_lost = is_over || refusing > quorum.n().saturating_sub(quorum.q());
         state = if is_lost { PaymentState::Refused } else { PaymentState::Voting };
     }
     let contact = match movement.contact {
@@ -410,7 +415,7 @@ pub fn entry_of(payment: &Payment) -> Option<EntryHash> {
 pub fn proof(stopped: &Stopped) -> Option<Vec<u8>> {
     match stopped {
         Stopped::Forked(proof) => Some(proof.encode()),
-        Stopped::Behind { .. } => None,
+        Stopped::Behind { .. } | Stopped::Recovered | Stopped::Recovering => None,
     }
 }
 
@@ -424,4 +429,54 @@ pub fn policy_of(read: &dyn Read, which: &str) -> Result<SignedPolicy, Refusal> 
         return Ok(currencies::read_policy(&card)?.signed());
     }
     Ok(currency(read, which)?.policy.signed())
+}
+
+/// How far the bringing back of an account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryView {
+    /// The currency.
+    pub currency: CurrencyId,
+    /// What it is called.
+    pub code: Code,
+    /// How far it is.
+    pub phase: RecoveryPhase,
+    /// The account, once it was found.
+    pub account: Option<AccountId>,
+    /// Witnesses that answered and are in no trouble.
+    pub answered: Vec<WitnessView>,
+    /// The others, and why, as far as that is known.
+    pub waits_for: Vec<WitnessView>,
+    /// How many must answer.
+    pub need: usize,
+    /// Payments of the lost phone that were completed.
+    pub completed: u64,
+    /// What keeps it from going on where witnesses do answer.
+    pub stuck: Option<Stuck>,
+}
+
+/// How far the bringing back of an account is; nothing where none was ever begun here.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn recovery(read: &dyn Read, which: &str) -> Result<Option<RecoveryView>, Refusal> {
+    let view = currency(read, which)?;
+    let Some(row) = find::<Recovering>(read, &Key::Recovering(view.id))? else { return Ok(None) };
+    let (mut answered, mut waits_for) = (Vec::new(), Vec::new());
+    for (place, witness) in (0_u8..).zip(view.witnesses).filter(|_| row.is_under_way()) {
+        let said: Recoverer = find(read, &Key::Recoverer(view.id, place))?.unwrap_or_default();
+        let has_answered = said.has_answered && said.trouble.is_none();
+        let shown = WitnessView { trouble: said.trouble, ..witness };
+        if has_answered { answered.push(shown) } else { waits_for.push(shown) }
+    }
+    Ok(Some(RecoveryView {
+        currency: view.id,
+        code: view.policy.policy().code,
+        phase: row.phase,
+        account: row.found.map(|found| found.account),
+        answered,
+        waits_for,
+        need: view.policy.quorum().q(),
+        completed: row.completed,
+        stuck: row.slot.stuck,
+    }))
 }

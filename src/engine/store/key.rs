@@ -102,6 +102,12 @@ pub enum Key {
     Payee(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
+    /// What the accounts of this wallet are derived from: one row.
+    Wallet,
+    /// The bringing back of an account in a currency.
+    Recovering(CurrencyId),
+    /// Volatile: what a witness has answered to who brings an account back, by its place in the policy.
+    Recoverer(CurrencyId, u8),
     /// Volatile: how far a witness has come, by its place in the policy.
     Standing(CurrencyId, u8),
     /// Volatile: what was asked of a witness, by the number of the request.
@@ -173,6 +179,9 @@ pub enum Alarm {
     /// Ask the witnesses of a currency again.
     #[n(14)]
     Settle(#[n(0)] CurrencyId),
+    /// Ask the witnesses of a currency again that keep an account from being brought back.
+    #[n(15)]
+    Recover(#[n(0)] CurrencyId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -292,7 +301,9 @@ pub enum Table {
     MovementPlace = 45,
     Unclaimed = 46,
     Payee = 47,
-    Invoice = 49,
+    Wallet = 48,
+    Recovering = 49,
+    Invoice = 50,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -303,6 +314,7 @@ pub enum Table {
     Standing = 212,
     Inquiry = 213,
     WitnessKey = 214,
+    Recoverer = 215,
 }
 
 impl Table {
@@ -361,6 +373,9 @@ impl Key {
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
             Self::Invoice(_) => Table::Invoice,
+            Self::Wallet => Table::Wallet,
+            Self::Recovering(_) => Table::Recovering,
+            Self::Recoverer(..) => Table::Recoverer,
             Self::Standing(..) => Table::Standing,
             Self::Inquiry(_) => Table::Inquiry,
             Self::WitnessKey(_) => Table::WitnessKey,
@@ -386,6 +401,7 @@ impl Key {
                 | Self::Errand(_)
                 | Self::HashTable
                 | Self::Search(_)
+                | Self::Recoverer(..)
                 | Self::Standing(..)
                 | Self::Inquiry(_)
                 | Self::WitnessKey(_)
@@ -405,6 +421,7 @@ impl Key {
             | Self::Stored
             | Self::Hosts
             | Self::Carriage
+            | Self::Wallet
             | Self::HashTable => Segments::of([]),
             Self::Deposit(tag) | Self::CarriedPlace(tag) => Segments::of([name(tag.as_bytes(), 16)]),
             Self::DepositExpiry(hour, tag) => Segments::of([Segment::Order(*hour), name(tag.as_bytes(), 16)]),
@@ -413,7 +430,9 @@ impl Key {
             Self::Errand(number) | Self::Carried(number) | Self::Search(number) | Self::Inquiry(number) => {
                 Segments::of([Segment::Order(*number)])
             }
-            Self::Currency(currency) | Self::Account(currency) => Segments::of([name(currency.as_bytes(), 16)]),
+            Self::Currency(currency) | Self::Account(currency) | Self::Recovering(currency) => {
+                Segments::of([name(currency.as_bytes(), 16)])
+            }
             Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
                 Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
             }
@@ -422,7 +441,7 @@ impl Key {
             Self::Payee(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }
-            Self::Standing(currency, witness) => {
+            Self::Standing(currency, witness) | Self::Recoverer(currency, witness) => {
                 Segments::of([name(currency.as_bytes(), 16), Segment::Order((*witness).into())])
             }
             Self::Purse(device, host) => Segments::of([name(device.as_bytes(), 16), name(host.as_bytes(), 16)]),

@@ -133,6 +133,12 @@ enum KeyBytes {
     WitnessKey(#[n(0)] PeerId),
     #[n(64)]
     Invoice(#[n(0)] NoteHash),
+    #[n(70)]
+    Wallet,
+    #[n(71)]
+    Recovering(#[n(0)] CurrencyId),
+    #[n(72)]
+    Recoverer(#[n(0)] CurrencyId, #[n(1)] u8),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -190,6 +196,9 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
+        Key::Wallet => KeyBytes::Wallet,
+        Key::Recovering(currency) => KeyBytes::Recovering(currency),
+        Key::Recoverer(currency, witness) => KeyBytes::Recoverer(currency, witness),
     })
 }
 
@@ -248,5 +257,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
+        KeyBytes::Wallet => Key::Wallet,
+        KeyBytes::Recovering(currency) => Key::Recovering(currency),
+        KeyBytes::Recoverer(currency, witness) => Key::Recoverer(currency, witness),
     })
 }

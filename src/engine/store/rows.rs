@@ -5,6 +5,7 @@ mod links;
 mod mailbox;
 mod numbers;
 mod people;
+mod recovering;
 mod talk;
 mod wallet;
 
@@ -22,6 +23,7 @@ pub use links::*;
 pub use mailbox::*;
 pub use numbers::Numbers;
 pub use people::*;
+pub use recovering::*;
 pub use talk::*;
 pub use wallet::*;
 
@@ -213,6 +215,12 @@ rows! {
     Payee(Payee) = Payee,
     /// An invoice.
     Invoice(Invoice) = Invoice,
+    /// What accounts are derived from.
+    Wallet(Wallet) = Wallet,
+    /// The bringing back of an account.
+    Recovering(Recovering) = Recovering,
+    /// What a witness has answered to that.
+    Recoverer(Recoverer) = Recoverer,
     /// How far a witness has come.
     Standing(Standing) = Standing,
     /// Something asked of a witness.

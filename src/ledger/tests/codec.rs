@@ -111,6 +111,7 @@ fn samples() -> Vec<Sample> {
         ("head", Request::Head { currency, chain }),
         ("entries", Request::Entries { currency, chain, from: 3, to: 1 << 40 }),
         ("policy", Request::Policy { currency }),
+        ("pending", Request::Pending { currency, chain }),
     ];
     samples.extend(questions.map(|(what, question)| Sample::new(what, "request", question.encode())));
     let answers = [
@@ -124,6 +125,8 @@ fn samples() -> Vec<Sample> {
         ("no entries", Reply::Entries(vec![])),
         ("entries", Reply::Entries(vec![receipt.clone(), receipt])),
         ("policy", Reply::Policy(town.policy.signed())),
+        ("nothing pending", Reply::Pending { next: 0, entries: vec![] }),
+        ("pending", Reply::Pending { next: 7, entries: vec![rotated.clone()] }),
     ];
     samples.extend(answers.map(|(what, answer)| Sample::new(what, "reply", answer.encode())));
     let reasons = [

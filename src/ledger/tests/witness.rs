@@ -619,3 +619,28 @@ fn e10_a_disk_that_lies_or_forgets_makes_a_witness_sign_twice_and_its_votes_prov
         assert!(proof.unverified(&key(10, 0).vk(), &ring.town.policy).unwrap().verify().is_ok());
     }
 }
+
+#[test]
+fn what_was_voted_for_and_is_not_certified_is_shown_whole_so_that_it_can_be_completed() {
+    let mut ring = Ring::with_rich(4, 1);
+    let (currency, chain) = (ring.town.policy.currency(), ring.town.chain(0));
+    let pending = |ring: &mut Ring, chain| ring.ask(0, Request::Pending { currency, chain });
+    assert_eq!(pending(&mut ring, chain), Reply::Pending { next: 1, entries: vec![] });
+    let entry = ring.town.pay(0, 1, 250);
+    ring.vote(0, propose(&entry));
+    let shown = Reply::Pending { next: 1, entries: vec![entry.clone()] };
+    assert_eq!(pending(&mut ring, chain), shown);
+    ring.restart(0, |shelf| shelf);
+    assert_eq!(pending(&mut ring, chain), shown);
+    let receipt = ring.settle(&entry);
+    assert_eq!(pending(&mut ring, chain), Reply::Pending { next: 2, entries: vec![] });
+    assert_eq!(receipt.entry, entry);
+    // Of an account that nobody has opened, what opens it.
+    assert_eq!(pending(&mut ring, ring_stranger()), Reply::Pending { next: 0, entries: vec![] });
+    let elsewhere = Request::Pending { currency: kinfolk_wire::ids::CurrencyId::new([9; 32]), chain };
+    assert_eq!(ring.ask(0, elsewhere), refused(Reason::NotServed));
+}
+
+fn ring_stranger() -> AccountId {
+    AccountId::new([9; 32])
+}

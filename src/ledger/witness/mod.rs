@@ -647,7 +647,11 @@ fn chain_of(request: &Request) -> Option<AccountId> {
         Request::Commit { receipt } => Some(receipt.entry.header().chain),
         Request::Recover(recover) => Some(recover.slot.chain),
         Request::Lock { slot, .. } => Some(slot.chain),
-        Request::Witness | Request::Head { .. } | Request::Entries { .. } | Request::Policy { .. } => None,
+        Request::Witness
+        | Request::Head { .. }
+        | Request::Entries { .. }
+        | Request::Policy { .. }
+        | Request::Pending { .. } => None,
     }
 }
 

@@ -215,8 +215,10 @@ impl<S: Shelf> Witness<S> {
 
     /// Answers what changes nothing.
     pub(super) fn read(&mut self, request: &Request) -> Result<Reply, ShelfError<S::Error>> {
-        let (Request::Head { currency, .. } | Request::Entries { currency, .. } | Request::Policy { currency }) =
-            request
+        let (Request::Head { currency, .. }
+        | Request::Entries { currency, .. }
+        | Request::Policy { currency }
+        | Request::Pending { currency, .. }) = request
         else {
             return Ok(Reply::Witness { vk: self.vk });
         };
@@ -233,6 +235,13 @@ impl<S: Shelf> Witness<S> {
                 };
                 Reply::Head { next, last }
             }
+            Request::Pending { chain, .. } => match self.desk((*currency, *chain))? {
+                Some(desk) => {
+                    let (next, entries) = (desk.account.next(), desk.account.pending().cloned().collect());
+                    Reply::Pending { next, entries }
+                }
+                None => Reply::Pending { next: 0, entries: Vec::new() },
+            },
             Request::Entries { chain, from, to, .. } => Reply::Entries(self.entries(*currency, *chain, *from, *to)?),
             _ => Reply::Policy(served.policy.signed()),
         })

@@ -83,9 +83,11 @@ type Step<S> = Result<Sifted, ShelfError<<S as Shelf>::Error>>;
 impl<S: Shelf> Witness<S> {
     pub(super) fn sift(&mut self, request: Request, now: Timestamp) -> Step<S> {
         match request {
-            Request::Witness | Request::Head { .. } | Request::Entries { .. } | Request::Policy { .. } => {
-                Ok(Sifted::Read(request))
-            }
+            Request::Witness
+            | Request::Head { .. }
+            | Request::Entries { .. }
+            | Request::Policy { .. }
+            | Request::Pending { .. } => Ok(Sifted::Read(request)),
             Request::Propose { entry, cited } => self.sift_propose(entry, cited, now),
             Request::Commit { receipt } => self.sift_commit(receipt),
             Request::Recover(recover) => self.sift_recover(recover, now),

@@ -564,6 +564,7 @@ fn currency() -> Currency {
         offered_by: Some("Bo".into()),
         account: None,
         minted: None,
+        unsearched: false,
         stopped: None,
         link: "l".into(),
     }
@@ -580,6 +581,7 @@ fn money() {
     let mine = Currency {
         account: Some("ac".into()),
         minted: Some("1.00".into()),
+        unsearched: false,
         stopped: Some(Stopped { reason: "frozen".into(), proof: Some("00".into()) }),
         witnesses: vec![witness()],
         ..currency()

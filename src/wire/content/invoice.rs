@@ -1,5 +1,5 @@
 //! An invoice: how much is asked for, by whom, what for and until when; signed by whoever is to be paid
-//! (docs/protocol/12-wallet.md, section 6).
+//! (docs/protocol/12-wallet.md, section 7).
 
 use std::fmt;
 use std::str::FromStr;

@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 52] = [
+pub(crate) const ROUTES: [(&str, &str); 54] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -44,6 +44,8 @@ pub(crate) const ROUTES: [(&str, &str); 52] = [
     ("POST", route::CURRENCIES),
     ("POST", route::ACCEPT_CURRENCY),
     ("GET", route::CURRENCY),
+    ("GET", route::RECOVERY),
+    ("POST", route::RECOVERY),
     ("GET", route::BALANCES),
     ("POST", route::MINT),
     ("GET", route::PAYMENTS),

@@ -76,6 +76,7 @@ fn door() -> Door {
         .says("GET /v1/wallet/currencies", Says::ok(&Currencies { currencies: vec![sample::currency()] }))
         .says("GET /v1/wallet/currencies/MANGO", Says::ok(&sample::currency()))
         .says("POST /v1/wallet/accept", Says::ok(&Currency { issuer: false, minted: None, ..sample::currency() }))
+        .says("POST /v1/wallet/currencies/MANGO/recovery", Says::ok(&sample::recovery()))
         .says("POST /v1/wallet/mint", Says::ok(&sample::minted()))
         .says("GET /v1/wallet/balances", Says::ok(&sample::balances()))
         .says("POST /v1/wallet/payments", Says::ok(&sample::payment()))
@@ -132,6 +133,13 @@ async fn printed(line: &str) -> String {
             let dir = format!("{}/", place.path().display());
             let outcome = carry_out(&line.replace("bread.", &format!("{dir}bread.")), &door(), None).await;
             return (outcome.out + &outcome.err).replace(&dir, "");
+        }
+        Act::Talk(Talk::Wallet(Wallet::Recover { .. })) => {
+            let place = tempfile::tempdir().unwrap();
+            std::fs::write(place.path().join("words.txt"), "the words").unwrap();
+            let line = line.replace("words.txt", &format!("{}/words.txt", place.path().display()));
+            let outcome = carry_out(&line, &door(), None).await;
+            return outcome.out + &outcome.err;
         }
         Act::Talk(Talk::Bundle(_)) => {
             // The files of the example are in a place of their own.

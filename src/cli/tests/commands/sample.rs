@@ -10,8 +10,8 @@ use kinfolk_rpc::mailbox::{
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Status, Tried};
 use kinfolk_rpc::wallet::{
-    Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Votes, Witness,
-    WitnessStatus, Witnessed,
+    Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Recovery, RecoveryState,
+    Votes, Witness, WitnessStatus, Witnessed,
 };
 
 pub(crate) const ANNA: &str = "3f6c1d0e9a4b27f85c3e1a90d7b246f8e05c9d3a1b7f42608ce5d194a07b3f62";
@@ -107,8 +107,24 @@ pub(crate) fn currency() -> Currency {
         offered_by: None,
         account: Some("21ef364f7a90c1d25e83b64f0d9c7a18e2b53f60c4d7918ab3e05f2c6d94e375".into()),
         minted: Some("500.00".into()),
+        unsearched: false,
         stopped: None,
         link: "kinfolk:currency/ogBZ".into(),
+    }
+}
+
+/// Bo's account is brought back.
+pub(crate) fn recovery() -> Recovery {
+    Recovery {
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        state: RecoveryState::Done,
+        account: Some("21ef364f7a90c1d25e83b64f0d9c7a18e2b53f60c4d7918ab3e05f2c6d94e375".into()),
+        need: 2,
+        answered: Vec::new(),
+        waits_for: Vec::new(),
+        completed: 1,
+        stuck: None,
     }
 }
 

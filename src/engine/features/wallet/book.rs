@@ -6,17 +6,20 @@ use kinfolk_crypto::kdf::hkdf;
 use kinfolk_ledger::amount::in_text;
 use kinfolk_ledger::chain::{ChainState, Invalid};
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Header, Out, OutRef, Position};
-use kinfolk_ledger::inception::{Inception, Recovery};
+use kinfolk_ledger::inception::Inception;
 use kinfolk_ledger::limits;
 use kinfolk_ledger::policy::LoadedPolicy;
-use kinfolk_ledger::signature::{SecretKey, key_hash};
+use kinfolk_ledger::signature::SecretKey;
 use kinfolk_wire::content::Sum;
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash};
 use zeroize::Zeroizing;
 
+use super::keys::inception;
 use crate::refusal::Refusal;
 use crate::step::Step;
-use crate::store::{Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan};
+use crate::store::{
+    Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
+};
 
 /// Movements with unclaimed money that are looked at for one entry, the oldest first.
 const LOOKED_AT: usize = 1_024;
@@ -59,14 +62,35 @@ impl Book {
     }
 
     /// A new account in a currency.
-    pub(super) fn begin(step: &mut Step<'_>, policy: &LoadedPolicy, issuer: Option<&KeyMaterial>) -> Account {
-        let seed = issuer.cloned().unwrap_or_else(|| KeyMaterial::new(&step.random::<32>()));
+    pub(super) fn begin(
+        step: &mut Step<'_>,
+        policy: &LoadedPolicy,
+        issuer: Option<&KeyMaterial>,
+    ) -> Result<Account, Refusal> {
+        let wallet: Option<Wallet> = step.find(&Key::Wallet)?;
+        let unsearched = issuer.is_none() && wallet.as_ref().is_some_and(|wallet| wallet.is_restored);
+        let (seed, recovery) = match (issuer, wallet) {
+            (Some(issuer), _) => (issuer.clone(), None),
+            (None, Some(wallet)) => wallet.account(step, policy.currency())?,
+            // Of a profile that was made before accounts followed from the phrase.
+            (None, None) => (KeyMaterial::new(&step.random::<32>()), None),
+        };
         let account = match issuer {
             Some(_) => policy.issuing_account(),
-            None => inception(&seed, policy.currency()).account(),
+            None => inception(&seed, policy.currency(), recovery).account(),
         };
-        let (state, again_at, stopped) = (None, None, None);
-        Account { account, seed, state, certified: 0, last_movement: 0, again_at, tries: 0, stopped }
+        Ok(Account {
+            account,
+            seed,
+            state: None,
+            certified: 0,
+            last_movement: 0,
+            again_at: None,
+            tries: 0,
+            stopped: None,
+            recovery,
+            unsearched,
+        })
     }
 
     pub(crate) fn save(&self, step: &mut Step<'_>) {
@@ -129,12 +153,24 @@ impl Book {
         if let Some(stopped) = &self.account.stopped {
             return Err(Refusal::AccountStopped(Box::new(stopped.clone())));
         }
+        self.searched()?;
         let minting = matches!(order.ctl, Some(Ctl::Mint { .. }));
         if minting && self.account.state.is_none() {
             self.put(step, Order { ctl: Some(Ctl::Open(self.inception())), ..Order::default() }, &[], None)?;
         }
         let taken = if minting { Vec::new() } else { self.take(step, order.about)? };
         self.put(step, order, &taken, movement)
+    }
+
+    /// Whether this account may be used: in a profile that was brought back another one is looked for first.
+    pub(super) fn searched(&self) -> Result<(), Refusal> {
+        if let Some(stopped @ Stopped::Recovering) = &self.account.stopped {
+            return Err(Refusal::AccountStopped(Box::new(stopped.clone())));
+        }
+        if self.account.unsearched {
+            return Err(Refusal::NotSearched(self.policy.policy().code.to_string()));
+        }
+        Ok(())
     }
 
     /// What is claimed along: the greatest sums first, as many as an entry can claim, and as their receipts fit into one
@@ -248,7 +284,7 @@ impl Book {
     fn inception(&self) -> Inception {
         match &self.currency.issuer {
             Some(_) => Inception::of_issuer(self.id, self.policy.policy().issuer),
-            None => inception(&self.account.seed, self.id),
+            None => inception(&self.account.seed, self.id, self.account.recovery),
         }
     }
 
@@ -302,22 +338,14 @@ fn derived(seed: &KeyMaterial, what: &[u8], currency: CurrencyId, number: u32) -
     out
 }
 
-fn writer(seed: &KeyMaterial, currency: CurrencyId, number: u32) -> SecretKey {
+/// The writer with this number of an account.
+pub(super) fn writer(seed: &KeyMaterial, currency: CurrencyId, number: u32) -> SecretKey {
     SecretKey::from_seed(&derived(seed, b"writer", currency, number))
 }
 
-fn inception(seed: &KeyMaterial, currency: CurrencyId) -> Inception {
-    let mut salt = [0; 16];
-    for (to, from) in salt.iter_mut().zip(derived(seed, b"salt", currency, 0).iter()) {
-        *to = *from;
-    }
-    Inception {
-        currency,
-        writer: writer(seed, currency, 0).vk(),
-        next_writer: key_hash(&writer(seed, currency, 1).vk()),
-        recovery: Recovery::NONE,
-        salt,
-    }
+/// What the salt of an account is taken from.
+pub(super) fn salt(seed: &KeyMaterial, currency: CurrencyId) -> Zeroizing<[u8; 32]> {
+    derived(seed, b"salt", currency, 0)
 }
 
 /// The receipts that an entry cites, as far as they are here.

@@ -228,7 +228,7 @@ fn keep(
         return Err(Refusal::TooManyCurrencies { limit: TAKEN });
     }
     if !step.has(&Key::Account(id))? {
-        let account = Book::begin(step, policy, issuer.as_ref());
+        let account = Book::begin(step, policy, issuer.as_ref())?;
         step.put(Key::Account(id), account);
     }
     let standing = CurrencyStanding::Accepted;

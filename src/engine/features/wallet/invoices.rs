@@ -1,4 +1,4 @@
-//! Asking for money, and paying what is asked for (docs/protocol/12-wallet.md, section 6).
+//! Asking for money, and paying what is asked for (docs/protocol/12-wallet.md, section 7).
 //!
 //! An invoice is signed by a device of whoever is to be paid, so it says the same whichever way it comes: as a line from
 //! them, or as a link that anybody could have altered. A payment names it, so both know which one was paid.
@@ -25,6 +25,7 @@ use crate::store::{Invoice as InvoiceRow, InvoiceSide, Key, Movement, Payee};
 pub(crate) fn make(step: &mut Step<'_>, new: NewInvoice) -> Result<SignedInvoice, Refusal> {
     let book = Book::open(step, currencies::find(&step.reads(), &new.currency)?)?;
     let amount = currencies::amount(&new.amount, book.policy.policy().decimals)?;
+    book.searched()?;
     let found = new.memo.as_ref().map_or(0, |memo| memo.as_str().len());
     if found > INVOICE_MEMO {
         return Err(Refusal::InvoiceMemo { found, limit: INVOICE_MEMO });

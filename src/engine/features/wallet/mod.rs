@@ -6,8 +6,11 @@
 //! | [`book`] | one account with its currency: its keys, what it has, and what is signed for it |
 //! | [`orders`] | what a person wants done with money: mint, pay, pay back |
 //! | [`invoices`] | asking for money, and paying what is asked for |
+//! | [`keys`] | the keys of accounts, as they follow from the recovery phrase |
 //! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
 //! | [`receiving`] | money that comes, and telling contacts where it goes |
+//! | [`recovering`] | bringing back an account whose phone is lost |
+//! | [`adopting`] | what becomes of such an account: its history and its money |
 //!
 //! **One entry for one place.** What is signed is kept in the same turn, before anything leaves, and is never replaced: a
 //! payment that found no quorum waits, and is the same payment when it goes on. So the account's state is that after
@@ -15,11 +18,14 @@
 //!
 //! Witnesses are asked from a network identity of the account's own, so that none of them learns whose account it is.
 
+pub(crate) mod adopting;
 pub(crate) mod book;
 pub(crate) mod currencies;
 pub(crate) mod invoices;
+pub(crate) mod keys;
 pub(crate) mod orders;
 pub(crate) mod receiving;
+pub(crate) mod recovering;
 pub(crate) mod settling;
 
 use kinfolk_wire::content::Payment;

@@ -23,7 +23,12 @@ pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: Acco
     if !takes || !directory::find(step, from)?.is_some_and(|contact| directory::is_open(&contact)) {
         return Ok(());
     }
-    let account = Book::open(step, wanted.currency)?.account.account;
+    let book = Book::open(step, wanted.currency)?;
+    // An account that another may take the place of is told to nobody.
+    if book.searched().is_err() {
+        return Ok(());
+    }
+    let account = book.account.account;
     currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account }))
 }
 
@@ -93,6 +98,8 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
     changed(step, book.id, entry)?;
     if book.gather(step)? {
         settling::take(step, &mut book)?;
+    } else {
+        settling::claim_waiting(step, book.id)?;
     }
     Ok(true)
 }

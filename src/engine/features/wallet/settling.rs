@@ -13,8 +13,8 @@ use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
-use super::book::{Book, paid_to, receipts};
-use super::{Final, changed, currencies, invoices};
+use super::book::{Book, Order, paid_to, receipts};
+use super::{Final, changed, currencies, invoices, recovering};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -27,6 +27,8 @@ const AGAIN: Span = Span::from_secs(2);
 /// The longest while a payment waits for its quorum, and while only some witnesses lack what is final.
 const LONGEST_PENDING: Span = Span::from_secs(60);
 pub(crate) const LONGEST_WAIT: Span = Span::from_hours(1);
+/// How long money that came waits for a payment to be claimed with.
+const CLAIMED_AFTER: Span = Span::from_hours(1);
 /// Entries that are asked for at once.
 const ENTRIES: u64 = 64;
 
@@ -34,10 +36,23 @@ const ENTRIES: u64 = 64;
 pub(crate) fn start(step: &mut Step<'_>) -> Result<(), Refusal> {
     for (id, currency) in currencies::all(&step.reads())? {
         if currency.standing == CurrencyStanding::Accepted {
-            step.contain(|step| ask_again(step, id))?;
+            step.contain(|step| look(step, id))?;
         }
     }
     Ok(())
+}
+
+/// Witnesses that may be ahead of this profile are found out before it signs anything: the account may have been brought
+/// back elsewhere.
+fn look(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let book = Book::open(step, id)?;
+    for witness in places(&book).filter(|_| book.account.certified > 0) {
+        let before = standing(step, &book, witness)?;
+        if before.next.is_none() {
+            step.put(Key::Standing(id, witness), Standing { lacks: true, ..before });
+        }
+    }
+    ask_again(step, id)
 }
 
 /// A node is there again: where it is a witness that something waits for, it is asked at once.
@@ -59,7 +74,34 @@ pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
 pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
     let mut book = Book::open(step, id)?;
     let tries = book.account.tries.saturating_add(1);
-    ask_anew(step, &mut book, tries)
+    ask_anew(step, &mut book, tries)?;
+    claim_waiting(step, id)
+}
+
+/// Money that has waited for long is claimed, so that a lost phone takes little with it: what was claimed, the witnesses
+/// know.
+pub(super) fn claim_waiting(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let mut book = Book::open(step, id)?;
+    let is_idle = book.account.certified == book.signed() && book.account.stopped.is_none();
+    if !is_idle || book.account.recovery.is_none() {
+        return Ok(());
+    }
+    let Some(oldest) = book.unclaimed(step)?.into_values().map(|movement| movement.at).min() else { return Ok(()) };
+    let due = oldest.after(CLAIMED_AFTER);
+    if due > step.now {
+        if book.account.again_at.is_none_or(|before| due < before) {
+            step.set_alarm(Alarm::Settle(id), book.account.again_at, due);
+            book.account.again_at = Some(due);
+            book.save(step);
+        }
+        return Ok(());
+    }
+    match book.sign(step, Order::default(), None) {
+        Ok(_) => take(step, &mut book),
+        // Less than what opens an account.
+        Err(Refusal::NotEnough { .. }) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Something was signed: all witnesses are asked, those too that were in trouble before.
@@ -167,6 +209,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
             currencies::key_came(step, peer, reply.and_then(Result::ok))?;
             return Ok(Vec::new());
         }
+        Inquiry::Recovery { currency, witness, what } => {
+            return recovering::replied(step, request, (currency, witness), what, reply);
+        }
         Inquiry::Propose { currency, witness, .. }
         | Inquiry::Commit { currency, witness, .. }
         | Inquiry::Entries { currency, witness } => (currency, witness),
@@ -181,6 +226,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
         Some(Ok(reply)) => finals = heed(step, &mut book, witness, inquiry, reply)?,
     }
     ask_all(step, &mut book)?;
+    if !finals.is_empty() || book.account.again_at.is_none() {
+        claim_waiting(step, currency)?;
+    }
     Ok(finals)
 }
 
@@ -224,7 +272,7 @@ fn heed(
     Ok(Vec::new())
 }
 
-fn in_words(reason: &Reason) -> String {
+pub(super) fn in_words(reason: &Reason) -> String {
     match reason {
         Reason::NotServed => "does not serve this currency yet".to_owned(),
         Reason::Unknown => "does not know this account".to_owned(),
@@ -376,7 +424,9 @@ fn found(step: &mut Step<'_>, book: &mut Book, witness: u8, entries: Vec<Receipt
         } else {
             // Written by a newer copy of this profile. What it knew of its keys and payments is not here.
             let next = standing(step, book, witness)?.next.unwrap_or(seq.saturating_add(1));
-            book.account.stopped = Some(Stopped::Behind { next });
+            // Only a new key that this profile does not have tells that somebody has the recovery phrase.
+            let is_taken = matches!(entry.entry().body().ctl, Some(Ctl::Rotate { .. }));
+            book.account.stopped = Some(if is_taken { Stopped::Recovered } else { Stopped::Behind { next } });
             book.save(step);
             step.emit(Event::CurrencyChanged(book.id))?;
             return Ok(finals);

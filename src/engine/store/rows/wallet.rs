@@ -11,7 +11,7 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, 
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::KeyMaterial;
+use super::{KeyMaterial, RecoveryInquiry};
 
 /// A currency that this person has heard of.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -70,6 +70,13 @@ pub struct Account {
     /// Why nothing more is signed for this account.
     #[n(7)]
     pub stopped: Option<Stopped>,
+    /// The key that brings it back, of which the private half follows from the recovery phrase alone.
+    #[n(8)]
+    pub recovery: Option<Vk>,
+    /// Whether there may be another one of this person's that is to be looked for before this one is used.
+    #[n(9)]
+    #[cbor(default)]
+    pub unsearched: bool,
 }
 
 /// Why nothing more is signed for an account.
@@ -85,6 +92,12 @@ pub enum Stopped {
         #[n(0)]
         next: u64,
     },
+    /// Its key was exchanged for another with the recovery phrase.
+    #[n(2)]
+    Recovered,
+    /// It is being brought back here with the recovery phrase.
+    #[n(3)]
+    Recovering,
 }
 
 /// An entry that was signed here.
@@ -283,6 +296,19 @@ pub enum Inquiry {
         /// Which entry.
         #[n(2)]
         seq: u64,
+    },
+    /// To bring an account back.
+    #[n(4)]
+    Recovery {
+        /// Of which currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which witness.
+        #[n(1)]
+        witness: u8,
+        /// What.
+        #[n(2)]
+        what: RecoveryInquiry,
     },
     /// For certified entries that this profile does not know to be certified.
     #[n(3)]

@@ -47,6 +47,8 @@ pub(crate) const STRANGER: PeerId = PeerId::new([99; PeerId::LENGTH]);
 pub(crate) struct Person {
     pub(crate) identity: IdentityId,
     pub(crate) store: MemoryStore,
+    /// The 24 words.
+    pub(crate) words: String,
     asleep: bool,
     /// Rows that cannot be read.
     pub(crate) damaged: BTreeSet<Key>,
@@ -134,6 +136,10 @@ pub(crate) fn secret(link: &InviteLink) -> InviteSecret {
     InviteSecret::new(open_invite(link).unwrap().invite.secret)
 }
 
+fn words(founded: &kinfolk_engine::Founded) -> String {
+    founded.phrase.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn text(text: &str) -> Body {
     Body::Text(Text::new(text).unwrap())
 }
@@ -151,6 +157,7 @@ impl Town {
             Person {
                 identity: founded.profile.identity,
                 store,
+                words: words(&founded),
                 asleep: false,
                 damaged: BTreeSet::new(),
                 withheld: BTreeSet::new(),
@@ -195,6 +202,34 @@ impl Town {
         }
         town.effects.clear();
         town
+    }
+
+    /// Somebody who knew nobody: their number.
+    pub(crate) fn newcomer(&mut self) -> usize {
+        let new = self.people.len();
+        let name = Name::new("Finn").unwrap();
+        let founded = found(self.now, &mut self.rng, name, None, &[7; 32], peer(new)).unwrap();
+        let (mut store, identity) = (MemoryStore::default(), founded.profile.identity);
+        store.commit(&founded.changes);
+        let (damaged, withheld) = (BTreeSet::new(), BTreeSet::new());
+        self.people.push(Person { identity, store, words: words(&founded), asleep: false, damaged, withheld });
+        self.start(new);
+        new
+    }
+
+    /// Somebody's phone is gone, and they make another profile of their words: the number of the new one.
+    pub(crate) fn lose(&mut self, who: usize) -> usize {
+        let new = self.people.len();
+        let phrase = kinfolk_crypto::RecoveryPhrase::from_words(&self.people[who].words).unwrap();
+        let name = query::profile(&self.people[who].store).unwrap().unwrap().name;
+        let founded = found(self.now, &mut self.rng, name, Some(phrase), &[7; 32], peer(new)).unwrap();
+        assert_eq!(founded.profile.identity, self.people[who].identity);
+        let mut store = MemoryStore::default();
+        store.commit(&founded.changes);
+        self.people.push(Person { store, words: words(&founded), asleep: false, ..self.people[who].clone() });
+        self.sleep(who);
+        self.start(new);
+        new
     }
 
     fn start(&mut self, who: usize) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinfolk_engine::input::{Command, NewCurrency, Report, WitnessChoice};
+use kinfolk_engine::input::{Command, NewCurrency, Report, WitnessChoice, Words};
 use kinfolk_engine::query::{self, PaymentState, PaymentView};
 use kinfolk_engine::store::MemoryStore;
 use kinfolk_engine::{Answer, Input, Refusal};
@@ -12,6 +12,7 @@ use kinfolk_ledger::signature::SecretKey;
 use kinfolk_ledger::witness::Witness;
 use kinfolk_wire::content::Text;
 use kinfolk_wire::ids::EntryHash;
+use kinfolk_wire::invite::Uses;
 use kinfolk_wire::time::Span;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
@@ -29,6 +30,8 @@ pub(crate) struct Bank {
     pub(crate) down: BTreeSet<usize>,
     /// People whose questions get no answer.
     pub(crate) deaf: BTreeSet<usize>,
+    /// So many answers come yet to somebody, and then none.
+    pub(crate) answers: Option<(usize, usize)>,
     /// Puts something else in the place of an answer.
     pub(crate) forge: Option<Forgery>,
     /// Every question that was asked, and of whom.
@@ -54,6 +57,7 @@ impl Bank {
             down: BTreeSet::new(),
             deaf: BTreeSet::new(),
             forge: None,
+            answers: None,
             asked: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(4),
         }
@@ -143,7 +147,7 @@ impl Bank {
             for (who, request, host, body) in std::mem::take(&mut self.town.inquiries) {
                 let at = usize::from(host.as_bytes()[0]) - 1;
                 assert_eq!(host, peer(at));
-                let reply = self.reply(at, &body).filter(|_| !self.deaf.contains(&who));
+                let reply = self.reply(at, &body).filter(|_| !self.deaf.contains(&who) && self.comes_to(who));
                 self.town.reports.push_back((who, Report::Replied(request, reply)));
             }
             if !self.town.step(end) && self.town.inquiries.is_empty() {
@@ -152,6 +156,68 @@ impl Bank {
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// A newcomer who takes the currency and is a contact of these: their number.
+    pub(crate) fn newcomer(&mut self, contacts: &[usize]) -> usize {
+        let new = self.town.newcomer();
+        let link = query::currency(&self.town.people[0].store, "MANGO").unwrap().link.to_string();
+        self.order(new, Command::AcceptCurrency(link)).unwrap();
+        for contact in contacts {
+            let invite = self.town.link(new, Uses::Once);
+            self.town.ask(*contact, &invite);
+            self.pass(Span::from_secs(5));
+            for (payer, payee) in [(new, *contact), (*contact, new)] {
+                let contact = self.town.people[payee].identity;
+                self.order(payer, Command::AskAccount { contact, currency: "MANGO".to_owned() }).unwrap();
+            }
+        }
+        new
+    }
+
+    /// The same people and witnesses, once more.
+    pub(crate) fn again(&mut self) -> Self {
+        let shelves: BTreeMap<usize, PaperShelf> =
+            std::mem::take(&mut self.witnesses).into_iter().map(|(who, witness)| (who, witness.into_shelf())).collect();
+        let open = |shelves: BTreeMap<usize, PaperShelf>| {
+            shelves.into_iter().map(|(who, shelf)| (who, Witness::open(shelf).unwrap())).collect()
+        };
+        self.witnesses = open(shelves.clone());
+        Self {
+            town: self.town.clone(),
+            witnesses: open(shelves),
+            down: self.down.clone(),
+            deaf: self.deaf.clone(),
+            answers: self.answers,
+            forge: self.forge,
+            asked: Vec::new(),
+            rng: self.rng.clone(),
+        }
+    }
+
+    fn comes_to(&mut self, to: usize) -> bool {
+        match &mut self.answers {
+            Some((who, left)) if *who == to => {
+                let is_there = *left > 0;
+                *left = left.saturating_sub(1);
+                is_there
+            }
+            _ => true,
+        }
+    }
+
+    /// Somebody's phone is lost, and their new one takes the currency. The number of the new one.
+    pub(crate) fn lose(&mut self, who: usize) -> usize {
+        let new = self.town.lose(who);
+        self.settle();
+        let link = query::currency(&self.town.people[0].store, "MANGO").unwrap().link.to_string();
+        self.order(new, Command::AcceptCurrency(link)).unwrap();
+        new
+    }
+
+    pub(crate) fn recover(&mut self, who: usize) -> Result<Answer, Refusal> {
+        let words = Words::read(self.town.people[who].words.clone()).unwrap();
+        self.order(who, Command::RecoverAccount { currency: "MANGO".to_owned(), words })
     }
 
     fn reply(&mut self, at: usize, body: &[u8]) -> Option<Vec<u8>> {

@@ -141,8 +141,13 @@ fn e10_an_older_copy_that_the_witnesses_are_ahead_of_pays_nothing_more() {
     bank.pay(1, 2, "1").unwrap();
     let copy = bank.town.people[1].store.clone();
     bank.pay(1, 2, "2").unwrap();
+    bank.restore(1, copy.clone());
+    // It finds out when it starts, and where nobody answers then, when it pays.
+    assert_eq!(bank.pay(1, 3, "9").unwrap_err().code(), "account_behind");
+    bank.deaf.insert(1);
     bank.restore(1, copy);
     let again = bank.pay(1, 3, "9").unwrap();
+    bank.deaf.clear();
     bank.pass(Span::from_secs(120));
     assert_ne!(bank.payment(1, again).state, PaymentState::Final);
     assert_eq!(bank.balance(3), (0, 0));

@@ -19,4 +19,5 @@ mod bank;
 mod cheats;
 mod invoices;
 mod payments;
+mod recovery;
 mod witnesses;
