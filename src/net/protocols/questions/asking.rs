@@ -93,3 +93,76 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Asking<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::task::noop_waker_ref;
+
+    use super::super::wire::Wire;
+    use super::*;
+
+    fn poll(asking: &mut Asking<Wire>, questions: &VecDeque<&[u8]>) -> Poll<Result<Vec<u8>, String>> {
+        let polled = asking.poll(&mut Context::from_waker(noop_waker_ref()), questions);
+        polled.map(|answer| answer.map_err(|ended| ended.to_string()))
+    }
+
+    fn ready(answer: &[u8]) -> Poll<Result<Vec<u8>, String>> {
+        Poll::Ready(Ok(answer.to_vec()))
+    }
+
+    fn ended(ended: &Ended) -> Poll<Result<Vec<u8>, String>> {
+        Poll::Ready(Err(ended.to_string()))
+    }
+
+    #[test]
+    fn questions_that_are_there_together_leave_together_and_each_once() {
+        let (wire, mut questions) = (Wire::default(), VecDeque::from([b"a".as_slice(), b"bb", b"ccc"]));
+        let mut asking = Asking::new(To::Witness, wire.clone());
+        assert!(poll(&mut asking, &questions).is_pending());
+        assert_eq!(wire.moves(), (1, 1));
+        assert_eq!(wire.heard(), [b"a".as_slice(), b"bb", b"ccc"]);
+        wire.says(&[b"A"]);
+        assert_eq!(poll(&mut asking, &questions), ready(b"A"));
+        questions.pop_front();
+        questions.push_back(b"d");
+        assert!(poll(&mut asking, &questions).is_pending());
+        assert_eq!(wire.heard(), [b"d"], "nothing is asked twice");
+        wire.says(&[b"BB", b"CCC", b"D"]);
+        for answer in [b"BB".as_slice(), b"CCC", b"D"] {
+            assert_eq!(poll(&mut asking, &questions), ready(answer));
+            questions.pop_front();
+        }
+        assert!(poll(&mut asking, &questions).is_pending());
+    }
+
+    #[test]
+    fn what_is_left_may_be_asked_again_only_where_the_end_comes_after_an_answer_and_inside_none() {
+        let questions = VecDeque::from([b"a".as_slice(), b"b"]);
+        for (answered, half, expected) in [
+            (true, false, Ended::Left),
+            (false, false, Ended::Unanswered),
+            (true, true, Ended::Broken(crate::protocols::framing::FramingError::Truncated.into())),
+        ] {
+            let wire = Wire::default();
+            let mut asking = Asking::new(To::Witness, wire.clone());
+            if answered {
+                wire.says(&[b"A"]);
+                assert_eq!(poll(&mut asking, &questions), ready(b"A"));
+            }
+            if half {
+                wire.ends().incoming.extend([0, 0]);
+            }
+            wire.ends().is_over = true;
+            assert_eq!(poll(&mut asking, &questions), ended(&expected));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_what_was_not_asked_ends_it() {
+        let (wire, questions) = (Wire::default(), VecDeque::from([b"a".as_slice()]));
+        let mut asking = Asking::new(To::Mailbox, wire.clone());
+        wire.says(&[b"A", b"B"]);
+        assert_eq!(poll(&mut asking, &questions), ready(b"A"));
+        assert_eq!(poll(&mut asking, &VecDeque::new()), ended(&Ended::Unasked));
+    }
+}

@@ -461,7 +461,197 @@ impl Deposits {
 
 #[cfg(test)]
 mod tests {
+    use futures::task::noop_waker_ref;
+
+    use super::super::wire::Wire;
     use super::*;
+    use crate::event::Event;
+
+    /// A task that is polled by hand, and everything around it.
+    struct Heard {
+        hearing: Hearing<Wire>,
+        streams: Option<mpsc::Sender<Opened<Wire>>>,
+        answers: mpsc::Sender<(u32, Vec<u8>)>,
+        events: mpsc::Receiver<Event>,
+        places: Arc<Semaphore>,
+    }
+
+    impl Heard {
+        fn new(to: To, places: usize, deadlines: Deadlines) -> Self {
+            let (streams, streams_rx) = mpsc::channel(16);
+            let (answers, answers_rx) = mpsc::channel(32);
+            let (events_tx, events) = mpsc::channel(64);
+            let places = Arc::new(Semaphore::new(places));
+            let room = Room { to, places: Arc::clone(&places), no_room: b"later".as_slice().into(), deadlines };
+            let inlets = Inlets { streams: streams_rx, answers: answers_rx };
+            let hearing = Hearing::new(7, room, inlets, Upward::new(events_tx));
+            Self { hearing, streams: Some(streams), answers, events, places }
+        }
+
+        fn open(&self) -> Wire {
+            let (wire, place) = (Wire::default(), Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
+            self.streams.as_ref().unwrap().try_send(Opened { stream: wire.clone(), place }).ok().unwrap();
+            wire
+        }
+
+        fn answer(&self, question: u32, body: &[u8]) {
+            self.answers.try_send((question, body.to_vec())).unwrap();
+        }
+
+        /// Lets the task do what there is to do; whether it goes on.
+        fn poll(&mut self) -> bool {
+            self.hearing.poll(&mut Context::from_waker(noop_waker_ref())).is_pending()
+        }
+
+        /// What went up meanwhile: numbers and bodies.
+        fn asked(&mut self) -> Vec<(u32, Vec<u8>)> {
+            assert!(self.poll());
+            let mut asked = Vec::new();
+            while let Ok(event) = self.events.try_recv() {
+                let (number, body) = match event {
+                    Event::Asked { ask, body } => (ask.0, body),
+                    Event::Inquiry { inquiry, body } => (inquiry.0, body),
+                    other => panic!("{other:?}"),
+                };
+                let Number { hearing: 7, question } = number.into() else { panic!("{number:x}") };
+                asked.push((question, body));
+            }
+            asked
+        }
+    }
+
+    #[tokio::test]
+    async fn questions_that_come_together_are_heard_at_once_and_answers_that_are_there_together_leave_together() {
+        let mut heard = Heard::new(To::Witness, 100, Deadlines::default());
+        let wire = heard.open();
+        wire.says(&[b"a", b"b", b"c", b"d"]);
+        let asked = heard.asked();
+        assert_eq!(asked.iter().map(|(_, body)| body[0]).collect::<Vec<_>>(), b"abcd");
+        for (question, body) in asked[1..].iter().rev() {
+            heard.answer(*question, body);
+        }
+        assert!(heard.poll());
+        assert_eq!(wire.ends().writes, 0, "the first is missing");
+        heard.answer(asked[0].0, b"A");
+        assert!(heard.poll());
+        assert_eq!(wire.moves(), (1, 1));
+        assert_eq!(wire.heard(), [b"A", b"b", b"c", b"d"]);
+        assert_eq!(heard.places.available_permits(), 100);
+    }
+
+    #[tokio::test]
+    async fn d06_a_place_is_taken_until_the_answer_has_left_and_without_one_the_answer_is_to_come_again() {
+        let mut heard = Heard::new(To::Witness, 2, Deadlines::default());
+        let (wire, other) = (heard.open(), heard.open());
+        wire.ends().takes = Some(0);
+        wire.says(&[b"a", b"b", b"c"]);
+        other.says(&[b"x"]);
+        let asked = heard.asked();
+        assert_eq!(asked.len(), 2);
+        assert_eq!(other.heard(), [b"later"]);
+        asked.iter().for_each(|(question, body)| heard.answer(*question, body));
+        other.says(&[b"y"]);
+        assert_eq!(heard.asked(), []);
+        assert_eq!(other.heard(), [b"later"], "the answers are on their way");
+        wire.ends().takes = Some(5);
+        assert!(heard.poll());
+        other.says(&[b"z"]);
+        assert_eq!(heard.asked().len(), 1, "one has left");
+        wire.ends().takes = None;
+        assert!(heard.poll());
+        assert_eq!(wire.heard(), [b"a".as_slice(), b"b", b"later"]);
+        drop(heard.asked());
+        assert_eq!(heard.places.available_permits(), 1, "the one that waits");
+    }
+
+    #[tokio::test]
+    async fn d06_more_than_sixteen_are_not_even_read_and_what_is_answered_here_counts_as_well() {
+        for places in [100, 0] {
+            let mut heard = Heard::new(To::Witness, places, Deadlines::default());
+            let wire = heard.open();
+            wire.ends().takes = Some(0);
+            wire.says(&[[7; 1_000].as_slice(); 100]);
+            assert_eq!(heard.asked().len(), 16.min(places));
+            let unread = wire.ends().incoming.len();
+            assert!(unread > 100_000 - 16 * 1_004 - 2 * AT_REST, "{unread}");
+            assert_eq!((heard.asked(), wire.ends().incoming.len()), (vec![], unread));
+        }
+    }
+
+    #[tokio::test]
+    async fn d05_deposits_that_come_too_often_are_told_so_on_whatever_substream_they_come() {
+        let mut heard = Heard::new(To::Mailbox, 100, Deadlines::default());
+        let mut refused = 0;
+        for _ in 0..15 {
+            let wire = heard.open();
+            wire.says(&[&[DEPOSIT], &[2]]);
+            wire.ends().is_over = true;
+            for (question, _) in heard.asked() {
+                heard.answer(question, b"done");
+            }
+            assert!(heard.poll() && wire.ends().is_closed);
+            let told = wire.heard();
+            refused += usize::from(told[0] == Reply::Refused(Refused::Later(TOO_OFTEN)).encode(0));
+            assert_eq!(told[1], b"done", "another kind of question");
+        }
+        assert_eq!(refused, 5);
+        // A witness counts none.
+        let mut heard = Heard::new(To::Witness, 100, Deadlines::default());
+        heard.open().says(&[[DEPOSIT].as_slice(); 15]);
+        assert_eq!(heard.asked().len(), 15);
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_connection_has_gone_says_what_it_was_given_and_ends() {
+        let mut heard = Heard::new(To::Witness, 100, Deadlines::default());
+        let wire = heard.open();
+        wire.says(&[b"a", b"b", b"c"]);
+        let asked = heard.asked();
+        heard.answer(asked[0].0, b"A");
+        heard.answer(asked[2].0, b"C");
+        heard.streams = None;
+        assert!(!heard.poll());
+        assert_eq!(wire.heard(), [b"A"]);
+        assert!(wire.ends().is_closed);
+        assert_eq!(heard.places.available_permits(), 100);
+    }
+
+    #[tokio::test]
+    async fn d04_each_answer_has_its_own_time_to_leave_and_a_drip_does_not_count() {
+        let mut heard = Heard::new(To::Witness, 100, Deadlines::default());
+        let wire = heard.open();
+        wire.ends().takes = Some(0);
+        wire.says(&[b"a", b"b"]);
+        for (question, _) in heard.asked() {
+            heard.answer(question, &[9; 96]);
+        }
+        assert!(heard.poll());
+        let due = |heard: &Heard| {
+            let deadlines = Deadlines { write: Duration::from_secs(1), ..Deadlines::default() };
+            heard.hearing.lines[0].deadlines(&deadlines).map(|(at, _)| at).min()
+        };
+        let (first, mut latest) = (due(&heard), due(&heard));
+        for byte in 1..=199 {
+            wire.ends().takes = Some(1);
+            assert!(heard.poll());
+            match byte {
+                1..=99 => assert_eq!(due(&heard), first, "{byte}"),
+                100 => {
+                    latest = due(&heard);
+                    assert!(latest > first, "the first has left");
+                }
+                _ => assert_eq!(due(&heard), latest, "{byte}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_is_found_again() {
+        for (hearing, question) in [(0, 0), (1, 2), (u32::MAX, 1), (7, u32::MAX)] {
+            let number = Number { hearing, question };
+            assert_eq!(Number::from(u64::from(number)), number);
+        }
+    }
 
     #[test]
     fn d05_the_eleventh_deposit_of_a_connection_in_a_second_comes_too_often() {

@@ -26,6 +26,8 @@ mod hearing;
 mod hearings;
 mod visit;
 mod visits;
+#[cfg(test)]
+mod wire;
 
 use std::time::Duration;
 
