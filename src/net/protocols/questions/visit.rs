@@ -199,7 +199,7 @@ enum Substream {
     /// None was asked for, or the host has closed it.
     Absent,
     Opening,
-    Open(Asking<Stream>),
+    Open(Box<Asking<Stream>>),
 }
 
 /// What a visit speaks: questions, and what it takes to come to a host over its relay.
@@ -259,7 +259,9 @@ impl Connection {
             }
             match self.swarm.poll_next_unpin(cx) {
                 Poll::Ready(Some(SwarmEvent::Behaviour(SpokenEvent::Questions(outcome)))) => match outcome {
-                    Outcome::Opened { stream } => self.substream = Substream::Open(Asking::new(self.to, stream)),
+                    Outcome::Opened { stream } => {
+                        self.substream = Substream::Open(Box::new(Asking::new(self.to, stream)));
+                    }
                     Outcome::Failed { reason } => return Poll::Ready(Err(reason)),
                     // Nobody is heard here.
                     Outcome::Heard { .. } => {}

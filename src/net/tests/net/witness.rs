@@ -512,6 +512,31 @@ async fn d06_a_flood_of_questions_on_one_substream_is_bounded_and_others_are_ser
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d06_one_substream_too_many_of_a_connection_is_closed_at_once() {
+    for (protocol, most) in [(PROTOCOL, 16), (mailbox::PROTOCOL, 4)] {
+        let node = Node::start(seed(1), Over::Tcp).await;
+        let (raw, other) = (Raw::start(9).await, Raw::start(8).await);
+        assert!(raw.dial(&node).await && other.dial(&node).await);
+        let mut held = Vec::new();
+        for _ in 0..most {
+            let mut stream = raw.question(node.peer, protocol).await.unwrap();
+            assert!(write(&mut stream, &[0, 0]).await);
+            held.push(stream);
+        }
+        let began = Instant::now();
+        ended(&mut raw.question(node.peer, protocol).await.unwrap()).await;
+        assert!(began.elapsed() < SHORT * 10, "{protocol}: as late as one that says nothing");
+        for stream in &mut held {
+            assert!(write(stream, &[0]).await, "{protocol}");
+        }
+        // Another connection has its own.
+        let mut stream = other.question(node.peer, protocol).await.unwrap();
+        assert!(write(&mut stream, &framed(b"?")).await, "{protocol}");
+        assert!(tokio::time::timeout(SHORT, ended(&mut stream)).await.is_err(), "{protocol}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d04_one_who_asks_and_never_reads_is_cut_off_in_time() {
     let limits = |config: &mut kinfolk_net::Config| {
         config.deadlines.write = SHORT;
