@@ -550,6 +550,7 @@ mod tests {
         assert_eq!(asked.len(), 2);
         assert_eq!(other.heard(), [b"later"]);
         asked.iter().for_each(|(question, body)| heard.answer(*question, body));
+        assert!(heard.poll());
         other.says(&[b"y"]);
         assert_eq!(heard.asked(), []);
         assert_eq!(other.heard(), [b"later"], "the answers are on their way");

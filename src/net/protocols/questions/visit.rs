@@ -122,10 +122,12 @@ impl Visit {
                 None => std::future::pending().await,
             }
         };
+        // What waits to be asked comes first, so that it leaves together.
         tokio::select! {
+            biased;
             turn = turn => Woken::Turn(turn),
-            told = told => Woken::Told(told),
             placed = self.lane.recv(), if takes => Woken::Next(placed),
+            told = told => Woken::Told(told),
             () = tokio::time::sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => Woken::Late,
         }
     }
