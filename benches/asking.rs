@@ -1,5 +1,5 @@
 //! A question to a witness and its reply, on a connection that is there, beside a plain libp2p stream that is held open
-//! and echoes as many bytes: the difference is what a substream for each question costs.
+//! and echoes as many bytes: the difference is what it costs that each question is one.
 //!
 //! `cargo bench -p kinfolk-net --bench asking`. Both nodes of each pair run in this process, over loopback; what is
 //! compared runs in turns. Rates and times are the clock's: on a busy machine compare ratios. CPU time is that of the

@@ -1,6 +1,6 @@
 //! `/kinfolk/ledger/1`: what is asked of a witness, and what it answers (docs/protocol/11-ledger.md, section 10).
 //!
-//! One question and one answer on a substream of its own, each in a frame as mailboxes have it. Whoever wants something
+//! Questions and answers go over a substream in the same order, each in a frame as mailboxes have it. Whoever wants something
 //! certified asks every witness itself; witnesses do not ask one another, but for what one of them has missed. Each
 //! question may be asked again, and has the same answer again as long as nothing else has happened at that place.
 

@@ -11,7 +11,6 @@ use kinfolk_wire::direct::{FrameKind, NackCode};
 use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 use libp2p::multiaddr::{Multiaddr, Protocol};
-use libp2p::request_response::InboundRequestId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Stream, Swarm, SwarmEvent};
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +25,7 @@ use crate::event::{DialFailure, Event};
 use crate::protocols::direct::{About, Action, Ended, Links, NotTaken, Outcome, Peers};
 use crate::protocols::kad::{self, Finder, Job};
 use crate::protocols::mdns::Neighbours;
-use crate::protocols::questions::{Ask, Channel, Desk, To, Visits};
+use crate::protocols::questions::{Ask, Hearings, To, Visits};
 use crate::protocols::{gossip, identify, ping, punch, upnp};
 use crate::reach::Reach;
 use crate::upward::{NobodyListens, Upward};
@@ -46,7 +45,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Why the network stopped without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// The task of a stream, or of a visit to a mailbox, panicked: a bug.
+    /// The task of a stream, of a visit, or of one who asks, panicked: a bug.
     #[error("a task of the network has crashed: {0}")]
     Crashed(#[from] JoinError),
 }
@@ -63,8 +62,7 @@ pub(crate) struct Actor {
     attempts: HashMap<ConnectionId, Vec<Multiaddr>>,
     neighbours: Neighbours,
     reach: Reach,
-    mailbox: Desk<InboundRequestId, Channel>,
-    witness: Desk<InboundRequestId, Channel>,
+    hearings: Hearings<Stream>,
     visits: Visits,
     finder: Finder,
     gossips: gossip::desk::Desk,
@@ -90,8 +88,7 @@ impl Actor {
         Self {
             swarm,
             commands,
-            mailbox: Desk::mailbox(config.limits.asks, config.deadlines.answer),
-            witness: Desk::witness(config.limits.inquiries, config.deadlines.answer, config.no_room.clone()),
+            hearings: Hearings::new(config),
             visits: Visits::new(&config.limits, config.deadlines, &events),
             upward: Upward::new(events),
             peers: Peers::new(local),
@@ -116,7 +113,7 @@ impl Actor {
             self.untold.clear();
         }
         let (quiet, room) = (self.upward.is_empty(), self.upward.len() < WAITING);
-        let (gathered, unanswered, unreached) = (self.neighbours.due(), self.unanswered(), self.reach.due());
+        let (gathered, unreached) = (self.neighbours.due(), self.reach.due());
         let (unjoined, unjudged) = (self.finder.due(), self.gossips.due());
         tokio::select! {
             () = self.commands.shutdown.notified() => return Ok(Turn::Stop),
@@ -128,7 +125,7 @@ impl Actor {
                 None => return Ok(Turn::Stop),
             },
             said = self.commands.replies.recv() => match said {
-                Some(said) => self.reply(said),
+                Some(said) => self.reply_all(Some(said)),
                 None => return Ok(Turn::Stop),
             },
             command = self.commands.work.recv(), if room => match command {
@@ -146,10 +143,8 @@ impl Actor {
                 self.act(actions);
             }
             ended = self.visits.ended() => ended?,
+            ended = self.hearings.ended() => ended?,
             event = self.swarm.select_next_some(), if quiet => self.on_swarm(event),
-            () = tokio::time::sleep_until(unanswered.unwrap_or_else(Instant::now)), if unanswered.is_some() => {
-                self.drop_unanswered(Instant::now());
-            }
             () = tokio::time::sleep_until(unjoined.unwrap_or_else(Instant::now)), if unjoined.is_some() => {
                 self.finder.begin_again(&mut self.swarm.behaviour_mut().kad);
             }
@@ -338,8 +333,8 @@ impl Actor {
             BehaviourEvent::Circuits(event) => tracing::debug!(?event, "circuit"),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Answer(never) => match never {},
-            BehaviourEvent::Mailbox(event) => self.on_question(To::Mailbox, event),
-            BehaviourEvent::Witness(event) => self.on_question(To::Witness, event),
+            BehaviourEvent::Mailbox(event) => self.on_asked(To::Mailbox, event),
+            BehaviourEvent::Witness(event) => self.on_asked(To::Witness, event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Memory(never) => match never {},
         }
     }
@@ -381,7 +376,7 @@ impl Actor {
         cause: Option<&libp2p::swarm::ConnectionError>,
     ) {
         tracing::debug!(%node, ?cause, "connection closed");
-        self.mailbox.closed(connection);
+        self.hearings.closed(connection);
         self.reach.closed(connection);
         self.finder.closed(connection);
         let Some(peer) = identity::from_libp2p(node) else { return };
@@ -455,9 +450,9 @@ impl Actor {
     /// Lets the streams close, says goodbye on the connections, and hands up what is left if anybody takes it.
     async fn shut_down(mut self) -> Result<(), Stopped> {
         self.answer_all();
-        while let Ok(said) = self.commands.replies.try_recv() {
-            self.reply(said);
-        }
+        let said = self.commands.replies.try_recv().ok();
+        self.reply_all(said);
+        self.hearings.close_all();
         self.visits.shut_down().await;
         self.untold.clear();
         self.links.close_all();
@@ -479,10 +474,11 @@ impl Actor {
 
     async fn close_streams(&mut self) -> Result<(), Stopped> {
         let mut heard = true;
-        while !self.links.is_empty() {
+        while !(self.links.is_empty() && self.hearings.is_empty()) {
             let waiting = heard && !self.upward.is_empty();
             tokio::select! {
                 ended = self.links.ended() => self.upward.push(Event::Disconnected { peer: ended?.peer }),
+                ended = self.hearings.ended() => ended?,
                 handed_up = std::future::poll_fn(|cx| self.upward.poll(cx)), if waiting => heard = handed_up.is_ok(),
                 _ = self.swarm.select_next_some() => {}
             }

@@ -189,15 +189,15 @@ impl Default for Limits {
 pub struct Deadlines {
     /// The first frame on a stream that the other side opened.
     pub first_frame: Duration,
-    /// A frame, from its first byte to its last.
+    /// A frame, or somebody's question, from its first byte to its last.
     pub frame: Duration,
-    /// A write that makes no progress.
+    /// A write that makes no progress; or an answer of ours, from the one before it until it has left.
     pub write: Duration,
     /// A frame of ours, from the wire to its acknowledgement.
     pub acknowledgement: Duration,
     /// A stream on which nothing travels.
     pub idle_stream: Duration,
-    /// A connection without a stream.
+    /// A connection without a stream, and a stream of questions on which none is in hand.
     pub idle_connection: Duration,
     /// A connection that gives no sign of life.
     pub silence: Duration,

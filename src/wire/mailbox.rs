@@ -1,8 +1,9 @@
 //! Requests and replies of `/kinfolk/mailbox/1`, by which envelopes wait at a host while their recipient is away
 //! (docs/protocol/07-mailbox.md).
 //!
-//! One request and one reply on a substream of its own, each behind a length of four bytes. A host learns tags that are
-//! used once and blobs of five sizes; who deposits, who collects and what belongs together it is not told.
+//! Requests one way on a substream and replies the other, in the same order, each behind a length of four bytes. A host
+//! learns tags that are used once and blobs of five sizes; who deposits, who collects and what belongs together it is not
+//! told.
 
 use minicbor::{Decode, Encode};
 

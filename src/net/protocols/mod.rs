@@ -3,6 +3,7 @@
 pub(crate) mod circuits;
 pub(crate) mod dialback;
 pub(crate) mod direct;
+pub(crate) mod framing;
 pub(crate) mod gossip;
 pub(crate) mod identify;
 pub(crate) mod kad;

@@ -5,7 +5,6 @@
 //! | [`behaviour`] | opens and takes streams inside the swarm, and names the connection each belongs to |
 //! | [`peers`] | which stream of which connection stays; no I/O, no clock of its own |
 //! | [`stream`] | the task of one stream: reading, writing, deadlines |
-//! | [`framing`] | bytes into frames and back |
 //! | [`window`] | sequence numbers, what is unacknowledged, ranges |
 //! | [`links`] | the tasks of all open streams, and the way to each |
 //!
@@ -21,7 +20,6 @@
 //! what was never sent, closes the stream. It harms nobody else.
 
 mod behaviour;
-mod framing;
 mod links;
 mod peers;
 mod stream;

@@ -12,18 +12,21 @@ use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::direct::{Ack, Frame, FrameKind, Nack, Role};
 use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::limits;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
-use super::framing::{FrameReader, FrameWriter, FramingError, ReadError};
 use super::window::{Inbound, Outbound, WindowError};
 use crate::command::{Answer, Delivery, RequestId};
 use crate::config::Deadlines;
 use crate::event::Event;
+use crate::protocols::framing::{FramingError, ReadError, Reader, Writer};
 use crate::upward::{NobodyListens, Upward};
 
 /// Turns without giving other tasks theirs.
 const TURNS: usize = 32;
+/// What a stream keeps for reading while nothing comes, and the least that is asked for at a time, in bytes.
+const AT_REST: usize = 16 * 1024;
 
 /// Whose stream it is.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +71,8 @@ enum Ending {
     Framing(#[from] FramingError),
     #[error("the other side broke the counting: {0}")]
     Window(#[from] WindowError),
-    #[error("the other side sent an answer that cannot be read: {0}")]
-    Answer(#[from] DecodeError),
+    #[error("the other side sent what cannot be read: {0}")]
+    Unreadable(#[from] DecodeError),
     #[error("nobody listens here")]
     Unheard,
 }
@@ -95,8 +98,8 @@ pub(crate) struct Link<S> {
     io: S,
     inlets: Inlets,
     deadlines: Deadlines,
-    reader: FrameReader,
-    writer: FrameWriter,
+    reader: Reader,
+    writer: Writer,
     outbound: Outbound,
     inbound: Inbound,
     upward: Upward,
@@ -117,8 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             io,
             inlets,
             deadlines,
-            reader: FrameReader::new(),
-            writer: FrameWriter::default(),
+            reader: Reader::new(Frame::HEAD..=limits::FRAME, AT_REST),
+            writer: Writer::default(),
             outbound: Outbound::default(),
             inbound: Inbound::default(),
             upward: Upward::new(events),
@@ -211,7 +214,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn put(&mut self, kind: FrameKind, body: Vec<u8>) -> Result<(), Ending> {
         let sequence = self.outbound.number();
         self.start_writing();
-        Ok(self.writer.put(&Frame { kind, sequence, body })?)
+        self.writer.put(&Frame { kind, sequence, body }.encode()?);
+        Ok(())
     }
 
     fn take_frames(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
@@ -221,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             };
             self.start_writing();
             let sequence = self.outbound.number_for(request, Instant::now());
-            self.writer.put(&Frame { kind, sequence, body })?;
+            self.writer.put(&Frame { kind, sequence, body }.encode()?);
         }
         Ok(())
     }
@@ -250,6 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let mut moved = false;
         while self.upward.is_empty() {
             if let Some(frame) = self.reader.next()? {
+                let frame = Frame::decode(frame)?;
                 self.frame_began = None;
                 self.received(frame)?;
                 moved = true;
@@ -265,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
         }
         // The time a frame may take does not run while we are the ones who do not read.
-        if self.reader.is_inside_frame() && self.upward.is_empty() {
+        if self.reader.is_inside() && self.upward.is_empty() {
             self.frame_began.get_or_insert_with(Instant::now);
         } else {
             self.frame_began = None;

@@ -1,42 +1,67 @@
-//! The protocols of one question and one answer, each pair on a substream of its own: `/kinfolk/mailbox/1`
-//! (docs/protocol/07-mailbox.md) and `/kinfolk/ledger/1` (docs/protocol/11-ledger.md).
+//! The protocols of questions and answers: `/kinfolk/mailbox/1` (docs/protocol/07-mailbox.md) and `/kinfolk/ledger/1`
+//! (docs/protocol/11-ledger.md). A substream carries any number of questions, one behind the other, and their answers in
+//! the same order.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`codec`] | a length of four bytes, then the bytes; limits before memory |
-//! | [`desk`] | the questions of others that wait for their answers; no I/O, no clock of its own |
+//! | [`behaviour`] | opens and takes substreams inside the swarm |
+//! | [`hearings`] | the connections on which somebody asks this node: a task for each, and the way to it |
+//! | [`hearing`] | that task: what is read, waits, and is answered; every bound and every deadline |
 //! | [`visits`] | our own questions: which visit performs which, and how many there are |
 //! | [`visit`] | one visit, under an identity that is made for it and thrown away |
+//! | [`asking`] | its substream |
 //!
 //! **Two swarms.** Others are answered in the node's own swarm, which asks nothing. What this node asks, it asks as
 //! nobody in particular: from a swarm that has a fresh key, a socket of its own and no other protocol. Whoever is asked
 //! and also knows this node sees two strangers.
 //!
+//! **Past the swarm.** A substream, once it is open, belongs to a task, which reads and writes it by itself: a question
+//! goes from there straight to the driver, and wakes neither the swarm nor its many behaviours.
+//!
 //! What a body says is not looked at here, but for the first byte of a question to a mailbox: deposits are counted.
 
-mod codec;
-mod desk;
+mod asking;
+mod behaviour;
+mod hearing;
+mod hearings;
 mod visit;
 mod visits;
+#[cfg(test)]
+mod wire;
 
 use std::time::Duration;
 
 use kinfolk_wire::{ledger, mailbox};
-use libp2p::StreamProtocol;
-use libp2p::request_response::{self, ProtocolSupport};
 
 use crate::command::{AskId, InquiryId, RequestId};
 use crate::config::{Deadlines, Limits};
 use crate::event::{AskFailure, Event};
-use crate::filtered::Filtered;
 
-pub(crate) use codec::Codec;
-pub(crate) use desk::{Desk, Taken};
+pub(crate) use behaviour::{Behaviour, Outcome};
+pub(crate) use hearings::Hearings;
 pub(crate) use visits::{Ask, Visits};
 
-pub(crate) type Questions = request_response::Behaviour<Codec>;
-/// Where the answer to a question goes.
-pub(crate) type Channel = request_response::ResponseChannel<Vec<u8>>;
+/// A question of somebody's, among all that this node is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Number {
+    /// The task of the connection on which it came.
+    hearing: u32,
+    /// Which question of that. Only a few are in hand at a time, so none is taken for another when it comes around.
+    question: u32,
+}
+
+impl From<Number> for u64 {
+    fn from(Number { hearing, question }: Number) -> Self {
+        Self::from(hearing) << 32 | Self::from(question)
+    }
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+        Self { hearing: u32::from_be_bytes([a, b, c, d]), question: u32::from_be_bytes([e, f, g, h]) }
+    }
+}
 
 /// Whom a question is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +148,14 @@ impl To {
         }
     }
 
+    /// Questions of others in hand, on all connections together.
+    const fn in_hand(self, limits: &Limits) -> usize {
+        match self {
+            Self::Mailbox => limits.asks,
+            Self::Witness => limits.inquiries,
+        }
+    }
+
     /// Questions of ours that may wait.
     const fn queued(self, limits: &Limits) -> usize {
         match self {
@@ -148,21 +181,4 @@ impl To {
             (Self::Witness, Err(reason)) => Event::Unreplied { request, reason },
         }
     }
-}
-
-/// The part of the node's own swarm: it answers, and has no address to offer for a dial.
-pub(crate) fn answering(to: To, deadlines: &Deadlines) -> Filtered<Questions> {
-    let whole = deadlines.frame + deadlines.answer + deadlines.write;
-    Filtered::new(questions(to, deadlines, ProtocolSupport::Inbound, whole, to.heard_at_once()), |_| false)
-}
-
-/// All that the swarm of a visit speaks.
-fn asking(to: To, deadlines: &Deadlines) -> Questions {
-    questions(to, deadlines, ProtocolSupport::Outbound, to.patience(deadlines), to.asked_at_once())
-}
-
-fn questions(to: To, deadlines: &Deadlines, support: ProtocolSupport, whole: Duration, at_once: usize) -> Questions {
-    let config = request_response::Config::default().with_request_timeout(whole).with_max_concurrent_streams(at_once);
-    let protocol = (StreamProtocol::new(to.protocol()), support);
-    request_response::Behaviour::with_codec(Codec::new(to, deadlines.frame), [protocol], config)
 }

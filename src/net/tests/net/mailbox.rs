@@ -4,52 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::AsyncWriteExt;
-use kinfolk_net::{AskFailure, AskId, Command, Event, RequestId};
-use kinfolk_wire::invite::Address;
+use kinfolk_net::{AskFailure, Event, RequestId};
 use kinfolk_wire::mailbox::{PROTOCOL, REPLY, REQUEST, Refused, Reply};
 use libp2p::PeerId;
 
-use crate::asking::{Host, framed};
+use crate::asking::{Host, SHORT, framed};
 use crate::raw::{Raw, ended, write};
 use crate::support::{BOTH, Node, Over, PATIENCE, address, seed};
-
-/// Long for a machine, short for a person.
-const SHORT: Duration = Duration::from_millis(300);
-
-impl Node {
-    fn ask_at(&mut self, host: kinfolk_wire::ids::PeerId, at: Vec<Address>, body: &[u8], group: u64) -> RequestId {
-        let request = self.request();
-        self.command(Command::Ask { request, host, addresses: at, body: body.to_vec(), group });
-        request
-    }
-
-    fn ask(&mut self, host: &Self, body: &[u8], group: u64) -> RequestId {
-        self.ask_at(host.peer, vec![host.address.clone()], body, group)
-    }
-
-    fn ask_raw(&mut self, host: &Raw, body: &[u8], group: u64) -> RequestId {
-        self.ask_at(host.peer, vec![address(&host.address.to_string())], body, group)
-    }
-
-    async fn asked(&mut self) -> (AskId, Vec<u8>) {
-        self.until("to be asked", |event| match event {
-            Event::Asked { ask, body } => Some((ask, body)),
-            Event::Connected { .. } => panic!("whoever asks opens no other stream"),
-            _ => None,
-        })
-        .await
-    }
-
-    /// What became of a question.
-    async fn told(&mut self, of: RequestId) -> Result<Vec<u8>, AskFailure> {
-        self.until("an answer", |event| match event {
-            Event::Answered { request, body } if request == of => Some(Ok(body)),
-            Event::Unanswered { request, reason } if request == of => Some(Err(reason)),
-            _ => None,
-        })
-        .await
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_and_its_answer_arrive_whole_over_both_transports() {
@@ -60,7 +21,7 @@ async fn a_question_and_its_answer_arrive_whole_over_both_transports() {
             let request = node.ask(&host, &body, 1);
             let (ask, heard) = host.asked().await;
             assert_eq!(heard, body);
-            host.command(Command::Answer { ask, body: reply.clone() });
+            host.answer(ask, &reply);
             assert_eq!(node.told(request).await, Ok(reply));
         }
     }
@@ -73,7 +34,7 @@ async fn h09_a_host_sees_neither_who_asks_nor_that_two_groups_are_asked_for_by_o
     let own = PeerId::from_bytes(node.peer.as_bytes()).unwrap();
     let mut seen = Vec::new();
     for group in [1, 1, 2, 3, 1] {
-        let request = node.ask_raw(&host.raw, b"?", group);
+        let request = node.ask(&host, b"?", group);
         seen.push(host.answer(b"!").await);
         assert_eq!(node.told(request).await, Ok(b"!".to_vec()));
     }
@@ -92,7 +53,7 @@ async fn h09_an_identity_is_thrown_away_with_its_connection() {
     let mut node = Node::start_with(seed(1), Over::Quic, |config| config.deadlines.linger = SHORT).await;
     let mut seen = Vec::new();
     for times in 1..=3 {
-        let request = node.ask_raw(&host.raw, b"?", 1);
+        let request = node.ask(&host, b"?", 1);
         seen.push(host.answer(b"!").await);
         assert!(node.told(request).await.is_ok());
         host.raw.until("to be left alone", |count| count.closed == times).await;
@@ -104,11 +65,17 @@ async fn h09_an_identity_is_thrown_away_with_its_connection() {
 async fn questions_that_wait_for_one_another_share_a_connection_and_keep_their_order() {
     let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start(seed(1), Over::Tcp).await;
-    let requests: Vec<RequestId> = (0..20).map(|number| node.ask_raw(&host.raw, &[number], 1)).collect();
+    let requests: Vec<RequestId> = (0..20).map(|number| node.ask(&host, &[number], 1)).collect();
     for number in 0..20 {
-        let (_, mut stream, body) = host.asked().await;
+        let (peer, mut stream, body) = host.asked().await;
         assert_eq!(body, [number]);
         assert!(write(&mut stream, &framed(&body)).await);
+        // Whether there is one substream for all or one for each is the host's affair.
+        if number % 3 == 0 {
+            stream.close().await.ok();
+        } else {
+            host.listen(peer, stream);
+        }
     }
     for (number, request) in (0..).zip(requests) {
         assert_eq!(node.told(request).await, Ok(vec![number]));
@@ -126,10 +93,10 @@ async fn many_groups_are_asked_for_eight_at_a_time() {
             held.push(host.asked().await.0);
         }
         assert!(tokio::time::timeout(SHORT, host.asked()).await.is_err(), "a ninth at a time");
-        held.into_iter().for_each(|ask| host.command(Command::Answer { ask, body: b"!".to_vec() }));
+        held.into_iter().for_each(|ask| host.answer(ask, b"!"));
         for _ in 8..40 {
             let (ask, _) = host.asked().await;
-            host.command(Command::Answer { ask, body: b"!".to_vec() });
+            host.answer(ask, b"!");
         }
         for _ in requests {
             let told = node.until("an answer", |event| match event {
@@ -148,13 +115,13 @@ async fn few_connections_are_kept_and_the_oldest_goes_first() {
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.linger = 4 * PATIENCE).await;
     let mut seen = Vec::new();
     for group in 0..12 {
-        let request = node.ask_raw(&host.raw, b"?", group);
+        let request = node.ask(&host, b"?", group);
         seen.push(host.answer(b"!").await);
         assert_eq!(node.told(request).await, Ok(b"!".to_vec()));
         host.raw.until("the rest to be closed", |count| count.opened - count.closed <= 9).await;
     }
     for (group, known) in [(11, true), (0, false)] {
-        let request = node.ask_raw(&host.raw, b"?", group);
+        let request = node.ask(&host, b"?", group);
         assert_eq!(seen.contains(&host.answer(b"!").await), known, "{group}");
         assert!(node.told(request).await.is_ok());
     }
@@ -174,22 +141,22 @@ async fn what_cannot_be_asked_is_told_at_once() {
         ("nobody there", vec![address("/ip4/127.0.0.1/tcp/9")], vec![1], AskFailure::Unreachable),
         ("no mailbox", vec![at.clone()], vec![1], AskFailure::NotSpoken),
     ] {
-        let request = node.ask_at(raw.peer, addresses, &body, 1);
+        let request = node.ask(&(raw.peer, addresses), &body, 1);
         assert_eq!(node.told(request).await, Err(expected), "{what}");
     }
-    let request = node.ask_at(other.peer, vec![impostor.address.clone()], b"?", 1);
+    let request = node.ask(&(other.peer, vec![impostor.address.clone()]), b"?", 1);
     assert_eq!(node.told(request).await, Err(AskFailure::AnotherNode));
     // The right node at the next address is found all the same.
-    let request = node.ask_at(other.peer, vec![impostor.address.clone(), other.address.clone()], b"?", 1);
+    let request = node.ask(&(other.peer, vec![impostor.address.clone(), other.address.clone()]), b"?", 1);
     let (ask, _) = other.asked().await;
     // Both places are taken, by this one and the next; the one after has none.
     let second = node.ask(&other, b"??", 2);
     let third = node.ask(&other, b"???", 3);
     assert_eq!(node.told(third).await, Err(AskFailure::Full));
-    other.command(Command::Answer { ask, body: vec![7] });
+    other.answer(ask, &[7]);
     assert_eq!(node.told(request).await, Ok(vec![7]));
     let (ask, _) = other.asked().await;
-    other.command(Command::Answer { ask, body: vec![8] });
+    other.answer(ask, &[8]);
     assert_eq!(node.told(second).await, Ok(vec![8]));
 }
 
@@ -198,16 +165,16 @@ async fn d04_a_host_that_does_not_answer_properly_is_given_up_in_time() {
     let limit = u32::try_from(REPLY).unwrap();
     let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.visit = 5 * SHORT).await;
-    for (what, bytes, closes, expected) in [
+    for (group, (what, bytes, closes, expected)) in (1..).zip([
         ("says nothing", vec![], false, AskFailure::Silent),
         ("closes at once", vec![], true, AskFailure::Broken),
         ("announces 4 GiB", [u32::MAX.to_be_bytes().to_vec(), vec![0; 65_536]].concat(), false, AskFailure::Broken),
         ("announces a byte too much", (limit + 1).to_be_bytes().to_vec(), false, AskFailure::Broken),
         ("closes half-way", [limit.to_be_bytes().to_vec(), vec![0; 100]].concat(), true, AskFailure::Broken),
         ("stops half-way", [limit.to_be_bytes().to_vec(), vec![0; 100]].concat(), false, AskFailure::Silent),
-    ] {
+    ]) {
         let began = Instant::now();
-        let request = node.ask_raw(&host.raw, b"?", 1);
+        let request = node.ask(&host, b"?", group);
         let (_, mut stream, _) = host.asked().await;
         // It may be given up before the last byte.
         write(&mut stream, &bytes).await;
@@ -217,7 +184,7 @@ async fn d04_a_host_that_does_not_answer_properly_is_given_up_in_time() {
         assert_eq!(node.told(request).await, Err(expected), "{what}");
         assert!(began.elapsed() < PATIENCE / 2, "{what}: {:?}", began.elapsed());
         // What was wrong with one is forgotten with its connection.
-        let request = node.ask_raw(&host.raw, b"?", 1);
+        let request = node.ask(&host, b"?", group);
         host.answer(b"!").await;
         assert_eq!(node.told(request).await, Ok(b"!".to_vec()), "after one that {what}");
     }
@@ -228,7 +195,7 @@ async fn d04_a_host_that_answers_byte_by_byte_is_given_up_in_time() {
     let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start_with(seed(1), Over::Tcp, |config| config.deadlines.visit = 5 * SHORT).await;
     let began = Instant::now();
-    let request = node.ask_raw(&host.raw, b"?", 1);
+    let request = node.ask(&host, b"?", 1);
     let (_, mut stream, _) = host.asked().await;
     let dripping = tokio::spawn(async move {
         let mut drip = tokio::time::interval(Duration::from_millis(20));
@@ -269,7 +236,7 @@ async fn d01_a_question_that_is_too_long_cut_off_or_dripped_is_dropped_and_the_n
     let (answer, ()) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"whole"), async {
         let (ask, body) = node.asked().await;
         assert_eq!(body, b"whole");
-        node.command(Command::Answer { ask, body: b"heard".to_vec() });
+        node.answer(ask, b"heard");
     });
     assert_eq!(answer.unwrap(), b"heard");
 }
@@ -281,12 +248,12 @@ async fn a_question_that_nobody_answers_is_dropped_in_time_and_a_late_answer_pas
     assert!(raw.dial(&node).await);
     let (answer, (late, _)) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"?"), node.asked());
     assert_eq!(answer, None);
-    node.command(Command::Answer { ask: late, body: b"late".to_vec() });
+    node.answer(late, b"late");
     let (answer, ()) = tokio::join!(raw.ask(node.peer, PROTOCOL, b"??"), async {
         let (ask, _) = node.asked().await;
-        node.command(Command::Answer { ask: late, body: b"later".to_vec() });
-        node.command(Command::Answer { ask, body: b"at once".to_vec() });
-        node.command(Command::Answer { ask, body: b"twice".to_vec() });
+        node.answer(late, b"later");
+        node.answer(ask, b"at once");
+        node.answer(ask, b"twice");
     });
     assert_eq!(answer.unwrap(), b"at once");
 }
@@ -300,7 +267,7 @@ async fn d05_the_eleventh_deposit_in_a_second_is_told_later() {
     let answering = tokio::spawn(async move {
         while let Some(event) = node.network.events.recv().await {
             if let Event::Asked { ask, .. } = event {
-                node.command(Command::Answer { ask, body: b"done".to_vec() });
+                node.answer(ask, b"done");
             }
         }
     });
@@ -325,12 +292,7 @@ async fn d06_a_flood_of_questions_on_one_connection_is_bounded_and_others_are_se
     let mut honest = Node::start(seed(2), Over::Quic).await;
     let raw = Raw::start(9).await;
     assert!(raw.dial(&node).await);
-    let mut streams = Vec::new();
-    for _ in 0..1_000 {
-        let Some(mut stream) = raw.question(node.peer, PROTOCOL).await else { break };
-        write(&mut stream, &framed(b"flood")).await;
-        streams.push(stream);
-    }
+    let streams = raw.flood(&node, PROTOCOL, 1_000).await;
     let request = honest.ask(&node, b"honest", 1);
     let mut flood = Vec::new();
     let ask = loop {
@@ -340,7 +302,7 @@ async fn d06_a_flood_of_questions_on_one_connection_is_bounded_and_others_are_se
         }
     };
     assert!((1..=4).contains(&flood.len()), "{} of {} went up", flood.len(), streams.len());
-    node.command(Command::Answer { ask, body: b"served".to_vec() });
+    node.answer(ask, b"served");
     assert_eq!(honest.told(request).await, Ok(b"served".to_vec()));
 }
 
@@ -360,7 +322,7 @@ async fn d06_questions_over_the_limit_are_told_later_until_there_is_room() {
     let later = others[2].told(request).await.unwrap();
     assert!(matches!(Reply::decode(&later), Ok(Reply::Refused(Refused::Later(_)))), "{later:?}");
     for (other, (request, ask)) in others.iter_mut().zip(waiting) {
-        node.command(Command::Answer { ask, body: b"!".to_vec() });
+        node.answer(ask, b"!");
         assert_eq!(other.told(request).await, Ok(b"!".to_vec()));
     }
     // Room is there when the answer has been delivered, of which this end hears a moment after the other.
@@ -380,7 +342,7 @@ async fn d06_questions_over_the_limit_are_told_later_until_there_is_room() {
 async fn a_node_that_shuts_down_leaves_its_visits() {
     let mut host = Host::start(9, PROTOCOL).await;
     let mut node = Node::start(seed(1), Over::Quic).await;
-    node.ask_raw(&host.raw, b"?", 1);
+    node.ask(&host, b"?", 1);
     let (_, mut stream, _) = host.asked().await;
     node.shut_down().await;
     ended(&mut stream).await;
@@ -398,7 +360,7 @@ async fn a_visit_that_is_over_takes_no_place_at_the_host() {
             assert!(began.elapsed() < Duration::from_secs(10), "{over:?}: {groups} of 12");
             let request = node.ask(&host, b"?", groups);
             tokio::select! {
-                (ask, _) = host.asked() => host.command(Command::Answer { ask, body: b"!".to_vec() }),
+                (ask, _) = host.asked() => host.answer(ask, b"!"),
                 // The host has not heard of the end of the one before.
                 told = node.told(request) => {
                     assert!(told.is_err());
