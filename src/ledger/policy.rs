@@ -247,6 +247,28 @@ pub enum PolicyError {
 }
 
 impl Policy {
+    /// The first policy of a currency, as most are: of its witnesses as many may be faulty as can be borne, cash and card
+    /// money and no end of it, 20 of one payment and 50 of one payer taken unwitnessed, the ordinary quotas.
+    #[must_use]
+    pub fn first(issuer: Vk, code: Code, decimals: u8, witnesses: Vec<Witness>) -> Self {
+        let most = witnesses.len().saturating_sub(1).checked_div(3).unwrap_or_default();
+        let whole = |number: u64| Amount::from_text(&number.to_string(), decimals).unwrap_or(Amount::MAX);
+        Self {
+            v: VERSION,
+            issuer,
+            code,
+            decimals,
+            epoch: 0,
+            prev: PolicyHash::new([0; 32]),
+            witnesses,
+            f: u8::try_from(most).unwrap_or(u8::MAX),
+            max_supply: Amount::MAX,
+            classes: vec![Class::Free, Class::Card],
+            offline: Caps { payment: whole(20), outstanding: whole(50), chained: 5, proof_age: Span::from_hours(72) },
+            limits: Limits { min_open: Amount::LEAST, min_out: Amount::LEAST, per_minute: 20, per_day: 1_000 },
+        }
+    }
+
     /// Signs it.
     #[must_use]
     pub fn sign(self, issuer: &SecretKey) -> SignedPolicy {

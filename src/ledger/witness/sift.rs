@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kinfolk_wire::ids::{AccountId, CurrencyId};
 use kinfolk_wire::time::Timestamp;
 
-use super::desk::Key;
+use super::desk::{Desk, Key};
 use super::shelf::Shelf;
 use super::{Served, ShelfError, Witness, broken};
 use crate::account::{Account, Broken};
@@ -79,6 +79,7 @@ impl From<Reason> for Sifted {
 }
 
 type Step<S> = Result<Sifted, ShelfError<<S as Shelf>::Error>>;
+type NextPlace<'a, S> = Result<Result<(Arc<Served>, &'a mut Desk), Reason>, ShelfError<<S as Shelf>::Error>>;
 
 impl<S: Shelf> Witness<S> {
     pub(super) fn sift(&mut self, request: Request, now: Timestamp) -> Step<S> {
@@ -168,24 +169,20 @@ impl<S: Shelf> Witness<S> {
 
     fn sift_recover(&mut self, recover: Recover, now: Timestamp) -> Step<S> {
         let Recover { slot, ballot, inception, .. } = &recover;
-        let (key, ballot) = ((slot.currency, slot.chain), *ballot);
-        let served = match self.serving(&key.0) {
-            Ok(served) => served,
+        let (key, ballot, strangers) = ((slot.currency, slot.chain), *ballot, self.strangers);
+        let (served, desk) = match self.next_place(key, slot.seq)? {
+            Ok(found) => found,
             Err(reason) => return Ok(reason.into()),
         };
-        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
         if slot.epoch != served.policy.epoch() {
             return Ok(Reason::invalid("the request is about another epoch").into());
-        }
-        if slot.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
         }
         let mine = inception.as_ref().filter(|inception| inception.currency == key.0);
         let Some((_, recovery)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
         if ballot > desk.account.slot().promised() {
             let is_stranger = desk.account.state().is_none();
             let allowed = desk.quota.recovery(now);
-            let allowed = if is_stranger { allowed.and_then(|()| self.strangers.recovery(now)) } else { allowed };
+            let allowed = if is_stranger { allowed.and_then(|()| strangers.recovery(now)) } else { allowed };
             if let Err(seconds) = allowed {
                 self.refused_by_quota = self.refused_by_quota.saturating_add(1);
                 return Ok(Reason::Later { seconds }.into());
@@ -200,14 +197,10 @@ impl<S: Shelf> Witness<S> {
     fn sift_prepare(&mut self, ballot: u32, entry: Entry, reports: Vec<SignedReport>, cited: Vec<Receipt>) -> Step<S> {
         let header = *entry.header();
         let key = (header.currency, header.chain);
-        let served = match self.serving(&key.0) {
-            Ok(served) => served,
+        let (served, desk) = match self.next_place(key, header.seq)? {
+            Ok(found) => found,
             Err(reason) => return Ok(reason.into()),
         };
-        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
-        if header.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
-        }
         let keys = desk.account.keys(opens(&entry));
         let (Some((writer, _)), Some(approval)) = (keys, desk.account.approval(entry.clone())) else {
             return Ok(nobodys(&desk.account));
@@ -240,18 +233,25 @@ impl<S: Shelf> Witness<S> {
 
     fn sift_lock(&mut self, slot: SlotId, prepared: PrepCert) -> Step<S> {
         let key = (slot.currency, slot.chain);
-        let served = match self.serving(&key.0) {
-            Ok(served) => served,
+        let (served, _) = match self.next_place(key, slot.seq)? {
+            Ok(found) => found,
             Err(reason) => return Ok(reason.into()),
         };
-        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
-        if slot.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
-        }
         Ok(match prepared.unverified(slot, &served.policy) {
             Ok(prepared) => Sifted::Verify(prepared.map(|prepared| Work::Lock { key, prepared })),
             Err(error) => Reason::invalid(error).into(),
         })
+    }
+
+    /// The account that is asked about its next place, of a currency that is served and whole.
+    fn next_place(&mut self, key: Key, seq: u64) -> NextPlace<'_, S> {
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reason::NotServed)) };
+        let next = desk.account.next();
+        Ok(if seq == next { Ok((served, desk)) } else { Err(Reason::Elsewhere { next }) })
     }
 
     /// A currency that is served and whole.
