@@ -175,6 +175,7 @@ impl Town {
                 next_writer: key_hash(&key.vk()),
                 recovery: Recovery::NONE,
                 salt: [number; 16],
+                since: None,
             };
             let mut wallet = self.wallet(number, key, inception.account());
             let out = Out::cash(wallet.chain, amount(1_000_000));

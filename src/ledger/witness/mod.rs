@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use kinfolk_wire::codec::to_cbor;
-use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
+use kinfolk_wire::ids::{AccountId, CurrencyId, PolicyHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
@@ -35,7 +35,7 @@ use rand_core::CryptoRng;
 use crate::account::Broken;
 use crate::limits;
 use crate::message::{Reason, Reply, Request};
-use crate::policy::LoadedPolicy;
+use crate::policy::Policies;
 use crate::signature::verify_batch;
 use crate::slot::held::Held;
 use crate::vote::{CertifiedEntry, Receipt};
@@ -46,6 +46,7 @@ use sift::Sifted;
 
 mod desk;
 mod exposing;
+mod handing_over;
 pub mod line;
 mod opening;
 mod perform;
@@ -80,13 +81,24 @@ impl<E> From<OpenError> for ShelfError<E> {
 }
 
 /// A currency that is served.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Served {
-    policy: LoadedPolicy,
-    /// The witness's place in the policy.
-    place: u8,
+    policies: Policies,
+    /// The witness's place in the policy in force, if that names it.
+    place: Option<u8>,
     /// More of its witnesses are faulty than it bears.
     broken: bool,
+    /// How epochs ended here.
+    ends: BTreeMap<u32, End>,
+}
+
+/// What ended an epoch at this witness.
+#[derive(Debug, Clone)]
+struct End {
+    /// The line that says so, and where the log has it.
+    kept: Kept,
+    /// The one policy after it that this witness endorses.
+    policy: PolicyHash,
 }
 
 /// What is counted, and kept in one row.
@@ -105,6 +117,9 @@ struct Totals {
     votes: u64,
     #[n(5)]
     proofs: u64,
+    /// Lines by which epochs were closed; absent for none.
+    #[n(6)]
+    closed: Option<Vec<Position>>,
 }
 
 /// A witness.
@@ -194,7 +209,7 @@ impl<S: Shelf> Witness<S> {
             let mut verified = verify_batch(unverified, rng).into_iter();
             for (number, read) in to_do {
                 let performed = match read {
-                    Some(request) => Err(self.read(&request)?),
+                    Some(request) => self.turn(request)?,
                     None => match verified.next() {
                         Some(Ok(work)) => self.perform(work, now)?,
                         _ => Err(Reply::Refused(Reason::invalid("a signature is not genuine"))),
@@ -313,7 +328,7 @@ impl<S: Shelf> Witness<S> {
     fn desk(&mut self, key: Key) -> Result<Option<&mut Desk>, ShelfError<S::Error>> {
         let Some(served) = self.served.get(&key.0) else { return Ok(None) };
         if !self.desks.contains_key(&key) {
-            let desk = Desk::load(key, &served.policy, &self.shelf)?;
+            let desk = Desk::load(key, &served.policies, &self.shelf)?;
             self.desks.insert(key, desk);
         }
         Ok(self.desks.get_mut(&key))
@@ -344,7 +359,14 @@ fn chain_of(request: &Request) -> Option<AccountId> {
         Request::Commit { receipt } => Some(receipt.entry.header().chain),
         Request::Recover(recover) => Some(recover.slot.chain),
         Request::Lock { slot, .. } => Some(slot.chain),
-        Request::Witness | Request::Head { .. } | Request::Entries { .. } | Request::Policy { .. } => None,
+        Request::Cross { reports, .. } => reports.first().map(|report| report.findings.slot.chain),
+        Request::Closings { chain, .. } => Some(*chain),
+        Request::Witness
+        | Request::Head { .. }
+        | Request::Entries { .. }
+        | Request::Policy { .. }
+        | Request::Policies { .. }
+        | Request::Succeed { .. } => None,
     }
 }
 

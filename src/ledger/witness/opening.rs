@@ -6,13 +6,14 @@ use std::sync::Arc;
 use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::ids::CurrencyId;
 
-use super::desk::{read_line, read_row};
-use super::line::Line;
+use super::desk::{read_line, read_row, take_crossed};
+use super::line::{Kept, Line};
 use super::shelf::{Position, RowKey, Shelf, Stretch};
-use super::{Served, ShelfError, Totals, Witness, quota};
+use super::{End, Served, ShelfError, Totals, Witness, quota};
 use crate::account::Committed;
 use crate::equivocation::EquivocationProof;
 use crate::limits;
+use crate::policy::Policies;
 
 /// Why a witness does not open.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,10 @@ impl<S: Shelf> Witness<S> {
             let line = read_line(&witness.shelf, *at)?;
             witness.take(line, *at)?;
         }
+        for at in totals.closed.iter().flatten() {
+            let line = read_line(&witness.shelf, *at)?;
+            witness.take(line, *at)?;
+        }
         for currency in totals.broken.iter().copied() {
             witness.take(Line::Broken(currency), Position::default())?;
         }
@@ -97,7 +102,16 @@ impl<S: Shelf> Witness<S> {
     fn take(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
         let inconsistent = OpenError::Inconsistent { at };
         match &line {
-            Line::Policy(_) | Line::Proof(_) | Line::Broken(_) => {}
+            Line::Policy(_) | Line::Proof(_) | Line::Broken(_) | Line::Closed { .. } | Line::Next { .. } => {}
+            Line::Crossed(reports) => {
+                let slot = reports.first().map(|report| report.findings.slot);
+                let slot = slot.ok_or(OpenError::Inconsistent { at })?;
+                let Some(served) = self.served.get(&slot.currency).map(Arc::clone) else {
+                    return Err(inconsistent.into());
+                };
+                let Some(desk) = self.desk((slot.currency, slot.chain))? else { return Err(inconsistent.into()) };
+                take_crossed(&mut desk.account, reports.clone(), &served.policies).ok_or(inconsistent)?;
+            }
             Line::Vote(record) => {
                 let Some(desk) = self.desk((record.slot.currency, record.slot.chain))? else {
                     return Err(inconsistent.into());
@@ -112,7 +126,7 @@ impl<S: Shelf> Witness<S> {
                 };
                 let Some(desk) = self.desk(key)? else { return Err(inconsistent.into()) };
                 let opened = desk.account.state().is_none();
-                let done = desk.account.commit(receipt.clone().verified_before(), &served.policy);
+                let done = desk.account.commit(receipt.clone().verified_before(), &served.policies);
                 match done {
                     Ok(Committed::Executed(_)) => self.count_opened(opened),
                     Ok(Committed::Parked | Committed::Known) => {}
@@ -135,10 +149,25 @@ impl<S: Shelf> Witness<S> {
         match line {
             Line::Policy(policy) => {
                 let policy = policy.load().map_err(|_| OpenError::Inconsistent { at })?;
-                let place = self.place_in(&policy).ok_or(OpenError::Inconsistent { at })?;
-                let served = Served { place, broken: false, policy };
-                self.served.insert(served.policy.currency(), Arc::new(served));
+                let place = self.place_in(&policy);
+                let served = Served { place, broken: false, ends: BTreeMap::new(), policies: Policies::from(policy) };
+                self.served.insert(served.policies.currency(), Arc::new(served));
                 self.totals.policies.push(at);
+            }
+            Line::Next { currency, ref policy } => {
+                self.go_on(currency, policy, Some(at)).ok_or(OpenError::Inconsistent { at })?;
+                self.totals.policies.push(at);
+            }
+            Line::Closed { currency, epoch, policy } => {
+                self.end_epoch(currency, epoch, End { kept: Kept { line, at: Some(at) }, policy });
+                self.totals.closed.get_or_insert_default().push(at);
+            }
+            Line::Crossed(reports) => {
+                let slot = reports.first().map(|report| report.findings.slot);
+                let desk = slot.and_then(|slot| self.desks.get_mut(&(slot.currency, slot.chain)).zip(Some(slot.epoch)));
+                if let Some((desk, epoch)) = desk {
+                    desk.note_crossed(epoch, at);
+                }
             }
             Line::Vote(record) => {
                 self.totals.votes = self.totals.votes.saturating_add(1);
@@ -177,7 +206,7 @@ impl<S: Shelf> Witness<S> {
 
     pub(super) fn stop_serving(&mut self, currency: CurrencyId) {
         if let Some(served) = self.served.get(&currency) {
-            let served = Served { policy: served.policy.clone(), place: served.place, broken: true };
+            let served = Served { broken: true, ..Served::clone(served) };
             self.served.insert(currency, Arc::new(served));
         }
     }

@@ -6,7 +6,7 @@ use super::line::{Kept, Line};
 use super::shelf::Shelf;
 use super::{ShelfError, Totals, Witness};
 use crate::limits;
-use crate::policy::{Code, LoadedPolicy, PolicyError, SignedPolicy};
+use crate::policy::{Code, LoadedPolicy, Policies, PolicyError, SignedPolicy};
 use crate::slot::held::Held;
 
 /// Why a currency is not served.
@@ -38,8 +38,10 @@ pub struct ServedCurrency {
     pub currency: CurrencyId,
     /// Its name.
     pub code: Code,
-    /// The witness's place in the policy.
-    pub place: u8,
+    /// The epoch of the policy in force here.
+    pub epoch: u32,
+    /// The witness's place in it, where it is named there.
+    pub place: Option<u8>,
     /// Of how many.
     pub witnesses: usize,
     /// More of its witnesses are faulty than it bears, so that this one has stopped serving it.
@@ -73,29 +75,51 @@ impl<S: Shelf> Witness<S> {
     /// # Errors
     /// [`ServeError`].
     pub fn serve(&mut self, policy: SignedPolicy) -> Result<CurrencyId, ServeError<S::Error>> {
-        let loaded = policy.clone().load().map_err(ServeError::Policy)?;
+        self.serve_since(vec![policy])
+    }
+
+    /// Serves a currency of which these are the policies, from its first and none left out, if one of them names this
+    /// witness.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub fn serve_since(&mut self, policies: Vec<SignedPolicy>) -> Result<CurrencyId, ServeError<S::Error>> {
+        let loaded = Policies::load(policies).map_err(ServeError::Policy)?;
         let currency = loaded.currency();
         if self.stopped {
             return Err(ServeError::Shelf(ShelfError::Stopped));
         }
-        if self.served.contains_key(&currency) {
-            return Ok(currency);
-        }
-        if self.served.len() >= limits::SERVED {
+        let known = self.served.get(&currency).map(|served| served.policies.clone());
+        if known.is_none() && self.served.len() >= limits::SERVED {
             return Err(ServeError::TooMany);
         }
-        if self.place_in(&loaded).is_none() {
-            return Err(ServeError::NotNamed { code: loaded.policy().code, vk: self.vk });
+        if !loaded.iter().any(|policy| self.place_in(policy).is_some()) {
+            return Err(ServeError::NotNamed { code: loaded.current().policy().code, vk: self.vk });
         }
-        let written = self.write(vec![Held::new(Kept { line: Line::Policy(policy), at: None }, ())]);
-        written.map_err(ServeError::Shelf)?;
+        let mut lines = Vec::new();
+        for policy in loaded.iter() {
+            let line = match known.as_ref().map(|known| known.at(policy.epoch())) {
+                Some(Some(known)) if known.hash() == policy.hash() => continue,
+                Some(Some(_)) => return Err(ServeError::Policy(PolicyError::Prev)),
+                _ if policy.epoch() == 0 => Line::Policy(policy.signed()),
+                _ => Line::Next { currency, policy: policy.signed() },
+            };
+            lines.push(Held::new(Kept { line, at: None }, ()));
+        }
+        self.write(lines).map_err(ServeError::Shelf)?;
         Ok(currency)
     }
 
-    /// The policy of a currency that is served.
+    /// The policy in force of a currency that is served.
     #[must_use]
     pub fn policy(&self, currency: &CurrencyId) -> Option<&LoadedPolicy> {
-        self.served.get(currency).map(|served| &served.policy)
+        self.policies(currency).map(Policies::current)
+    }
+
+    /// The policies of a currency that is served.
+    #[must_use]
+    pub fn policies(&self, currency: &CurrencyId) -> Option<&Policies> {
+        self.served.get(currency).map(|served| &served.policies)
     }
 
     /// How it is.
@@ -103,9 +127,10 @@ impl<S: Shelf> Witness<S> {
     pub fn status(&self) -> Status {
         let currencies = self.served.iter().map(|(currency, served)| ServedCurrency {
             currency: *currency,
-            code: served.policy.policy().code,
+            code: served.policy().policy().code,
+            epoch: served.present(),
             place: served.place,
-            witnesses: served.policy.quorum().n(),
+            witnesses: served.policy().quorum().n(),
             broken: served.broken,
         });
         let Totals { accounts, entries, votes, proofs, .. } = self.totals;
@@ -122,7 +147,12 @@ impl<S: Shelf> Witness<S> {
     }
 
     pub(super) fn place_in(&self, policy: &LoadedPolicy) -> Option<u8> {
-        let place = policy.policy().witnesses.iter().position(|witness| witness.vk == self.vk)?;
-        u8::try_from(place).ok()
+        place_of(&self.vk, policy)
     }
+}
+
+/// The place of a witness with this key in a policy.
+pub(super) fn place_of(vk: &Vk, policy: &LoadedPolicy) -> Option<u8> {
+    let place = policy.policy().witnesses.iter().position(|witness| witness.vk == *vk)?;
+    u8::try_from(place).ok()
 }

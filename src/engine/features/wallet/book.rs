@@ -317,6 +317,7 @@ fn inception(seed: &KeyMaterial, currency: CurrencyId) -> Inception {
         next_writer: key_hash(&writer(seed, currency, 1).vk()),
         recovery: Recovery::NONE,
         salt,
+        since: None,
     }
 }
 

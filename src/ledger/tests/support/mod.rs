@@ -10,7 +10,7 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, VERSION, Witness};
+use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policies, Policy, VERSION, Witness};
 use kinfolk_ledger::recovery::{GenuineReport, Recover};
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::held::VoteLog;
@@ -70,6 +70,7 @@ pub(crate) fn inception(policy: &LoadedPolicy, number: u8) -> Inception {
         next_writer: key_hash(&key(11, number).vk()),
         recovery: Recovery { keys, k: 2 },
         salt: [number; 16],
+        since: None,
     }
 }
 
@@ -125,7 +126,7 @@ impl Booth {
     /// As after a loss of power: the states that were kept, and the log.
     pub(crate) fn restart(&mut self) {
         for (chain, account) in &mut self.accounts {
-            *account = Account::restore(*chain, account.state().cloned(), &self.log.0);
+            *account = Account::restore(*chain, account.state().cloned(), account.since(), &self.log.0);
         }
     }
 }
@@ -133,6 +134,7 @@ impl Booth {
 /// All of it.
 pub(crate) struct Town {
     pub(crate) policy: LoadedPolicy,
+    pub(crate) policies: Policies,
     pub(crate) booths: Vec<Booth>,
     pub(crate) certified: BTreeMap<(AccountId, u64), CertifiedEntry>,
 }
@@ -140,15 +142,16 @@ pub(crate) struct Town {
 impl Town {
     pub(crate) fn new(n: u8, f: u8) -> Self {
         let policy = loaded(n, f);
-        Self { policy, booths: vec![Booth::default(); n.into()], certified: BTreeMap::new() }
+        let policies = Policies::from(policy.clone());
+        Self { policy, policies, booths: vec![Booth::default(); n.into()], certified: BTreeMap::new() }
     }
 
     pub(crate) fn vote(&mut self, at: u8, entry: Entry) -> Result<Vote, Refusal> {
-        let Self { policy, booths, certified } = self;
+        let Self { policies, booths, certified, .. } = self;
         let booth = &mut booths[usize::from(at)];
         let account = booth.account(entry.header().chain);
         let approved = account.approval(entry).unwrap().verify().unwrap();
-        let held = account.propose(approved, policy, certified, NOW)?;
+        let held = account.propose(approved, policies, certified, NOW)?;
         Ok(held.release(&mut booth.log).unwrap().sign(at, &key(2, at)))
     }
 
@@ -178,7 +181,7 @@ impl Town {
         let header = certified.entry().header();
         self.certified.insert((header.chain, header.seq), certified.clone());
         for booth in &mut self.booths {
-            let done = booth.account(header.chain).commit(certified.clone(), &self.policy).unwrap();
+            let done = booth.account(header.chain).commit(certified.clone(), &self.policies).unwrap();
             assert!(!matches!(done, Committed::Parked));
         }
     }
@@ -269,11 +272,11 @@ impl Town {
         entry: &Entry,
         reports: &[GenuineReport],
     ) -> Result<GenuineVote, Refusal> {
-        let Self { policy, booths, certified } = self;
+        let Self { policies, booths, certified, .. } = self;
         let booth = &mut booths[usize::from(at)];
         let account = booth.account(entry.header().chain);
         let approved = account.approval(entry.clone()).unwrap().verify().unwrap();
-        let held = account.prepare(ballot, approved, reports, policy, certified, NOW)?;
+        let held = account.prepare(ballot, approved, reports, policies, certified, NOW)?;
         let vote = held.release(&mut booth.log).unwrap().sign(at, &key(2, at));
         Ok(self.genuine(vote))
     }
