@@ -10,13 +10,18 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policies, Policy, VERSION, Witness};
-use kinfolk_ledger::recovery::{GenuineReport, Recover};
+use kinfolk_ledger::message::{Reply, Request};
+use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policies, Policy, SignedPolicy, VERSION, Witness};
+use kinfolk_ledger::recovery::{GenuineReport, Recover, SignedReport};
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::held::VoteLog;
 use kinfolk_ledger::vote::{Cert, CertifiedEntry, GenuineVote, PrepCert, SlotId, Vote};
 use kinfolk_wire::ids::{AccountId, EntryHash, PeerId, PolicyHash};
 use kinfolk_wire::time::{Span, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::shelf::PaperShelf;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -238,6 +243,13 @@ impl Town {
         self.next(from, Body { outs, ..body() })
     }
 
+    /// What a witness says last of somebody's chain.
+    pub(crate) fn closing(&mut self, number: u8, at: u8) -> SignedReport {
+        let (chain, currency) = (self.chain(number), self.policy.currency());
+        let account = self.booths[usize::from(at)].account(chain);
+        account.close(currency, 0).unwrap().sign(at, &key(2, at))
+    }
+
     /// What witnesses report of the next place of somebody's chain under a ballot.
     pub(crate) fn reports(&mut self, number: u8, ballot: u32, booths: &[u8]) -> Vec<Result<GenuineReport, Refusal>> {
         let chain = self.chain(number);
@@ -304,4 +316,27 @@ impl Town {
         let cert = Cert::of(&committed, &self.policy).unwrap();
         cert.attach(entry.clone(), &self.policy).unwrap().verify().unwrap()
     }
+}
+
+/// The policy after this one with the witnesses of these numbers, endorsed by those at some places of the one before, whole
+/// witnesses that open for it.
+pub(crate) fn successor(policies: &Policies, numbers: &[u8], by: &[u8]) -> SignedPolicy {
+    let named = |number: &u8| Witness { vk: key(2, *number).vk(), peer_id: PeerId::new([*number; 38]) };
+    let witnesses: Vec<_> = numbers.iter().map(named).collect();
+    let f = ((witnesses.len() - 1) / 3) as u8;
+    let policy = Policy { witnesses, f, ..policies.current().next() }.sign(&issuer());
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let endorsements: Vec<_> = by
+        .iter()
+        .map(|number| {
+            let mut witness = kinfolk_ledger::witness::Witness::open(PaperShelf::new(key(2, *number))).unwrap();
+            witness.serve_since(policies.iter().map(|policy| policy.signed()).collect()).unwrap();
+            let request = Request::Succeed { currency: policies.currency(), policy: policy.clone() };
+            match witness.answer(vec![request], NOW, &mut rng).unwrap().remove(0) {
+                Reply::Succeeded { endorsement: Some(endorsement), .. } => endorsement,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    policy.endorsed(endorsements)
 }
