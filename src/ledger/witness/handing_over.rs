@@ -87,7 +87,7 @@ impl<S: Shelf> Witness<S> {
         let hash = proposed.hash();
         match served.policies.at(epoch).map(LoadedPolicy::hash) {
             Some(known) if known == hash => {}
-            Some(_) => return Ok(self.second_policy(currency, proposed, before)),
+            Some(_) => return self.second_policy(currency, proposed, before),
             None if policy.endorsed.is_none() => {}
             None => {
                 if let Err(error) = proposed.in_force(before) {
@@ -126,18 +126,13 @@ impl<S: Shelf> Witness<S> {
     }
 
     /// Another policy for an epoch that has one: if a quorum endorsed both, more witnesses are faulty than can be borne.
-    fn second_policy(
-        &mut self,
-        currency: CurrencyId,
-        proposed: ProposedPolicy,
-        before: &LoadedPolicy,
-    ) -> Result<Held<Kept, Answer>, Reply> {
+    fn second_policy(&mut self, currency: CurrencyId, proposed: ProposedPolicy, before: &LoadedPolicy) -> Performed<S> {
         if proposed.in_force(before).is_err() {
-            return Err(Reply::Refused(Reason::invalid("another policy is in force in that epoch")));
+            return Ok(Err(Reply::Refused(Reason::invalid("another policy is in force in that epoch"))));
         }
         self.stop_serving(currency);
         let reply = Reply::Refused(super::broken(&crate::account::Broken::Before));
-        Ok(Held::new(Kept { line: Line::Broken(currency), at: None }, Answer::Say(reply)))
+        Ok(Ok(Held::new(Kept { line: Line::Broken(currency), at: None }, Answer::Say(reply))))
     }
 
     /// Says the last of a chain in an epoch that is over here, and what it was shown of it.

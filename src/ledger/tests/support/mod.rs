@@ -332,10 +332,11 @@ pub(crate) fn successor(policies: &Policies, numbers: &[u8], by: &[u8]) -> Signe
             let mut witness = kinfolk_ledger::witness::Witness::open(PaperShelf::new(key(2, *number))).unwrap();
             witness.serve_since(policies.iter().map(|policy| policy.signed()).collect()).unwrap();
             let request = Request::Succeed { currency: policies.currency(), policy: policy.clone() };
-            match witness.answer(vec![request], NOW, &mut rng).unwrap().remove(0) {
-                Reply::Succeeded { endorsement: Some(endorsement), .. } => endorsement,
-                other => panic!("{other:?}"),
-            }
+            let endorsement = match witness.answer(vec![request], NOW, &mut rng).unwrap().remove(0) {
+                Reply::Succeeded { endorsement, .. } => endorsement,
+                _ => None,
+            };
+            endorsement.unwrap()
         })
         .collect();
     policy.endorsed(endorsements)
