@@ -164,7 +164,7 @@ fn whole_witness(batches: usize) {
 
 /// A batch of proposals at one witness, from bytes to votes, and its microseconds.
 fn propose(town: &mut Town, at: u8, entries: &[Vec<u8>], rng: &mut ChaCha20Rng) -> (Vec<Vote>, f64) {
-    let Town { policy, booths, certified } = town;
+    let Town { policies, booths, certified, .. } = town;
     let booth = &mut booths[usize::from(at)];
     let own = key(2, at);
     let began = cpu_micros();
@@ -180,7 +180,7 @@ fn propose(town: &mut Town, at: u8, entries: &[Vec<u8>], rng: &mut ChaCha20Rng) 
         .map(|approved| {
             let approved = approved.unwrap();
             let chain = approved.entry().header().chain;
-            booth.account(chain).propose(approved, policy, certified, NOW).unwrap()
+            booth.account(chain).propose(approved, policies, certified, NOW).unwrap()
         })
         .collect();
     let released = Held::release_all(held, &mut booth.log).unwrap();
@@ -199,7 +199,7 @@ fn propose(town: &mut Town, at: u8, entries: &[Vec<u8>], rng: &mut ChaCha20Rng) 
 /// A batch of certificates at one witness, from bytes to balances; microseconds.
 fn commit(town: &mut Town, at: u8, entries: &[Vec<u8>], certs: &[Vec<u8>], rng: &mut ChaCha20Rng) -> f64 {
     let chains: Vec<_> = (0..BATCH).map(|who| town.chain(who)).collect();
-    let Town { policy, booths, .. } = town;
+    let Town { policy, policies, booths, .. } = town;
     let booth = &mut booths[usize::from(at)];
     let began = cpu_micros();
     let unverified = entries
@@ -216,7 +216,7 @@ fn commit(town: &mut Town, at: u8, entries: &[Vec<u8>], certs: &[Vec<u8>], rng: 
         .collect();
     for certified in verify_batch(unverified, rng) {
         let certified = certified.unwrap();
-        booth.account(certified.entry().header().chain).commit(certified, policy).unwrap();
+        booth.account(certified.entry().header().chain).commit(certified, policies).unwrap();
     }
     cpu_micros() - began
 }

@@ -31,7 +31,7 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::message::{Reply, Request};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, VERSION, Witness};
+use kinfolk_ledger::policy::{Code, Limits, LoadedPolicy, Policy, Witness};
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::vote::{Cert, Receipt};
 use kinfolk_net::{Command, CommandSender, Event, RequestId};
@@ -40,10 +40,9 @@ use kinfolk_node::config::NetworkConfig;
 use kinfolk_node::entropy::SystemEntropy;
 use kinfolk_node::{Handle, NodeConfig, create_profile, start};
 use kinfolk_store::{Backend, Options, Unlock};
-use kinfolk_wire::ids::{AccountId, EntryHash, PeerId, PolicyHash};
+use kinfolk_wire::ids::{AccountId, EntryHash, PeerId};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::name::Name;
-use kinfolk_wire::time::Span;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
@@ -152,22 +151,9 @@ impl Town {
             at.push((peer_id, addresses));
         }
         let issuer = SecretKey::from_seed(&[1; 32]);
-        let hundred = amount(100);
-        let policy = Policy {
-            v: VERSION,
-            issuer: issuer.vk(),
-            code: Code::new("KIN").unwrap(),
-            decimals: 2,
-            epoch: 0,
-            prev: PolicyHash::new([0; 32]),
-            witnesses,
-            f: 1,
-            max_supply: amount(1 << 40),
-            classes: vec![Class::Free],
-            offline: Caps { payment: hundred, outstanding: hundred, chained: 5, proof_age: Span::from_hours(72) },
-            limits: Limits { min_open: amount(1), min_out: amount(1), per_minute: 1_000_000, per_day: 1_000_000 },
-        }
-        .sign(&issuer);
+        let first = Policy::first(issuer.vk(), Code::new("KIN").unwrap(), 2, witnesses);
+        let limits = Limits { per_minute: 1_000_000, per_day: 1_000_000, ..first.limits };
+        let policy = Policy { limits, ..first }.sign(&issuer);
         for handle in &handles {
             handle.serve_currency(policy.clone()).await.unwrap();
         }
@@ -189,6 +175,7 @@ impl Town {
                 next_writer: key_hash(&key.vk()),
                 recovery: Recovery::NONE,
                 salt: [number; 16],
+                since: None,
             };
             let mut wallet = self.wallet(number, key, inception.account());
             let out = Out::cash(wallet.chain, amount(1_000_000));

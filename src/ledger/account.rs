@@ -6,21 +6,22 @@
 use std::collections::BTreeMap;
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
-use kinfolk_wire::ids::{AccountId, EntryHash, Vk};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use crate::chain::{ChainState, Invalid};
-use crate::entry::{ApprovedEntry, Ctl, Entry};
+use crate::entry::{ApprovedEntry, Ctl, Entry, SignedHeader};
 use crate::inception::{Inception, Recovery};
 use crate::limits;
-use crate::policy::LoadedPolicy;
+use crate::policy::{LoadedPolicy, Policies};
 use crate::recovery::{Findings, GenuineRecover, GenuineReport, ReleasableReport};
 use crate::rules::{Cited, NotValid, validate};
 use crate::signature::Unverified;
+use crate::slot::crossing::{Closing, CrossRefusal, Crossed, cross};
 use crate::slot::held::Held;
 use crate::slot::pick::{Pick, pick};
-use crate::slot::{Ballot, HeldVote, Lock, Slot, SlotRefusal, Step};
+use crate::slot::{Ballot, CLOSING, HeldVote, Lock, Slot, SlotRefusal, Step};
 use crate::vote::{CertifiedEntry, GenuinePrepCert, PrepCert, Releasable, SlotId, Statement};
 
 /// What a witness writes down before it answers.
@@ -60,8 +61,13 @@ pub struct Account {
     chain: AccountId,
     /// Nothing until the chain is opened.
     state: Option<ChainState>,
-    slot: Slot<EntryHash, PrepCert>,
-    /// What the votes in the slot are for.
+    /// The epoch of the last entry's certificate.
+    since: u32,
+    /// What this witness did at the next place, in each epoch in which it did something there.
+    slots: BTreeMap<u32, Slot<EntryHash, PrepCert>>,
+    /// What the closing reports of epochs before the present admit.
+    crossed: BTreeMap<u32, Crossed<EntryHash>>,
+    /// What the votes in the slots are for.
     entries: BTreeMap<EntryHash, Entry>,
     parked: BTreeMap<u64, CertifiedEntry>,
 }
@@ -91,6 +97,27 @@ pub enum Refusal {
     /// Reports that bind nothing let the recovery quorum choose, not the writer, whose key may be a thief's.
     #[error("where the choice is free, the entry must be the recovery quorum's")]
     NotRecoverys,
+    /// The chain was not crossed from an epoch from which it must be.
+    #[error("the witness must see closing reports of epoch {epoch} of this chain before it votes there")]
+    NotCrossed {
+        /// Which.
+        epoch: u32,
+    },
+    /// The closing reports of an epoch before admit another entry only.
+    #[error("the closing reports of epoch {epoch} admit another entry only")]
+    BoundBefore {
+        /// Which epoch.
+        epoch: u32,
+    },
+    /// The entry is of an epoch that has not begun here.
+    #[error("the witness votes in epoch {present}, the entry is of a later one: bring the policies after it")]
+    Ahead {
+        /// The epoch in which it votes.
+        present: u32,
+    },
+    /// The closing reports do not let the chain be crossed.
+    #[error(transparent)]
+    Cross(#[from] CrossRefusal),
     /// A report that is of another slot or ballot, or two of one witness.
     #[error("the reports are not of this ballot, or two are of one witness")]
     Reports,
@@ -128,7 +155,15 @@ impl Account {
     /// An account that nobody has opened.
     #[must_use]
     pub fn new(chain: AccountId) -> Self {
-        Self { chain, state: None, slot: Slot::default(), entries: BTreeMap::new(), parked: BTreeMap::new() }
+        Self {
+            chain,
+            state: None,
+            since: 0,
+            slots: BTreeMap::new(),
+            crossed: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            parked: BTreeMap::new(),
+        }
     }
 
     /// An account as it was kept: its state, and what the log has of it. Records of places that are past are ignored.
@@ -136,9 +171,10 @@ impl Account {
     pub fn restore<'a>(
         chain: AccountId,
         state: Option<ChainState>,
+        since: u32,
         records: impl IntoIterator<Item = &'a Record>,
     ) -> Self {
-        let mut account = Self { state, ..Self::new(chain) };
+        let mut account = Self { state, since, ..Self::new(chain) };
         for record in records {
             account.take(record);
         }
@@ -150,7 +186,7 @@ impl Account {
         let Record { slot, step, entry } = record;
         let is_next = slot.chain == self.chain && slot.seq == self.next();
         if is_next {
-            self.slot.take(step);
+            self.slots.entry(slot.epoch).or_default().take(step);
             self.keep(entry.clone());
         }
         is_next
@@ -173,10 +209,16 @@ impl Account {
         self.state.as_ref()
     }
 
-    /// What this witness did at the next place.
+    /// What this witness did at the next place in an epoch.
     #[must_use]
-    pub const fn slot(&self) -> &Slot<EntryHash, PrepCert> {
-        &self.slot
+    pub fn slot(&self, epoch: u32) -> Slot<EntryHash, PrepCert> {
+        self.slots.get(&epoch).cloned().unwrap_or_default()
+    }
+
+    /// The epoch of the last entry's certificate.
+    #[must_use]
+    pub const fn since(&self) -> u32 {
+        self.since
     }
 
     /// The entries that the votes in the slot are for, as far as this witness was shown them.
@@ -219,23 +261,24 @@ impl Account {
     pub fn propose(
         &mut self,
         approved: ApprovedEntry,
-        policy: &LoadedPolicy,
+        policies: &Policies,
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
         // A conflict is told before anything else, since it is the proof against the writer.
         let hash = approved.entry().hash();
-        let slot = self.slot_id(policy);
-        if SlotId::of(approved.entry().header()) == slot
-            && let Some(first) = self.slot.v0().filter(|first| *first != hash)
+        let slot = self.slot_id(policies.current());
+        if slot.takes(approved.entry().header())
+            && let Some(first) = self.slot(slot.epoch).v0().filter(|first| *first != hash)
         {
             return Err(SlotRefusal::Conflict { first }.into());
         }
-        self.check(&approved, policy, cited, Some(now))?;
+        let bound = self.check_crossed(approved.entry(), slot.epoch)?;
+        self.check(&approved, policies, cited, (!bound).then_some(now))?;
         if approved.entry().signed_header().is_none() {
             return Err(Refusal::RecoveryInBallotZero);
         }
-        let held = self.slot.propose(hash)?;
+        let held = self.slot_mut(slot.epoch).propose(hash)?;
         Ok(self.vote(held, slot, Some(approved.into_entry())))
     }
 
@@ -252,18 +295,76 @@ impl Account {
         if request.request().slot != slot {
             return Err(Refusal::Elsewhere { next: self.next() });
         }
-        let v0 = match self.slot.v0() {
-            None => None,
-            // A vote that cannot be shown must not go unreported.
-            Some(hash) => {
-                Some(self.entries.get(&hash).and_then(Entry::signed_header).ok_or(Refusal::RecoveryInBallotZero)?)
-            }
-        };
-        let held = self.slot.recover(ballot)?;
+        let v0 = self.fast_vote(slot.epoch)?;
+        let held = self.slot_mut(slot.epoch).recover(ballot)?;
         Ok(held.map(
             |step| Record { slot, step, entry: None },
             |report| ReleasableReport(Findings { slot, ballot, v0, lock: report.lock }),
         ))
+    }
+
+    /// Says the last of this chain in an epoch that is closed, which is on the disk.
+    ///
+    /// # Errors
+    /// [`Refusal::RecoveryInBallotZero`], which cannot be.
+    pub fn close(&mut self, currency: CurrencyId, epoch: u32) -> Result<ReleasableReport, Refusal> {
+        let slot = SlotId { currency, epoch, chain: self.chain, seq: self.next() };
+        let v0 = self.fast_vote(epoch)?;
+        let report = self.slot_mut(epoch).close();
+        Ok(ReleasableReport(Findings { slot, ballot: CLOSING, v0, lock: report.lock }))
+    }
+
+    /// Crosses the chain from an epoch of that policy, by closing reports of it. Whether it says anything new.
+    ///
+    /// # Errors
+    /// [`Refusal::Reports`], [`Refusal::Cross`].
+    pub fn cross(&mut self, reports: &[GenuineReport], policy: &LoadedPolicy) -> Result<bool, Refusal> {
+        let mut closings = BTreeMap::new();
+        for report in reports {
+            let slot = report.findings().slot;
+            let closing = Closing { next: slot.seq, report: report.report() };
+            let here = slot.in_epoch(policy.epoch()) == slot && slot.chain == self.chain && report.is_closing();
+            if !here || closings.insert(report.witness(), closing).is_some() {
+                return Err(Refusal::Reports);
+            }
+        }
+        let crossed = cross(policy.quorum(), self.next(), &closings)?;
+        Ok(self.crossed.insert(policy.epoch(), crossed) != Some(crossed))
+    }
+
+    /// Which entry the crossed epochs bind the next place to, if any.
+    #[must_use]
+    pub fn bound(&self) -> Option<EntryHash> {
+        self.crossed.values().find_map(|crossed| crossed.bound_at(self.next()))
+    }
+
+    /// Whether the epochs before let an entry be voted for at the next place in this epoch, and whether they bind it.
+    fn check_crossed(&self, entry: &Entry, present: u32) -> Result<bool, Refusal> {
+        let opened_since = match &entry.body().ctl {
+            Some(Ctl::Open(inception)) => inception.first_epoch(),
+            _ => 0,
+        };
+        let first = if self.state.is_some() { self.since } else { opened_since };
+        let mut bound = false;
+        for epoch in first..present {
+            let crossed = self.crossed.get(&epoch).ok_or(Refusal::NotCrossed { epoch })?;
+            if !crossed.admits(self.next(), &entry.hash()) {
+                return Err(Refusal::BoundBefore { epoch });
+            }
+            bound |= crossed.bound_at(self.next()).is_some();
+        }
+        Ok(bound)
+    }
+
+    /// The fast vote in an epoch, as the writer signed it. One that cannot be shown must not go unreported.
+    fn fast_vote(&self, epoch: u32) -> Result<Option<SignedHeader>, Refusal> {
+        let shown = |hash| self.entries.get(&hash).and_then(Entry::signed_header);
+        let v0 = self.slots.get(&epoch).and_then(Slot::v0);
+        v0.map(|hash| shown(hash).ok_or(Refusal::RecoveryInBallotZero)).transpose()
+    }
+
+    fn slot_mut(&mut self, epoch: u32) -> &mut Slot<EntryHash, PrepCert> {
+        self.slots.entry(epoch).or_default()
     }
 
     /// Votes to prepare an entry in a ballot, on the reports of that ballot.
@@ -275,10 +376,11 @@ impl Account {
         ballot: u32,
         approved: ApprovedEntry,
         reports: &[GenuineReport],
-        policy: &LoadedPolicy,
+        policies: &Policies,
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
+        let policy = policies.current();
         let slot = self.slot_id(policy);
         let mut by_witness = BTreeMap::new();
         for report in reports {
@@ -289,12 +391,12 @@ impl Account {
             }
         }
         let told = pick(policy.quorum(), &by_witness);
-        let bound = matches!(told, Pick::Bound(_));
-        if told == Pick::Free && approved.entry().signed_header().is_some() {
+        let bound = self.check_crossed(approved.entry(), slot.epoch)? || matches!(told, Pick::Bound(_));
+        if told == Pick::Free && !bound && approved.entry().signed_header().is_some() {
             return Err(Refusal::NotRecoverys);
         }
-        self.check(&approved, policy, cited, (!bound).then_some(now))?;
-        let held = self.slot.prepare(policy.quorum(), ballot, approved.entry().hash(), &by_witness)?;
+        self.check(&approved, policies, cited, (!bound).then_some(now))?;
+        let held = self.slot_mut(slot.epoch).prepare(policy.quorum(), ballot, approved.entry().hash(), &by_witness)?;
         Ok(self.vote(held, slot, Some(approved.into_entry())))
     }
 
@@ -312,7 +414,7 @@ impl Account {
         if of != slot {
             return Err(Refusal::Elsewhere { next: self.next() });
         }
-        let held = self.slot.lock(Lock { ballot: cert.ballot, entry: cert.entry, proof: cert })?;
+        let held = self.slot_mut(slot.epoch).lock(Lock { ballot: cert.ballot, entry: cert.entry, proof: cert })?;
         Ok(self.vote(held, slot, None))
     }
 
@@ -321,7 +423,7 @@ impl Account {
     ///
     /// # Errors
     /// [`Broken`]; the account is as it was, or as it was when those before the broken one had been run.
-    pub fn commit(&mut self, certified: CertifiedEntry, policy: &LoadedPolicy) -> Result<Committed, Broken> {
+    pub fn commit(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<Committed, Broken> {
         let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
         if certified.entry().header().chain != self.chain {
             return Err(Invalid::Chain.into());
@@ -338,17 +440,18 @@ impl Account {
             self.park(seq, certified);
             return Ok(Committed::Parked);
         }
-        self.run(certified, policy)?;
+        self.run(certified, policies)?;
         let mut executed = 1_usize;
         while let Some(next) = self.parked.remove(&self.next()) {
-            self.run(next, policy)?;
+            self.run(next, policies)?;
             executed = executed.saturating_add(1);
         }
         Ok(Committed::Executed(executed))
     }
 
-    fn run(&mut self, certified: CertifiedEntry, policy: &LoadedPolicy) -> Result<(), Broken> {
+    fn run(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<(), Broken> {
         let entry = certified.entry();
+        let policy = terms(entry, policies)?;
         let mut opened = match &self.state {
             Some(_) => None,
             None => Some(ChainState::before(entry, policy)?),
@@ -359,7 +462,8 @@ impl Account {
         if let Some(opened) = opened {
             self.state = Some(opened);
         }
-        self.slot = Slot::default();
+        self.since = self.since.max(certified.cert().epoch);
+        self.slots.clear();
         self.entries.clear();
         Ok(())
     }
@@ -375,10 +479,12 @@ impl Account {
     fn check(
         &self,
         approved: &ApprovedEntry,
-        policy: &LoadedPolicy,
+        policies: &Policies,
         cited: &impl Cited,
         now: Option<Timestamp>,
     ) -> Result<(), Refusal> {
+        let ahead = Refusal::Ahead { present: policies.current().epoch() };
+        let policy = policies.at(approved.entry().header().epoch).ok_or(ahead)?;
         let opened;
         let state = match &self.state {
             Some(state) => state,
@@ -401,8 +507,9 @@ impl Account {
         entry: Option<Entry>,
     ) -> Held<Record, Releasable> {
         self.keep(entry.clone());
-        let slot_votes = [self.slot.v0(), self.slot.prepared(), self.slot.locked().map(|lock| lock.entry)];
-        self.entries.retain(|hash, _| slot_votes.contains(&Some(*hash)));
+        let votes = |slot: &Slot<_, _>| [slot.v0(), slot.prepared(), slot.locked().map(|lock| lock.entry)];
+        let of_slots: Vec<Option<EntryHash>> = self.slots.values().flat_map(votes).collect();
+        self.entries.retain(|hash, _| of_slots.contains(&Some(*hash)));
         held.map(
             |step| Record { slot, step, entry },
             |Ballot { ballot, phase, entry }| Releasable(Statement { slot, ballot, phase, entry }),
@@ -420,4 +527,11 @@ impl Account {
     fn slot_id(&self, policy: &LoadedPolicy) -> SlotId {
         SlotId { currency: policy.currency(), epoch: policy.epoch(), chain: self.chain, seq: self.next() }
     }
+}
+
+/// The policy by which an entry is judged: that of the epoch which its writer named, wherever it is certified, so that
+/// all judge it alike and nothing that was signed becomes wrong by a change.
+fn terms<'a>(entry: &Entry, policies: &'a Policies) -> Result<&'a LoadedPolicy, Invalid> {
+    let (found, expected) = (entry.header().epoch, policies.current().epoch());
+    policies.at(found).ok_or(Invalid::Epoch { expected, found })
 }

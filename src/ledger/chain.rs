@@ -275,6 +275,9 @@ impl ChainState {
             return Err(Invalid::Inception);
         }
         inception.check()?;
+        if header.epoch < inception.first_epoch() {
+            return Err(Invalid::Epoch { expected: inception.first_epoch(), found: header.epoch });
+        }
         let Inception { currency, writer, next_writer, recovery, .. } = inception.clone();
         Ok(Self {
             currency,

@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Domain {
     /// Hashes and signs a policy.
     Policy,
+    /// Signs what a witness says of the policy after its own.
+    Succeed,
     /// Hashes an inception: the id of an account.
     Inception,
     /// Hashes a key that is promised.
@@ -36,8 +38,9 @@ pub enum Domain {
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Policy,
+        Self::Succeed,
         Self::Inception,
         Self::Key,
         Self::Entry,
@@ -56,6 +59,7 @@ impl Domain {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "kinfolk.ledger.v1.policy",
+            Self::Succeed => "kinfolk.ledger.v1.succeed",
             Self::Inception => "kinfolk.ledger.v1.inception",
             Self::Key => "kinfolk.ledger.v1.key",
             Self::Entry => "kinfolk.ledger.v1.entry",

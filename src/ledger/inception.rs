@@ -1,6 +1,7 @@
 //! The beginning of an account: its keys, of which the hash is the account's id.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use kinfolk_crypto::sign::is_admissible;
 use kinfolk_wire::codec::{self, to_cbor};
@@ -30,6 +31,9 @@ pub struct Inception {
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     pub salt: [u8; 16],
+    /// The epoch in which the account may first be opened; absent for 0. Nothing is asked of witnesses before it.
+    #[n(5)]
+    pub since: Option<NonZeroU32>,
 }
 
 /// The recovery quorum: `k` of at most [`limits::RECOVERY_KEYS`] keys. None at all means that a lost key is lost.
@@ -77,7 +81,13 @@ impl Inception {
     #[must_use]
     pub const fn of_issuer(currency: CurrencyId, issuer: Vk) -> Self {
         let next_writer = KeyHash::new([0; 32]);
-        Self { currency, writer: issuer, next_writer, recovery: Recovery::NONE, salt: [0; 16] }
+        Self { currency, writer: issuer, next_writer, recovery: Recovery::NONE, salt: [0; 16], since: None }
+    }
+
+    /// The first epoch in which it may be opened.
+    #[must_use]
+    pub fn first_epoch(&self) -> u32 {
+        self.since.map_or(0, NonZeroU32::get)
     }
 
     /// Checks its keys.

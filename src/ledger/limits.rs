@@ -8,8 +8,11 @@ pub const MESSAGE: usize = 65_536;
 pub const GOSSIP: usize = 8_192;
 /// A body, encoded: the fullest one has 64 claims and 16 outputs to merchants, and is half of it.
 pub const BODY: usize = 16_384;
-/// A signed policy: 31 witnesses and the rest of it take less than 3,000.
+/// A signed policy: 31 witnesses and the rest of it take less than 3,000 bytes, and the endorsements of a quorum
+/// of as many before them 1,400 more; those of all 31 do not fit, and are not needed.
 pub const POLICY: usize = kinfolk_wire::limits::POLICY;
+/// Policies of a currency, one after the other: a change each month for twenty years.
+pub const EPOCHS: u32 = 256;
 /// Classes that a policy may list.
 pub const CLASSES: usize = 8;
 /// Outputs that an entry may claim: what came in since the last payment, of a shop in a quiet hour.

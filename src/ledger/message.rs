@@ -9,11 +9,15 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
 use minicbor::{Decode, Decoder, Encode, decode};
 
 use crate::entry::{Entry, SignedHeader};
+use crate::inception::Inception;
 use crate::limits;
-use crate::policy::SignedPolicy;
+use crate::policy::{Endorsement, SignedPolicy};
 use crate::quorum::WITNESSES;
 use crate::recovery::{Recover, SignedReport};
 use crate::vote::{PrepCert, Receipt, SlotId, Vote};
+
+/// Policies in one answer.
+const EPOCHS: usize = 256;
 
 /// The name of the protocol.
 pub const PROTOCOL: &str = "/kinfolk/ledger/1";
@@ -108,8 +112,52 @@ pub enum Request {
         #[n(0)]
         currency: CurrencyId,
     },
-    /// What has it voted for at its next place in a chain? Whoever recovers an account completes that.
+    /// Close the epoch before this policy and endorse it; or, where a quorum has endorsed it, go on with it.
     #[n(9)]
+    Succeed {
+        /// The currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Signed by its issuer, and endorsed by nobody yet or by a quorum.
+        #[n(1)]
+        policy: SignedPolicy,
+    },
+    /// What did it last do in a chain, in an epoch that it closed? And what else of that has it been shown?
+    #[n(10)]
+    Closings {
+        /// The currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// The chain.
+        #[n(1)]
+        chain: AccountId,
+        /// The epoch.
+        #[n(2)]
+        epoch: u32,
+    },
+    /// Vote in this chain, whose last entry may be of an epoch before.
+    #[n(11)]
+    Cross {
+        /// How the account begins, where the witness may never have heard of it.
+        #[n(0)]
+        inception: Option<Inception>,
+        /// Closing reports of one epoch, of a quorum or more; at most one of each witness.
+        #[n(1)]
+        #[cbor(decode_with = "decode_reports")]
+        reports: Vec<SignedReport>,
+    },
+    /// The policies of a currency, from an epoch on.
+    #[n(12)]
+    Policies {
+        /// The currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// The first that is asked for.
+        #[n(1)]
+        from: u32,
+    },
+    /// What has it voted for at its next place in a chain? Whoever recovers an account completes that.
+    #[n(13)]
     Pending {
         /// The currency.
         #[n(0)]
@@ -175,8 +223,32 @@ pub enum Reply {
     /// It does not do that.
     #[n(8)]
     Refused(#[n(0)] Reason),
-    /// What it has voted for where it stands.
+    /// The policy is known, and may be in force.
     #[n(9)]
+    Succeeded {
+        /// The epoch of the policy in force here.
+        #[n(0)]
+        epoch: u32,
+        /// By this witness, if it votes under the policy before and has endorsed no other.
+        #[n(1)]
+        endorsement: Option<Endorsement>,
+    },
+    /// Closing reports of a chain: its own first, if it has one, then those that it was shown, as many as fit.
+    #[n(10)]
+    Closings(
+        #[n(0)]
+        #[cbor(decode_with = "decode_closings")]
+        Vec<SignedReport>,
+    ),
+    /// Policies that follow one another, the first that was asked for first, as many as there are and fit.
+    #[n(11)]
+    Policies(
+        #[n(0)]
+        #[cbor(decode_with = "decode_policies")]
+        Vec<SignedPolicy>,
+    ),
+    /// What it has voted for where it stands.
+    #[n(12)]
     Pending {
         /// The next place.
         #[n(0)]
@@ -232,6 +304,21 @@ pub enum Reason {
         #[n(0)]
         ballot: u32,
     },
+    /// It takes part in nothing of another epoch than this, or of this no more, or is not named by its policy. Bring it
+    /// the policies that it lacks, or ask for those that there are.
+    #[n(8)]
+    Epoch {
+        /// The epoch of the last policy that is in force here.
+        #[n(0)]
+        present: u32,
+    },
+    /// It has not seen closing reports of this chain and epoch: bring them.
+    #[n(9)]
+    NotCrossed {
+        /// The first epoch of which they are missing.
+        #[n(0)]
+        epoch: u32,
+    },
     /// What is wrong, in words: at most [`limits::WORDS`] bytes. [`Reason::invalid`] cuts what is longer.
     #[n(7)]
     Invalid(
@@ -247,6 +334,14 @@ fn decode_cited<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Receipt>, decod
 
 fn decode_reports<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<SignedReport>, decode::Error> {
     bounded_list(d, c, WITNESSES)
+}
+
+fn decode_closings<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<SignedReport>, decode::Error> {
+    bounded_list(d, c, WITNESSES.saturating_add(1))
+}
+
+fn decode_policies<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<SignedPolicy>, decode::Error> {
+    bounded_list(d, c, EPOCHS)
 }
 
 fn decode_entries<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Vec<Receipt>, decode::Error> {

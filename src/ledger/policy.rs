@@ -1,8 +1,8 @@
 //! A currency: who issues it, who witnesses it, and by which limits (docs/protocol/11-ledger.md, section 3).
 //!
 //! A [`SignedPolicy`] is what came over the wire; a [`LoadedPolicy`] is one that was checked, and everything that judges
-//! entries asks for that. The hash of a currency's first policy is the currency's id, so a policy is chosen by whoever
-//! accepts the currency and changed by nobody.
+//! entries asks for that. The hash of a currency's first policy is the currency's id. Whoever accepts a currency chooses
+//! that one; how its witnesses and limits are changed stands in `succession`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,10 +16,14 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use crate::amount::Amount;
 use crate::domain::Domain;
 use crate::entry::Class;
-use crate::inception::Inception;
 use crate::limits;
 use crate::quorum::{Quorum, QuorumError, WITNESSES};
-use crate::signature::{SecretKey, SignatureError, Unverified};
+use crate::signature::{SecretKey, SignatureError};
+use crate::signatures::Signatures;
+
+pub mod succession;
+
+pub use succession::{Endorsement, Policies, ProposedPolicy};
 
 /// The version of policies that this program writes and reads.
 pub const VERSION: u8 = 1;
@@ -197,6 +201,9 @@ pub struct SignedPolicy {
     /// By its issuer.
     #[n(1)]
     pub signature: Signature,
+    /// By witnesses of the policy before; absent of a first policy, and of one that nobody has endorsed yet.
+    #[n(2)]
+    pub endorsed: Option<Signatures>,
 }
 
 /// Why a policy is not loaded.
@@ -208,15 +215,37 @@ pub enum PolicyError {
         /// The version.
         found: u8,
     },
-    /// Not the first policy of a currency.
-    #[error("this program reads first policies only (epoch 0), this is epoch {found}")]
+    /// Not the policy of the next epoch.
+    #[error("the next policy is of epoch {expected}, this is of epoch {found}; bring those before it first")]
     Epoch {
         /// The epoch.
         found: u32,
+        /// The next one; 0 is a currency's first.
+        expected: u32,
     },
-    /// A first policy that names one before.
-    #[error("a first policy names no policy before it")]
+    /// It follows another policy, or is a first one that follows any.
+    #[error("the policy does not follow the one before it")]
     Prev,
+    /// It alters what the money is.
+    #[error("a change of policy keeps the issuer, the code, the decimals, the classes and the most there may be")]
+    Money,
+    /// There are as many as there can be.
+    #[error("a currency has at most {limit} policies, one after the other", limit = limits::EPOCHS)]
+    LastEpoch,
+    /// A first policy that somebody endorsed.
+    #[error("a first policy is endorsed by nobody")]
+    Endorsed,
+    /// Its issuer wants it, and too few of the witnesses before have closed their epoch for it.
+    #[error("{needed} witnesses of the policy before must have endorsed it, {found} have")]
+    TooFewEndorsed {
+        /// How many have.
+        found: usize,
+        /// The quorum of the policy before.
+        needed: usize,
+    },
+    /// No policy at all.
+    #[error("there is no policy")]
+    None,
     /// Too many digits after the decimal point.
     #[error("at most 9 decimals, found {found}")]
     Decimals {
@@ -247,22 +276,38 @@ pub enum PolicyError {
 }
 
 impl Policy {
+    /// The first policy of a currency, as most are: of its witnesses as many may be faulty as can be borne, cash and card
+    /// money and no end of it, 20 of one payment and 50 of one payer taken unwitnessed, the ordinary quotas.
+    #[must_use]
+    pub fn first(issuer: Vk, code: Code, decimals: u8, witnesses: Vec<Witness>) -> Self {
+        let most = witnesses.len().saturating_sub(1).checked_div(3).unwrap_or_default();
+        let whole = |number: u64| Amount::from_text(&number.to_string(), decimals).unwrap_or(Amount::MAX);
+        Self {
+            v: VERSION,
+            issuer,
+            code,
+            decimals,
+            epoch: 0,
+            prev: PolicyHash::new([0; 32]),
+            witnesses,
+            f: u8::try_from(most).unwrap_or(u8::MAX),
+            max_supply: Amount::MAX,
+            classes: vec![Class::Free, Class::Card],
+            offline: Caps { payment: whole(20), outstanding: whole(50), chained: 5, proof_age: Span::from_hours(72) },
+            limits: Limits { min_open: Amount::LEAST, min_out: Amount::LEAST, per_minute: 20, per_day: 1_000 },
+        }
+    }
+
     /// Signs it.
     #[must_use]
     pub fn sign(self, issuer: &SecretKey) -> SignedPolicy {
         let signature = issuer.sign(Domain::Policy, &to_cbor(&self));
-        SignedPolicy { policy: self, signature }
+        SignedPolicy { policy: self, signature, endorsed: None }
     }
 
     fn check(&self) -> Result<Quorum, PolicyError> {
         if self.v != VERSION {
             return Err(PolicyError::Version { found: self.v });
-        }
-        if self.epoch != 0 {
-            return Err(PolicyError::Epoch { found: self.epoch });
-        }
-        if self.prev != PolicyHash::new([0; 32]) {
-            return Err(PolicyError::Prev);
         }
         if self.decimals > 9 {
             return Err(PolicyError::Decimals { found: self.decimals });
@@ -303,19 +348,22 @@ impl SignedPolicy {
         to_cbor(self)
     }
 
-    /// Checks it whole.
+    /// Checks a currency's first policy whole. Those after it are loaded one after the other ([`Policies`]).
     ///
     /// # Errors
     /// [`PolicyError`], naming the first thing that is wrong.
     pub fn load(self) -> Result<LoadedPolicy, PolicyError> {
         let quorum = self.policy.check()?;
-        let bytes = to_cbor(&self.policy);
-        let issuer = self.policy.issuer;
-        let Self { policy, signature } = self;
-        Unverified::new(()).signed(&issuer, Domain::Policy, &bytes, &signature).verify()?;
-        let currency = CurrencyId::new(Domain::Policy.hash(&bytes));
-        let issuing_account = Inception::of_issuer(currency, issuer).account();
-        Ok(LoadedPolicy { policy, signature, currency, quorum, issuing_account })
+        if self.policy.epoch != 0 {
+            return Err(PolicyError::Epoch { found: self.policy.epoch, expected: 0 });
+        }
+        if self.policy.prev != PolicyHash::new([0; 32]) {
+            return Err(PolicyError::Prev);
+        }
+        if self.endorsed.is_some() {
+            return Err(PolicyError::Endorsed);
+        }
+        self.signed_by_issuer(quorum, None)
     }
 }
 
@@ -324,6 +372,8 @@ impl SignedPolicy {
 pub struct LoadedPolicy {
     policy: Policy,
     signature: Signature,
+    endorsed: Option<Signatures>,
+    hash: PolicyHash,
     currency: CurrencyId,
     quorum: Quorum,
     issuing_account: AccountId,
@@ -369,6 +419,6 @@ impl LoadedPolicy {
     /// It as it travels.
     #[must_use]
     pub fn signed(&self) -> SignedPolicy {
-        SignedPolicy { policy: self.policy.clone(), signature: self.signature }
+        SignedPolicy { policy: self.policy.clone(), signature: self.signature, endorsed: self.endorsed.clone() }
     }
 }

@@ -13,7 +13,7 @@ use crate::policy::LoadedPolicy;
 use crate::signature::{SecretKey, Unverified};
 use crate::signatures::Signatures;
 use crate::slot::pick::{Pick, pick};
-use crate::slot::{Lock, Report};
+use crate::slot::{CLOSING, Lock, Report};
 use crate::vote::{CertError, PrepCert, SlotId};
 
 /// Asks a witness to take part in a ballot and to say what it did before.
@@ -89,7 +89,7 @@ pub struct Findings {
     /// Of which slot.
     #[n(0)]
     pub slot: SlotId,
-    /// What it promised.
+    /// What it promised; [`CLOSING`] in the report of an epoch that it closed.
     #[n(1)]
     pub ballot: u32,
     /// Its fast vote, as the writer signed it: nobody reports an entry that its writer did not make.
@@ -181,7 +181,7 @@ impl SignedReport {
         let bytes = to_cbor(&self.findings);
         let mut signed = Unverified::new(()).signed(key, Domain::Report, &bytes, &self.signature);
         if let Some(header) = v0 {
-            if SlotId::of(&header.header) != *slot {
+            if !slot.takes(&header.header) {
                 return Err(ReportError::Elsewhere);
             }
             signed = signed.and(&header.unverified(writer));
@@ -193,6 +193,37 @@ impl SignedReport {
             signed = proof.signed_into(signed, *slot, policy)?;
         }
         Ok(signed.map(|()| GenuineReport(self)))
+    }
+}
+
+impl SignedReport {
+    /// A closing report, for a chain that stands at this place here, as far as its signatures are genuine. What it says of a
+    /// place before that is of no consequence, and not looked at.
+    ///
+    /// # Errors
+    /// [`ReportError`], also for a report that is none of an epoch's end.
+    pub fn closing(
+        self,
+        place: u64,
+        writer: &Vk,
+        policy: &LoadedPolicy,
+    ) -> Result<Unverified<GenuineReport>, ReportError> {
+        let slot = self.findings.slot;
+        if self.findings.ballot != CLOSING || slot.currency != policy.currency() || slot.epoch != policy.epoch() {
+            return Err(ReportError::Elsewhere);
+        }
+        if slot.seq >= place {
+            return self.unverified(writer, policy);
+        }
+        let key = policy.witness(self.witness).ok_or(ReportError::UnknownWitness { witness: self.witness })?;
+        let bytes = to_cbor(&self.findings);
+        let signature = self.signature;
+        Ok(Unverified::new(GenuineReport(self)).signed(key, Domain::Report, &bytes, &signature))
+    }
+
+    /// What it says, of a report that was verified before it was written down here.
+    pub(crate) const fn verified_before(self) -> GenuineReport {
+        GenuineReport(self)
     }
 }
 
@@ -213,6 +244,12 @@ impl GenuineReport {
     #[must_use]
     pub const fn signed(&self) -> &SignedReport {
         &self.0
+    }
+
+    /// Whether it is a closing report.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.0.findings.ballot == CLOSING
     }
 
     pub(crate) fn report(&self) -> Report<EntryHash, PrepCert> {

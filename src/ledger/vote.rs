@@ -10,7 +10,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use crate::domain::Domain;
 use crate::entry::{Entry, Header};
 use crate::limits;
-use crate::policy::LoadedPolicy;
+use crate::policy::{LoadedPolicy, Policies};
 use crate::signature::{SecretKey, Unverified};
 use crate::signatures::Signatures;
 
@@ -37,6 +37,18 @@ impl SlotId {
     #[must_use]
     pub const fn of(header: &Header) -> Self {
         Self { currency: header.currency, epoch: header.epoch, chain: header.chain, seq: header.seq }
+    }
+
+    /// The same place under the policy of another epoch.
+    #[must_use]
+    pub const fn in_epoch(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// Whether an entry with this header may be voted for here: it stands at this place, and names this epoch or one before.
+    #[must_use]
+    pub fn takes(&self, header: &Header) -> bool {
+        Self::of(header).in_epoch(self.epoch) == *self && header.epoch <= self.epoch
     }
 }
 
@@ -78,7 +90,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// The fast vote for an entry.
+    /// The fast vote for an entry in the epoch that its header names.
     #[must_use]
     pub const fn fast(entry: &Entry) -> Self {
         Self { slot: SlotId::of(entry.header()), ballot: 0, phase: Phase::Fast, entry: entry.hash() }
@@ -329,7 +341,8 @@ impl Cert {
 
     /// A value that stands on this certificate of an entry with this header.
     pub(crate) fn over<T>(self, header: &Header, policy: &LoadedPolicy, value: T) -> Result<Unverified<T>, CertError> {
-        if header.currency != policy.currency() || header.epoch != policy.epoch() || self.epoch != policy.epoch() {
+        // An entry is certified in the epoch that its header names or in a later one.
+        if header.currency != policy.currency() || header.epoch > policy.epoch() || self.epoch != policy.epoch() {
             return Err(CertError::Elsewhere);
         }
         if self.entry != header.hash() {
@@ -340,7 +353,8 @@ impl Cert {
             (Mode::Ordered, 1..) => Phase::Commit,
             _ => return Err(CertError::Ballot),
         };
-        let statement = Statement { slot: SlotId::of(header), ballot: self.ballot, phase, entry: self.entry };
+        let slot = SlotId::of(header).in_epoch(self.epoch);
+        let statement = Statement { slot, ballot: self.ballot, phase, entry: self.entry };
         by_quorum(Unverified::new(value), &statement, &self.sigs, policy)
     }
 }
@@ -479,6 +493,15 @@ impl Receipt {
     /// The certified entry, of a receipt that was verified before it was written down here.
     pub(crate) fn verified_before(self) -> CertifiedEntry {
         CertifiedEntry { entry: self.entry, cert: self.cert }
+    }
+
+    /// The certified entry, as far as the signatures are genuine, where the policy of its certificate's epoch is known.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn verify_among(self, policies: &Policies) -> Result<Unverified<CertifiedEntry>, CertError> {
+        let policy = policies.at(self.cert.epoch).ok_or(CertError::Elsewhere)?;
+        self.verify(policy)
     }
 
     /// The certified entry, as far as the signatures are genuine.

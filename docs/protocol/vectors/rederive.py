@@ -1474,6 +1474,7 @@ def check_ledger():
         same("the hash of a memo", memo, h(told["memo_hash"]))
 
     check_ledger_recovery(vectors, currency, issuer, witnesses)
+    check_ledger_change(vectors, currency, issuer, policy)
     for case in vectors["picks"]:
         locks = [(int(lock[0]), lock[1]) for lock in case["locks"].split()]
         votes = [vote if vote != "-" else None for vote in case["fast_votes"]]
@@ -1549,6 +1550,40 @@ def check_ledger_recovery(vectors, currency, issuer, witnesses):
             findings = {0: slot, 1: ballot, 2: fast, 3: lock}
             by = ledger_sign(witnesses[witness], b"report", cbor(findings))
             same("a report", cbor({0: findings, 1: witness, 2: by}), h(report))
+
+
+def check_ledger_change(vectors, currency, issuer, before):
+    told = vectors["change"]
+    old = [h(seed) for seed, _ in vectors["policy"]["witnesses"]]
+    new = [h(seed) for seed, _ in told["witnesses"]]
+    named = [[ed25519_public(h(seed)), h(peer)] for seed, peer in told["witnesses"]]
+    policy = {**before, 4: 1, 5: ledger_hash(b"policy", cbor(before)), 6: named, 7: told["f"]}
+    following = ledger_hash(b"policy", cbor(policy))
+    same("the hash of the next policy", following, h(told["hash"]))
+    endorsed = {place: ledger_sign(old[place], b"succeed", currency + following) for place in told["endorsed_by"]}
+    true("a quorum of the old", len(endorsed) >= len(old) - before[7])
+    by_issuer = ledger_sign(issuer, b"policy", cbor(policy))
+    same("the next policy", cbor({0: policy, 1: by_issuer, 2: signatures_of(endorsed)}), h(told["signed"]))
+
+    account, seq = h(told["slot"]["chain"]), told["slot"]["seq"]
+    header = cbor_read(h(told["entry"]))[0]
+    same("an entry of epoch 0", header[33:37], u32(0))
+    fast = [header, ledger_sign(h(told["writer_seed"]), b"entry", header)]
+    slot = [currency, 0, account, seq]
+    for witness, report in enumerate(told["closing_reports"]):
+        findings = {0: slot, 1: 0xFFFFFFFF, 2: fast if witness in told["voted"] else None, 3: None}
+        by = ledger_sign(old[witness], b"report", cbor(findings))
+        same("a closing report", cbor({0: findings, 1: witness, 2: by}), h(report))
+    reports = [("x" if witness in told["voted"] else None, None) for witness in range(len(told["closing_reports"]))]
+    same("what they admit", admitted(len(old), before[7], reports), "x")
+
+    name = ledger_hash(b"entry", header)
+    statement = currency + u32(1) + account + u64(seq) + u32(0) + u8(0) + name
+    votes = {place: ledger_sign(new[place], b"vote", statement) for place in told["voters"]}
+    same("a certificate of epoch 1", cbor([0, 1, 0, name, signatures_of(votes)]), h(told["cert"]))
+    later = cbor_read(h(told["later_account"]["inception"]))
+    same("the first epoch of an account", later[5], 1)
+    same("a later account", ledger_hash(b"inception", cbor(later)), h(told["later_account"]["account"]))
 
 
 def check_wallet():

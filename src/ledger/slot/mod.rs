@@ -46,11 +46,14 @@
 //! `2(q - f) = 2n - 4f <= n` only for `n <= 4f`, so that `n > 4f` never freezes once all have answered, and
 //! `n >= 5f + 1` never waits for more than a quorum. Nobody else's chain is touched.
 //!
+//! How a place is taken over by the witnesses of the next policy stands in [`crossing`].
+//!
 //! # Where it is checked
 //!
 //! `tests/model.rs` gives this same code to a model checker, with everything a faulty writer, recoverer and witness can do,
 //! and with mutants that must be caught. `docs/protocol/11-ledger.md`, section 7, has the rules for a second program.
 
+pub mod crossing;
 pub mod held;
 pub mod pick;
 
@@ -65,6 +68,9 @@ use crate::quorum::Quorum;
 use crate::vote::Phase;
 use held::Held;
 use pick::{Pick, pick};
+
+/// The ballot of closing reports, above all others: nobody proposes in it ([`crossing`]).
+pub const CLOSING: u32 = u32::MAX;
 
 /// An entry that a quorum prepared in a ballot, with what proves that.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -169,6 +175,9 @@ pub enum SlotRefusal<E> {
     /// Ballots of this kind begin with 1.
     #[error("recovery begins with ballot 1")]
     BallotZero,
+    /// That ballot is for closing reports.
+    #[error("a recovery has no ballot {CLOSING}")]
+    Closing,
     /// It prepared another entry in this ballot.
     #[error("the witness has prepared another entry in ballot {ballot}")]
     Prepared {
@@ -250,12 +259,10 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
     /// Promises a ballot and reports. Asked again for the same ballot it reports again, until it prepares there.
     ///
     /// # Errors
-    /// [`SlotRefusal::BallotZero`], [`SlotRefusal::Promised`], [`SlotRefusal::Prepared`].
+    /// [`SlotRefusal::BallotZero`], [`SlotRefusal::Closing`], [`SlotRefusal::Promised`], [`SlotRefusal::Prepared`].
     #[allow(clippy::type_complexity, reason = "a step held back with the report that stands on it")]
     pub fn recover(&mut self, ballot: u32) -> Result<Held<Step<E, P>, Report<E, P>>, SlotRefusal<E>> {
-        if ballot == 0 {
-            return Err(SlotRefusal::BallotZero);
-        }
+        check_ballot(ballot)?;
         if ballot < self.promised {
             return Err(SlotRefusal::Promised { promised: self.promised, ballot });
         }
@@ -278,9 +285,7 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
         entry: E,
         reports: &BTreeMap<u8, Report<E, P>>,
     ) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
-        if ballot == 0 {
-            return Err(SlotRefusal::BallotZero);
-        }
+        check_ballot(ballot)?;
         if ballot < self.promised {
             return Err(SlotRefusal::Promised { promised: self.promised, ballot });
         }
@@ -311,12 +316,10 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
     /// Locks an entry that a quorum prepared, and votes to commit it. `lock.proof` is the certificate of that, verified.
     ///
     /// # Errors
-    /// [`SlotRefusal::BallotZero`], [`SlotRefusal::Promised`], [`SlotRefusal::Broken`].
+    /// [`SlotRefusal::BallotZero`], [`SlotRefusal::Closing`], [`SlotRefusal::Promised`], [`SlotRefusal::Broken`].
     pub fn lock(&mut self, lock: Lock<E, P>) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
         let Lock { ballot, entry, .. } = lock;
-        if ballot == 0 {
-            return Err(SlotRefusal::BallotZero);
-        }
+        check_ballot(ballot)?;
         if ballot < self.promised {
             return Err(SlotRefusal::Promised { promised: self.promised, ballot });
         }
@@ -354,5 +357,14 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
     fn hold<A>(&mut self, step: Step<E, P>, answer: A) -> Held<Step<E, P>, A> {
         self.take(&step);
         Held::new(step, answer)
+    }
+}
+
+/// Ballots of a recovery begin with 1, and the last is not one of them.
+const fn check_ballot<E>(ballot: u32) -> Result<(), SlotRefusal<E>> {
+    match ballot {
+        0 => Err(SlotRefusal::BallotZero),
+        CLOSING => Err(SlotRefusal::Closing),
+        _ => Ok(()),
     }
 }

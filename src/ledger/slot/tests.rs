@@ -1,5 +1,6 @@
 #![allow(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 
+mod epochs;
 mod model;
 
 use proptest::prelude::*;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::gossip::{Exposure, Head, Naming};
-use kinfolk_ledger::inception::Recovery;
+use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::limits;
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::policy::SignedPolicy;
+use kinfolk_ledger::policy::{Endorsement, SignedPolicy};
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
 use kinfolk_ledger::vote::{PrepCert, Receipt, Statement};
@@ -87,6 +87,10 @@ fn samples() -> Vec<Sample> {
     let receipt = town.certified[&(entry.header().chain, 0)].receipt();
     let head = Head::of(&receipt);
     let exposure = Exposure { proof: writers.clone(), key: Naming::of(&receipt).unwrap() };
+    let next = successor(&town.policies, &[2, 3, 4, 5], &[0, 1, 2]);
+    let closing = town.closing(0, 0);
+    let later = Inception { since: std::num::NonZeroU32::new(3), ..inception(&town.policy, 0) };
+    let endorsement = Endorsement { witness: 2, signature: next.signature };
     let mut samples = vec![
         Sample::new("policy", "policy", town.policy.signed().encode()),
         Sample::new("full entry", "entry", full.encode()),
@@ -111,6 +115,10 @@ fn samples() -> Vec<Sample> {
         ("head", Request::Head { currency, chain }),
         ("entries", Request::Entries { currency, chain, from: 3, to: 1 << 40 }),
         ("policy", Request::Policy { currency }),
+        ("succeed", Request::Succeed { currency, policy: next.clone() }),
+        ("closings", Request::Closings { currency, chain, epoch: 3 }),
+        ("cross", Request::Cross { inception: Some(later), reports: vec![closing.clone(); 2] }),
+        ("policies", Request::Policies { currency, from: 1 }),
         ("pending", Request::Pending { currency, chain }),
     ];
     samples.extend(questions.map(|(what, question)| Sample::new(what, "request", question.encode())));
@@ -125,6 +133,10 @@ fn samples() -> Vec<Sample> {
         ("no entries", Reply::Entries(vec![])),
         ("entries", Reply::Entries(vec![receipt.clone(), receipt])),
         ("policy", Reply::Policy(town.policy.signed())),
+        ("succeeded", Reply::Succeeded { epoch: 2, endorsement: Some(endorsement) }),
+        ("succeeded without a word", Reply::Succeeded { epoch: 2, endorsement: None }),
+        ("closings", Reply::Closings(vec![closing.clone(), closing.clone()])),
+        ("policies", Reply::Policies(vec![town.policy.signed(), next.clone()])),
         ("nothing pending", Reply::Pending { next: 0, entries: vec![] }),
         ("pending", Reply::Pending { next: 7, entries: vec![rotated.clone()] }),
     ];
@@ -137,12 +149,16 @@ fn samples() -> Vec<Sample> {
         Reason::Later { seconds: 60 },
         Reason::Frozen,
         Reason::Promised { ballot: 2 },
+        Reason::Epoch { present: 3 },
+        Reason::NotCrossed { epoch: 2 },
         Reason::invalid("for no reason at all"),
     ];
     samples.extend(reasons.map(|reason| Sample::new("refused", "reply", Reply::Refused(reason).encode())));
     let steps = town.booths[0].log.0.iter().rev().take(4);
     samples.extend(steps.map(|record| Sample::new("record", "record", record.encode())));
     samples.push(Sample::new("head that is gossiped", "head", head.encode()));
+    samples.push(Sample::new("policy after another", "policy", next.encode()));
+    samples.push(Sample::new("closing report", "report", closing.encode()));
     samples.push(Sample::new("exposure", "exposure", exposure.encode()));
     samples
 }

@@ -12,6 +12,7 @@
 mod agreement;
 mod codec;
 mod decoders;
+mod epochs;
 mod gossip;
 mod money;
 mod support;

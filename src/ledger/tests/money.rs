@@ -366,7 +366,7 @@ proptest! {
             }
             let mut late = Account::new(chain);
             for entry in order.iter().map(|index| &entries[index.index(entries.len())]).chain(&entries) {
-                late.commit(entry.clone(), &both.town.policy).unwrap();
+                late.commit(entry.clone(), &both.town.policies).unwrap();
             }
             let state = both.town.state(chain);
             prop_assert_eq!(late.state(), Some(&state));
@@ -382,9 +382,9 @@ proptest! {
         }
         for ((chain, seq), bytes) in &both.snapshots {
             let kept = ChainState::decode(bytes, 1 << 20).unwrap();
-            let mut pruned = Account::restore(*chain, Some(kept), []);
+            let mut pruned = Account::restore(*chain, Some(kept), 0, []);
             for entry in &both.entries(*chain)[usize::try_from(*seq).unwrap()..] {
-                pruned.commit(entry.clone(), &both.town.policy).unwrap();
+                pruned.commit(entry.clone(), &both.town.policies).unwrap();
             }
             let state = both.town.state(*chain);
             prop_assert_eq!(pruned.state(), Some(&state));

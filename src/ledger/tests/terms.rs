@@ -56,7 +56,7 @@ fn a_policy_with_weak_or_doubled_keys_is_refused() {
 #[test]
 fn a_policy_of_another_version_epoch_or_shape_is_refused() {
     assert_eq!(refused(|policy| policy.v = VERSION + 1), PolicyError::Version { found: 2 });
-    assert_eq!(refused(|policy| policy.epoch = 1), PolicyError::Epoch { found: 1 });
+    assert_eq!(refused(|policy| policy.epoch = 1), PolicyError::Epoch { found: 1, expected: 0 });
     assert_eq!(refused(|policy| policy.prev = PolicyHash::new([1; 32])), PolicyError::Prev);
     assert_eq!(refused(|policy| policy.decimals = 10), PolicyError::Decimals { found: 10 });
     for classes in [vec![], vec![Class::Card], vec![Class::Card, Class::Free], vec![Class::Free, Class::Free]] {

@@ -210,6 +210,56 @@ fn tell_recovery(story: &mut Story) -> Value {
     })
 }
 
+/// Other witnesses, and a payment that was on its way when they came.
+fn tell_change(story: &mut Story) -> Value {
+    let town = &mut story.town;
+    let slot = town.slot(0);
+    let outs = vec![Out::cash(town.chain(1), amount(77))];
+    // The writer since its rotation.
+    let entry = Entry::sign(town.state(slot.chain).next_position(0), Body { outs, ..body() }, &key(11, 0));
+    for at in [0, 1] {
+        town.vote(at, entry.clone()).unwrap();
+    }
+    let numbers = [2, 4, 5, 6];
+    let signed = successor(&town.policies, &numbers, &[0, 2, 3]);
+    town.policies.extend(signed.clone()).unwrap();
+    let writer = town.state(slot.chain).keys().writer;
+    let closings: Vec<_> = [0, 1, 2].map(|at| town.closing(0, at)).to_vec();
+    let genuine: Vec<_> = closings
+        .iter()
+        .map(|closing| closing.clone().closing(slot.seq, &writer, &town.policy).unwrap().verify().unwrap())
+        .collect();
+    let policy = town.policies.current().clone();
+    let votes: Vec<_> = (0_u8..3)
+        .map(|place| {
+            let mut booth = town.booths[2].clone();
+            let account = booth.account(slot.chain);
+            account.cross(&genuine, &town.policy).unwrap();
+            let approved = account.approval(entry.clone()).unwrap().verify().unwrap();
+            let held = account.propose(approved, &town.policies, &town.certified, NOW).unwrap();
+            let vote = held.release(&mut booth.log).unwrap().sign(place, &key(2, numbers[usize::from(place)]));
+            vote.unverified(&policy).unwrap().verify().unwrap()
+        })
+        .collect();
+    let cert = kinfolk_ledger::vote::Cert::of(&votes, &policy).unwrap();
+    let later = Inception { since: std::num::NonZeroU32::new(1), ..inception(&town.policy, 2) };
+    json!({
+        "witnesses": numbers.map(|number| json!([seed(2, number), hex([number; 38])])),
+        "f": 1,
+        "hash": hex(policy.hash().as_bytes()),
+        "endorsed_by": [0, 2, 3],
+        "signed": hex(signed.encode()),
+        "slot": slot_told(&slot),
+        "entry": hex(entry.encode()),
+        "voted": [0, 1],
+        "closing_reports": closings.iter().map(|closing| hex(closing.encode())).collect::<Vec<_>>(),
+        "writer_seed": seed(11, 0),
+        "voters": [0, 1, 2],
+        "cert": hex(cert.encode()),
+        "later_account": { "inception": hex(to_cbor(&later)), "account": hex(later.account().as_bytes()) },
+    })
+}
+
 fn friend_seed(key: &SecretKey) -> String {
     let friends = (0..3).find(|friend| support_key(20 + friend).vk() == key.vk()).unwrap();
     seed(20 + friends, 1)
@@ -290,6 +340,7 @@ fn make() -> Value {
             })
         })
         .collect();
+    let change = tell_change(&mut story);
     let told = policy.policy();
     json!({
         "policy": {
@@ -309,6 +360,7 @@ fn make() -> Value {
         "accounts": accounts,
         "entries": story.told,
         "recovery": recovery,
+        "change": change,
         "picks": picks(),
         "notes": [note()],
     })

@@ -141,7 +141,7 @@ fn votes_of_a_quorum_certify_and_everybody_runs_what_is_certified() {
     }
     let status = ring.witnesses[0].status();
     assert_eq!((status.accounts, status.entries, status.votes, status.conflicts), (2, 4, 1, 0));
-    assert_eq!((status.currencies.len(), status.currencies[0].place), (1, 0));
+    assert_eq!((status.currencies.len(), status.currencies[0].place), (1, Some(0)));
 }
 
 #[test]
@@ -562,7 +562,7 @@ fn certified_by_all(town: &Town, entry: &Entry) -> Receipt {
             booth.accounts.insert(entry.header().chain, state);
             let account = booth.account(entry.header().chain);
             let approved = account.approval(entry.clone()).unwrap().verify().unwrap();
-            let held = account.propose(approved, &town.policy, &town.certified, NOW).unwrap();
+            let held = account.propose(approved, &town.policies, &town.certified, NOW).unwrap();
             held.release(&mut booth.log).unwrap().sign(at, &key(2, at))
         })
         .collect();

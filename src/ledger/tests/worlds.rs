@@ -7,6 +7,9 @@
 //! (I11); and that once the network is whole again, everybody who is no twin and was not recovered gets their payment
 //! certified (T4).
 //!
+//! In some worlds the issuer changes the witnesses on the way, or signs two policies for one epoch; then an entry that was
+//! certified before the change, by votes that nobody has put together yet, is the only one that is certified after it.
+//!
 //! `KINFOLK_SIM_WORLDS=N` plays so many worlds, `KINFOLK_SIM_SEED=N` begins with that one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +17,7 @@ use std::sync::OnceLock;
 
 use kinfolk_ledger::entry::{Body, Claim, Ctl, Destination, Entry, Out, OutRef, Position};
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::policy::LoadedPolicy;
+use kinfolk_ledger::policy::{LoadedPolicy, Policies};
 use kinfolk_ledger::recovery::{Recover, SignedReport};
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::Report;
@@ -28,6 +31,7 @@ use rand_core::{Rng, SeedableRng};
 use super::support::shelf::{Failure, PaperShelf};
 use super::support::*;
 
+mod change;
 mod checks;
 mod friends;
 mod writers;
@@ -110,7 +114,7 @@ struct Writer {
     balance: u64,
     pending: Option<Entry>,
     cited: Vec<Receipt>,
-    votes: BTreeMap<u8, Vote>,
+    votes: BTreeMap<(u32, u8), Vote>,
     chain: Vec<Receipt>,
     incoming: Vec<Receipt>,
     /// What came in before, claimed or not.
@@ -137,7 +141,7 @@ struct Friends {
 #[allow(clippy::large_enum_variant, reason = "a test's messages")]
 enum Message {
     Ask { from: usize, witness: usize, request: Request },
-    Tell { to: usize, reply: Reply },
+    Tell { to: usize, witness: usize, reply: Reply },
     Pay { to: usize, receipt: Receipt },
 }
 
@@ -150,6 +154,11 @@ struct World {
     witnesses: Vec<Vec<Option<Witness<PaperShelf>>>>,
     writers: Vec<Writer>,
     friends: Option<Friends>,
+    /// The policies that are in force, one after the other, and those that the issuer wants to be next.
+    policies: Policies,
+    proposals: Vec<change::Proposal>,
+    /// What witnesses said last of chains in the first epoch.
+    closings: BTreeMap<AccountId, BTreeMap<u8, SignedReport>>,
     queue: Vec<Message>,
     /// Who does not reach which witness.
     parted: BTreeSet<(usize, usize)>,
@@ -171,6 +180,9 @@ struct Counts {
     conflicts: u64,
     crashes: u64,
     lost_appends: u64,
+    changes: u64,
+    crossed: u64,
+    over_a_change: u64,
 }
 
 type Checked<T> = Result<T, String>;
@@ -189,7 +201,8 @@ impl World {
             let copies = if is_twin(at) { 2 } else { 1 };
             (0..copies).map(|_| Some(Witness::open(shelf.clone()).unwrap())).collect()
         });
-        let witnesses = witnesses.collect();
+        let newcomer = Witness::open(PaperShelf::new(key(2, n))).unwrap();
+        let witnesses = witnesses.chain([vec![Some(newcomer)]]).collect();
         // One of three is a pair of twins in two worlds of three.
         let twin = (rng.next_u32() % 3 > 0).then_some((rng.next_u32() % u32::from(USERS)) as u8);
         let users = (0..USERS).chain(twin);
@@ -220,6 +233,9 @@ impl World {
             witnesses,
             writers,
             friends: None,
+            policies: Policies::from(begin.policy.clone()),
+            proposals: vec![],
+            closings: BTreeMap::new(),
             queue: vec![],
             parted: BTreeSet::new(),
             healed: false,
@@ -274,7 +290,7 @@ impl World {
                     self.act(writer);
                 }
                 88..91 => {
-                    let (who, witness) = (self.below(self.friends_number() + 1), self.below(self.n()));
+                    let (who, witness) = (self.below(self.friends_number() + 2), self.below(self.n()));
                     self.parted.insert((who, witness));
                 }
                 91..93 => self.parted.clear(),
@@ -282,6 +298,8 @@ impl World {
                     let witness = self.below(self.n());
                     self.crash(witness)?;
                 }
+                // Witnesses are changed in one world of ten.
+                99 if self.seed.is_multiple_of(10) => self.change(),
                 _ => self.recover(),
             }
         }
@@ -330,8 +348,9 @@ impl World {
                 batch.retain(|(from, _)| self.healed || !self.parted.contains(&(*from, witness)));
                 self.ask(witness, batch)
             }
-            Message::Tell { to, reply } if to == self.friends_number() => self.friends_hear(reply),
-            Message::Tell { to, reply } => self.hear(to, reply),
+            Message::Tell { to, reply, .. } if to == self.issuer_number() => self.issuer_hears(&reply),
+            Message::Tell { to, witness, reply } if to == self.friends_number() => self.friends_hear(witness, reply),
+            Message::Tell { to, witness, reply } => self.hear(to, witness, reply),
             Message::Pay { to, receipt } => {
                 let writer = &mut self.writers[to];
                 if writer.known.insert(receipt.entry.hash()) {
@@ -373,7 +392,7 @@ impl World {
             }
             for (to, reply) in from.into_iter().zip(replies) {
                 self.note(&reply)?;
-                self.queue.push(Message::Tell { to, reply });
+                self.queue.push(Message::Tell { to, witness: at, reply });
             }
         }
         Ok(())
@@ -394,7 +413,8 @@ impl World {
         }
         let shelf = witness.into_shelf();
         let shelf = match self.mutant {
-            Mutant::Forgets => shelf.forgetting(2),
+            // The newcomer's first lines are what it serves.
+            Mutant::Forgets if at < self.begin.shelves.len() => shelf.forgetting(2),
             _ => shelf.restarted(),
         };
         let shelf = if self.one_in(8) { shelf.without_index() } else { shelf };
@@ -411,6 +431,8 @@ impl World {
         let enough = said.len() >= self.begin.policy.quorum().q();
         if enough && statement.phase != Phase::Prepare {
             let place = (statement.slot.chain, statement.slot.seq);
+            let entry = self.entries.get(&statement.entry).map(|(entry, _)| entry.header().epoch);
+            self.counts.over_a_change += u64::from(entry.is_some_and(|epoch| epoch < statement.slot.epoch));
             let stands = *self.certified.entry(place).or_insert(statement.entry);
             if stands != statement.entry {
                 return Err(format!("two entries are certified at place {} of {}", place.1, place.0));
@@ -420,8 +442,10 @@ impl World {
     }
 
     fn genuine(&self, votes: &[Vote]) -> Checked<Vec<GenuineVote>> {
-        let policy = &self.begin.policy;
-        let genuine = votes.iter().map(|vote| vote.unverified(policy).and_then(|vote| vote.verify().ok()));
+        let genuine = votes.iter().map(|vote| {
+            let policy = self.policies.at(vote.statement.slot.epoch)?;
+            vote.unverified(policy).and_then(|vote| vote.verify().ok())
+        });
         genuine.collect::<Option<_>>().ok_or_else(|| "a witness's signature is not genuine".to_owned())
     }
 
@@ -429,7 +453,15 @@ impl World {
     fn heal(&mut self) -> Checked<()> {
         self.healed = true;
         self.parted.clear();
-        for round in 0..4 {
+        for _ in 0..3 {
+            if !self.proposals.is_empty() {
+                self.change();
+            }
+            while !self.queue.is_empty() {
+                self.deliver()?;
+            }
+        }
+        for round in 0..6 {
             for number in 0..self.writers.len() {
                 // Who is told of a conflict four times has heard it.
                 if round == 0 || !self.is_twin(self.writers[number].user) {
@@ -442,7 +474,7 @@ impl World {
         }
         let recovered = self.friends.as_ref().map(|friends| friends.user);
         for writer in &self.writers {
-            let is_correct = !self.is_twin(writer.user) && recovered != Some(writer.user);
+            let is_correct = !self.is_twin(writer.user) && recovered != Some(writer.user) && !self.is_stuck();
             if is_correct && (writer.pending.is_some() || writer.stopped) {
                 return Err(format!("user {} did nothing wrong and waits for ever", writer.user));
             }
@@ -478,6 +510,9 @@ fn play(first: u64, worlds: u64, mutant: Mutant) -> Result<Counts, (u64, String)
             all.conflicts += counts.conflicts;
             all.crashes += counts.crashes;
             all.lost_appends += counts.lost_appends;
+            all.changes += counts.changes;
+            all.crossed += counts.crossed;
+            all.over_a_change += counts.over_a_change;
         }
         Ok::<_, (u64, String)>(all)
     };
@@ -495,6 +530,9 @@ fn play(first: u64, worlds: u64, mutant: Mutant) -> Result<Counts, (u64, String)
             conflicts: one.conflicts + other.conflicts,
             crashes: one.crashes + other.crashes,
             lost_appends: one.lost_appends + other.lost_appends,
+            changes: one.changes + other.changes,
+            crossed: one.crossed + other.crossed,
+            over_a_change: one.over_a_change + other.over_a_change,
         })
     })
 }
@@ -508,6 +546,9 @@ fn e01_e10_in_no_world_are_two_entries_of_a_place_certified_or_money_made_or_the
             if worlds >= 500 {
                 assert!(counts.certified > worlds && counts.ordered > worlds / 50 && counts.conflicts > worlds / 10);
                 assert!(counts.crashes > worlds && counts.lost_appends > worlds / 10);
+                assert!(
+                    counts.changes > worlds / 40 && counts.crossed > worlds / 3 && counts.over_a_change > worlds / 20
+                );
             }
         }
         Err((seed, what)) => panic!("seed {seed}: {what}"),

@@ -12,7 +12,8 @@ use super::shelf::{Position, RowKey, Shelf};
 use super::{OpenError, ShelfError};
 use crate::account::{Account, Record};
 use crate::chain::ChainState;
-use crate::policy::LoadedPolicy;
+use crate::policy::Policies;
+use crate::recovery::SignedReport;
 use crate::slot::Step;
 use crate::vote::{PrepCert, SlotId};
 
@@ -32,6 +33,8 @@ pub(super) struct Desk {
     steps: Vec<Written>,
     /// Where the log has what is parked.
     parked: BTreeMap<u64, Position>,
+    /// Where the log has the closing reports by which it was crossed, by epoch.
+    crossed: BTreeMap<u32, Position>,
     /// Where the log has the proof against its writer.
     pub(super) proof: Option<Position>,
     pub(super) quota: Quota,
@@ -61,6 +64,12 @@ struct Row {
     proof: Option<Position>,
     #[n(4)]
     quota: Quota,
+    /// The epoch of the last entry's certificate; absent for 0.
+    #[n(5)]
+    since: Option<u32>,
+    /// Lines by which it was crossed; absent for none.
+    #[n(6)]
+    crossed: Option<Vec<Position>>,
 }
 
 impl Desk {
@@ -69,6 +78,7 @@ impl Desk {
             account: Account::new(chain),
             steps: Vec::new(),
             parked: BTreeMap::new(),
+            crossed: BTreeMap::new(),
             proof: None,
             quota: Quota::default(),
             changed: false,
@@ -76,7 +86,7 @@ impl Desk {
     }
 
     /// As the index and the log have it.
-    pub(super) fn load<S: Shelf>(key: Key, policy: &LoadedPolicy, shelf: &S) -> Result<Self, ShelfError<S::Error>> {
+    pub(super) fn load<S: Shelf>(key: Key, policies: &Policies, shelf: &S) -> Result<Self, ShelfError<S::Error>> {
         let (currency, chain) = key;
         let Some(bytes) = shelf.row(&RowKey::Account(currency, chain)).map_err(ShelfError::Shelf)? else {
             return Ok(Self::new(chain));
@@ -89,12 +99,22 @@ impl Desk {
                 _ => return Err(OpenError::Inconsistent { at }.into()),
             }
         }
-        let mut account = Account::restore(chain, row.state, records.iter().map(|(_, record)| record));
+        let steps = records.iter().map(|(_, record)| record);
+        let mut account = Account::restore(chain, row.state, row.since.unwrap_or_default(), steps);
+        let mut crossed = BTreeMap::new();
+        for at in row.crossed.unwrap_or_default() {
+            let inconsistent = OpenError::Inconsistent { at };
+            let Line::Crossed(reports) = read_line(shelf, at)? else { return Err(inconsistent.into()) };
+            match take_crossed(&mut account, reports, policies) {
+                Some(epoch) => crossed.insert(epoch, at),
+                None => return Err(inconsistent.into()),
+            };
+        }
         for (_, at) in &row.parked {
             match read_line(shelf, *at)? {
                 Line::Certified(receipt) => {
                     account
-                        .commit(receipt.verified_before(), policy)
+                        .commit(receipt.verified_before(), policies)
                         .map_err(|_| OpenError::Inconsistent { at: *at })?;
                 }
                 _ => return Err(OpenError::Inconsistent { at: *at }.into()),
@@ -102,7 +122,8 @@ impl Desk {
         }
         let steps = records.into_iter().map(|(at, Record { slot, step, .. })| Written { at, slot, step }).collect();
         let parked = row.parked.into_iter().collect();
-        let mut desk = Self { account, steps, parked, proof: row.proof, quota: row.quota, changed: false };
+        let Row { proof, quota, .. } = row;
+        let mut desk = Self { account, steps, parked, crossed, proof, quota, changed: false };
         desk.settle();
         Ok(desk)
     }
@@ -115,6 +136,8 @@ impl Desk {
             parked: self.parked.iter().map(|(seq, at)| (*seq, *at)).collect(),
             proof: self.proof,
             quota: self.quota,
+            since: Some(self.account.since()).filter(|since| *since > 0),
+            crossed: Some(self.crossed.values().copied().collect()).filter(|crossed: &Vec<_>| !crossed.is_empty()),
         })
     }
 
@@ -134,9 +157,20 @@ impl Desk {
         self.changed = true;
         self.settle();
         if record.slot.seq == self.account.next() {
-            self.steps.retain(|written| !replaces(&record.step, &written.step));
+            self.steps.retain(|written| record.slot != written.slot || !replaces(&record.step, &written.step));
             self.steps.push(Written { at, slot: record.slot, step: record.step.clone() });
         }
+    }
+
+    /// Notes that the log has closing reports of an epoch there.
+    pub(super) fn note_crossed(&mut self, epoch: u32, at: Position) {
+        self.changed = true;
+        self.crossed.insert(epoch, at);
+    }
+
+    /// Where the log has the closing reports of an epoch by which the chain was crossed.
+    pub(super) fn crossed_at(&self, epoch: u32) -> Option<Position> {
+        self.crossed.get(&epoch).copied()
     }
 
     /// Notes that the log has this certified entry there.
@@ -154,6 +188,14 @@ impl Desk {
         self.parked.retain(|seq, _| account.is_parked(*seq));
         self.steps.retain(|written| written.slot.seq == next);
     }
+}
+
+/// Crosses a chain by reports that were verified before they were written down; from which epoch.
+pub(super) fn take_crossed(account: &mut Account, reports: Vec<SignedReport>, policies: &Policies) -> Option<u32> {
+    let epoch = reports.first()?.findings.slot.epoch;
+    let reports: Vec<_> = reports.into_iter().map(SignedReport::verified_before).collect();
+    account.cross(&reports, policies.at(epoch)?).ok()?;
+    Some(epoch)
 }
 
 /// Whether a slot that took the one step and then the other is as if it had taken the other only.

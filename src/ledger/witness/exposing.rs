@@ -1,12 +1,13 @@
 //! Writers who signed two things: told to others, and heard of from them.
 
-use super::desk::Key;
+use super::desk::{Key, read_line, read_row};
 use super::line::{Kept, Line};
-use super::shelf::Shelf;
-use super::{ShelfError, Witness};
+use super::shelf::{RowKey, Shelf};
+use super::{OpenError, ShelfError, Witness};
 use crate::entry::Header;
 use crate::equivocation::{EquivocationProof, GenuineProof};
 use crate::gossip::{Exposure, Naming};
+use crate::limits;
 use crate::slot::held::Held;
 
 /// How far back the handing over of a key is looked for. A key that signed more than these and then two things is exposed
@@ -14,6 +15,29 @@ use crate::slot::held::Held;
 const LOOK_BACK: u64 = 4_096;
 
 impl<S: Shelf> Witness<S> {
+    /// The proofs against writers, the first of them being number `from`: at most [`limits::ENTRIES`].
+    ///
+    /// # Errors
+    /// [`ShelfError`].
+    pub fn proofs(&self, from: u64) -> Result<Vec<EquivocationProof>, ShelfError<S::Error>> {
+        let numbers = (from..self.totals.proofs).take(limits::ENTRIES);
+        let mut proofs = Vec::new();
+        for number in numbers {
+            let at = match self.proofs.get(&number) {
+                Some(at) => *at,
+                None => match self.shelf.row(&RowKey::Proof(number)).map_err(ShelfError::Shelf)? {
+                    Some(bytes) => read_row(&bytes)?,
+                    None => break,
+                },
+            };
+            match read_line(&self.shelf, at)? {
+                Line::Proof(proof) => proofs.push(proof),
+                _ => return Err(OpenError::Inconsistent { at }.into()),
+            }
+        }
+        Ok(proofs)
+    }
+
     /// What others are to hear of writers, the proofs from number `from` on, as many as [`proofs`](Self::proofs) reads at a
     /// time; and the number of the next.
     ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kinfolk_wire::codec::{DecodeError, from_cbor, to_cbor};
-use kinfolk_wire::ids::CurrencyId;
+use kinfolk_wire::ids::{CurrencyId, PolicyHash};
 use minicbor::{Decode, Encode};
 
 use super::shelf::{Position, Shelf};
@@ -11,6 +11,7 @@ use crate::account::Record;
 use crate::equivocation::EquivocationProof;
 use crate::limits;
 use crate::policy::SignedPolicy;
+use crate::recovery::SignedReport;
 use crate::slot::held::VoteLog;
 use crate::vote::Receipt;
 
@@ -18,7 +19,7 @@ use crate::vote::Receipt;
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[allow(clippy::large_enum_variant, reason = "one at a time, on its way to bytes or from them")]
 pub enum Line {
-    /// It serves this currency from now on.
+    /// It serves this currency, of which this is the first policy, from now on.
     #[n(0)]
     Policy(#[n(0)] SignedPolicy),
     /// What it is about to say.
@@ -33,6 +34,32 @@ pub enum Line {
     /// More witnesses of this currency are faulty than it bears: it is served no more.
     #[n(4)]
     Broken(#[n(0)] CurrencyId),
+    /// It votes in this epoch no more, and endorses this policy after it and no other.
+    #[n(5)]
+    Closed {
+        /// Of which currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which epoch.
+        #[n(1)]
+        epoch: u32,
+        /// The policy after it.
+        #[n(2)]
+        policy: PolicyHash,
+    },
+    /// This policy is in force, and the epoch before it is over.
+    #[n(6)]
+    Next {
+        /// Of which currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// The policy, with its endorsements.
+        #[n(1)]
+        policy: SignedPolicy,
+    },
+    /// Closing reports by which a chain was crossed, all verified.
+    #[n(7)]
+    Crossed(#[n(0)] Vec<SignedReport>),
 }
 
 impl Line {

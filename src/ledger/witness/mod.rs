@@ -26,17 +26,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use kinfolk_wire::codec::{DecodeError, to_cbor};
-use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
+use kinfolk_wire::codec::to_cbor;
+use kinfolk_wire::ids::{AccountId, CurrencyId, PolicyHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
-use crate::account::{Broken, Committed};
-use crate::equivocation::EquivocationProof;
+use crate::account::Broken;
 use crate::limits;
 use crate::message::{Reason, Reply, Request};
-use crate::policy::{Code, LoadedPolicy, PolicyError, SignedPolicy};
+use crate::policy::Policies;
 use crate::signature::verify_batch;
 use crate::slot::held::Held;
 use crate::vote::{CertifiedEntry, Receipt};
@@ -47,36 +46,19 @@ use sift::Sifted;
 
 mod desk;
 mod exposing;
+mod handing_over;
 pub mod line;
+mod opening;
 mod perform;
 mod quota;
+mod serving;
 pub mod shelf;
 mod sift;
 
 pub use line::Line;
+pub use opening::OpenError;
+pub use serving::{ServeError, ServedCurrency, Status};
 pub use shelf::{Position, RowKey, Shelf, Stretch};
-
-/// Why a witness does not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A line of the log that this program did not write so.
-    #[error("line {} of the witness's log cannot be read: {error}", .at.number())]
-    Line {
-        /// Where.
-        at: Position,
-        /// What is wrong with it.
-        error: DecodeError,
-    },
-    /// A row of the index that this program did not write so.
-    #[error("a row of the witness's index cannot be read: {0}")]
-    Row(DecodeError),
-    /// A line that does not fit to those before it.
-    #[error("line {} of the witness's log does not fit to those before it", .at.number())]
-    Inconsistent {
-        /// Where.
-        at: Position,
-    },
-}
 
 /// Why a witness says nothing.
 #[derive(Debug, thiserror::Error)]
@@ -98,36 +80,25 @@ impl<E> From<OpenError> for ShelfError<E> {
     }
 }
 
-/// Why a currency is not served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError<E> {
-    /// The policy is none.
-    #[error(transparent)]
-    Policy(PolicyError),
-    /// It names others.
-    #[error("the policy of {code} does not name this witness, whose key is {vk}")]
-    NotNamed {
-        /// The currency's name.
-        code: Code,
-        /// The witness's key.
-        vk: Vk,
-    },
-    /// As many as it can.
-    #[error("a witness serves at most {limit} currencies", limit = limits::SERVED)]
-    TooMany,
-    /// The disk.
-    #[error(transparent)]
-    Shelf(ShelfError<E>),
-}
-
 /// A currency that is served.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Served {
-    policy: LoadedPolicy,
-    /// The witness's place in the policy.
-    place: u8,
+    policies: Policies,
+    /// The witness's place in the policy in force, if that names it.
+    place: Option<u8>,
     /// More of its witnesses are faulty than it bears.
     broken: bool,
+    /// How epochs ended here.
+    ends: BTreeMap<u32, End>,
+}
+
+/// What ended an epoch at this witness.
+#[derive(Debug, Clone)]
+struct End {
+    /// The line that says so, and where the log has it.
+    kept: Kept,
+    /// The one policy after it that this witness endorses.
+    policy: PolicyHash,
 }
 
 /// What is counted, and kept in one row.
@@ -146,42 +117,9 @@ struct Totals {
     votes: u64,
     #[n(5)]
     proofs: u64,
-}
-
-/// One currency at a witness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServedCurrency {
-    /// The currency.
-    pub currency: CurrencyId,
-    /// Its name.
-    pub code: Code,
-    /// The witness's place in the policy.
-    pub place: u8,
-    /// Of how many.
-    pub witnesses: usize,
-    /// More of its witnesses are faulty than it bears, so that this one has stopped serving it.
-    pub broken: bool,
-}
-
-/// How a witness is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// Its key.
-    pub vk: Vk,
-    /// What it serves, by currency.
-    pub currencies: Vec<ServedCurrency>,
-    /// Accounts that were opened here.
-    pub accounts: u64,
-    /// Certified entries that were written down.
-    pub entries: u64,
-    /// Votes and promises that were written down.
-    pub votes: u64,
-    /// Writers of whom there is a proof that they signed two entries for one place.
-    pub conflicts: u64,
-    /// Requests that were refused because there had been too many, since it was opened.
-    pub refused_by_quota: u64,
-    /// Its log failed; it must be opened anew.
-    pub stopped: bool,
+    /// Lines by which epochs were closed; absent for none.
+    #[n(6)]
+    closed: Option<Vec<Position>>,
 }
 
 /// A witness.
@@ -204,236 +142,10 @@ pub struct Witness<S> {
 }
 
 impl<S: Shelf> Witness<S> {
-    /// Opens a witness from its log and index; one that has written nothing yet serves nothing.
-    ///
-    /// # Errors
-    /// [`ShelfError`].
-    pub fn open(shelf: S) -> Result<Self, ShelfError<S::Error>> {
-        let vk = shelf.key().vk();
-        let totals = match shelf.row(&RowKey::Totals).map_err(ShelfError::Shelf)? {
-            Some(bytes) => read_row(&bytes)?,
-            None => Totals::default(),
-        };
-        let mut witness = Self {
-            shelf,
-            vk,
-            served: BTreeMap::new(),
-            desks: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            proofs: BTreeMap::new(),
-            fresh: BTreeMap::new(),
-            totals: Totals::default(),
-            unindexed: 0,
-            strangers: quota::Strangers::default(),
-            refused_by_quota: 0,
-            stopped: false,
-        };
-        for at in &totals.policies {
-            let line = read_line(&witness.shelf, *at)?;
-            witness.take(line, *at)?;
-        }
-        for currency in totals.broken.iter().copied() {
-            witness.take(Line::Broken(currency), Position::default())?;
-        }
-        witness.totals = totals;
-        witness.unindexed = 0;
-        witness.replay()?;
-        Ok(witness)
-    }
-
-    /// Takes the lines that the index does not know of.
-    fn replay(&mut self) -> Result<(), ShelfError<S::Error>> {
-        let mut from = self.shelf.indexed();
-        loop {
-            let Stretch { lines, next } = self.shelf.lines(from).map_err(ShelfError::Shelf)?;
-            if lines.is_empty() {
-                return Ok(());
-            }
-            for (at, bytes) in lines {
-                let line = Line::decode(&bytes).map_err(|error| OpenError::Line { at, error })?;
-                self.take(line, at)?;
-            }
-            from = next;
-            if self.unindexed >= limits::UNINDEXED {
-                self.index(from)?;
-            }
-        }
-    }
-
-    /// Takes a line that is in the log already.
-    fn take(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
-        let inconsistent = OpenError::Inconsistent { at };
-        match &line {
-            Line::Policy(_) | Line::Proof(_) | Line::Broken(_) => {}
-            Line::Vote(record) => {
-                let Some(desk) = self.desk((record.slot.currency, record.slot.chain))? else {
-                    return Err(inconsistent.into());
-                };
-                desk.account.take(record);
-            }
-            Line::Certified(receipt) => {
-                let header = *receipt.entry.header();
-                let key = (header.currency, header.chain);
-                let Some(served) = self.served.get(&header.currency).map(Arc::clone) else {
-                    return Err(inconsistent.into());
-                };
-                let Some(desk) = self.desk(key)? else { return Err(inconsistent.into()) };
-                let opened = desk.account.state().is_none();
-                let done = desk.account.commit(receipt.clone().verified_before(), &served.policy);
-                match done {
-                    Ok(Committed::Executed(_)) => self.count_opened(opened),
-                    Ok(Committed::Parked | Committed::Known) => {}
-                    Err(_) => return Err(inconsistent.into()),
-                }
-            }
-        }
-        self.note(line, at)
-    }
-
-    fn count_opened(&mut self, opened: bool) {
-        if opened {
-            self.totals.accounts = self.totals.accounts.saturating_add(1);
-        }
-    }
-
-    /// Notes where the log has a line whose step was taken.
-    fn note(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
-        self.unindexed = self.unindexed.saturating_add(1);
-        match line {
-            Line::Policy(policy) => {
-                let policy = policy.load().map_err(|_| OpenError::Inconsistent { at })?;
-                let place = self.place_in(&policy).ok_or(OpenError::Inconsistent { at })?;
-                let served = Served { place, broken: false, policy };
-                self.served.insert(served.policy.currency(), Arc::new(served));
-                self.totals.policies.push(at);
-            }
-            Line::Vote(record) => {
-                self.totals.votes = self.totals.votes.saturating_add(1);
-                if let Some(desk) = self.desks.get_mut(&(record.slot.currency, record.slot.chain)) {
-                    desk.note_vote(&record, at);
-                }
-            }
-            Line::Certified(receipt) => {
-                let header = receipt.entry.header();
-                let key = (header.currency, header.chain);
-                self.totals.entries = self.totals.entries.saturating_add(1);
-                self.entries.insert((key, header.seq), at);
-                if let Some(desk) = self.desks.get_mut(&key) {
-                    desk.note_certified(header.seq, at);
-                }
-            }
-            Line::Proof(EquivocationProof::Writer(one, _)) => {
-                let key = (one.header.currency, one.header.chain);
-                self.proofs.insert(self.totals.proofs, at);
-                self.totals.proofs = self.totals.proofs.saturating_add(1);
-                if let Some(desk) = self.desk(key)? {
-                    desk.proof = Some(at);
-                    desk.changed = true;
-                }
-            }
-            Line::Proof(EquivocationProof::Witness(..)) => {}
-            Line::Broken(currency) => {
-                self.stop_serving(currency);
-                if !self.totals.broken.contains(&currency) {
-                    self.totals.broken.push(currency);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn stop_serving(&mut self, currency: CurrencyId) {
-        if let Some(served) = self.served.get(&currency) {
-            let served = Served { policy: served.policy.clone(), place: served.place, broken: true };
-            self.served.insert(currency, Arc::new(served));
-        }
-    }
-
-    fn place_in(&self, policy: &LoadedPolicy) -> Option<u8> {
-        let place = policy.policy().witnesses.iter().position(|witness| witness.vk == self.vk)?;
-        u8::try_from(place).ok()
-    }
-
     /// The key that it votes with.
     #[must_use]
     pub const fn vk(&self) -> Vk {
         self.vk
-    }
-
-    /// Serves a currency from now on, if its policy names this witness.
-    ///
-    /// # Errors
-    /// [`ServeError`].
-    pub fn serve(&mut self, policy: SignedPolicy) -> Result<CurrencyId, ServeError<S::Error>> {
-        let loaded = policy.clone().load().map_err(ServeError::Policy)?;
-        let currency = loaded.currency();
-        if self.stopped {
-            return Err(ServeError::Shelf(ShelfError::Stopped));
-        }
-        if self.served.contains_key(&currency) {
-            return Ok(currency);
-        }
-        if self.served.len() >= limits::SERVED {
-            return Err(ServeError::TooMany);
-        }
-        if self.place_in(&loaded).is_none() {
-            return Err(ServeError::NotNamed { code: loaded.policy().code, vk: self.vk });
-        }
-        let written = self.write(vec![Held::new(Kept { line: Line::Policy(policy), at: None }, ())]);
-        written.map_err(ServeError::Shelf)?;
-        Ok(currency)
-    }
-
-    /// The policy of a currency that is served.
-    #[must_use]
-    pub fn policy(&self, currency: &CurrencyId) -> Option<&LoadedPolicy> {
-        self.served.get(currency).map(|served| &served.policy)
-    }
-
-    /// How it is.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let currencies = self.served.iter().map(|(currency, served)| ServedCurrency {
-            currency: *currency,
-            code: served.policy.policy().code,
-            place: served.place,
-            witnesses: served.policy.quorum().n(),
-            broken: served.broken,
-        });
-        let Totals { accounts, entries, votes, proofs, .. } = self.totals;
-        Status {
-            vk: self.vk,
-            currencies: currencies.collect(),
-            accounts,
-            entries,
-            votes,
-            conflicts: proofs,
-            refused_by_quota: self.refused_by_quota,
-            stopped: self.stopped,
-        }
-    }
-
-    /// The proofs against writers, the first of them being number `from`: at most [`limits::ENTRIES`].
-    ///
-    /// # Errors
-    /// [`ShelfError`].
-    pub fn proofs(&self, from: u64) -> Result<Vec<EquivocationProof>, ShelfError<S::Error>> {
-        let numbers = (from..self.totals.proofs).take(limits::ENTRIES);
-        let mut proofs = Vec::new();
-        for number in numbers {
-            let at = match self.proofs.get(&number) {
-                Some(at) => *at,
-                None => match self.shelf.row(&RowKey::Proof(number)).map_err(ShelfError::Shelf)? {
-                    Some(bytes) => read_row(&bytes)?,
-                    None => break,
-                },
-            };
-            match read_line(&self.shelf, at)? {
-                Line::Proof(proof) => proofs.push(proof),
-                _ => return Err(OpenError::Inconsistent { at }.into()),
-            }
-        }
-        Ok(proofs)
     }
 
     /// Answers requests, each in its place. What they change is on the disk when this returns.
@@ -497,7 +209,7 @@ impl<S: Shelf> Witness<S> {
             let mut verified = verify_batch(unverified, rng).into_iter();
             for (number, read) in to_do {
                 let performed = match read {
-                    Some(request) => Err(self.read(&request)?),
+                    Some(request) => self.turn(request)?,
                     None => match verified.next() {
                         Some(Ok(work)) => self.perform(work, now)?,
                         _ => Err(Reply::Refused(Reason::invalid("a signature is not genuine"))),
@@ -616,7 +328,7 @@ impl<S: Shelf> Witness<S> {
     fn desk(&mut self, key: Key) -> Result<Option<&mut Desk>, ShelfError<S::Error>> {
         let Some(served) = self.served.get(&key.0) else { return Ok(None) };
         if !self.desks.contains_key(&key) {
-            let desk = Desk::load(key, &served.policy, &self.shelf)?;
+            let desk = Desk::load(key, &served.policies, &self.shelf)?;
             self.desks.insert(key, desk);
         }
         Ok(self.desks.get_mut(&key))
@@ -647,11 +359,15 @@ fn chain_of(request: &Request) -> Option<AccountId> {
         Request::Commit { receipt } => Some(receipt.entry.header().chain),
         Request::Recover(recover) => Some(recover.slot.chain),
         Request::Lock { slot, .. } => Some(slot.chain),
+        Request::Cross { reports, .. } => reports.first().map(|report| report.findings.slot.chain),
+        Request::Closings { chain, .. } => Some(*chain),
         Request::Witness
         | Request::Head { .. }
         | Request::Entries { .. }
         | Request::Policy { .. }
-        | Request::Pending { .. } => None,
+        | Request::Pending { .. }
+        | Request::Policies { .. }
+        | Request::Succeed { .. } => None,
     }
 }
 

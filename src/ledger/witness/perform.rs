@@ -6,6 +6,7 @@ use kinfolk_wire::ids::{AccountId, CurrencyId};
 use kinfolk_wire::time::Timestamp;
 
 use super::desk::{Desk, Key};
+use super::handing_over::fitting;
 use super::line::{Kept, Line};
 use super::shelf::Shelf;
 use super::sift::{CitedEntries, Work};
@@ -16,18 +17,36 @@ use crate::entry::{ApprovedEntry, Entry, SignedHeader};
 use crate::equivocation::EquivocationProof;
 use crate::limits;
 use crate::message::{Reason, Reply, Request};
-use crate::recovery::{GenuineRecover, GenuineReport, ReleasableReport};
+use crate::policy::succession::ReleasableEndorsement;
+use crate::recovery::{GenuineRecover, GenuineReport, ReleasableReport, SignedReport};
 use crate::rules::NotValid;
 use crate::signature::SecretKey;
 use crate::slot::SlotRefusal;
+use crate::slot::crossing::CrossRefusal;
 use crate::slot::held::Held;
 use crate::vote::{CertifiedEntry, GenuinePrepCert, Receipt, Releasable};
 
 /// What is said once its line is in the log.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Vote { vote: Releasable, place: u8 },
-    Report { report: ReleasableReport, place: u8 },
+    /// A policy is known, and may be endorsed by the witness at that place of the one before.
+    Succeeded {
+        epoch: u32,
+        endorsed: Option<(ReleasableEndorsement, u8)>,
+    },
+    /// Its own closing report, and those that it was shown.
+    Closings {
+        own: Option<(ReleasableReport, u8)>,
+        shown: Vec<SignedReport>,
+    },
+    Vote {
+        vote: Releasable,
+        place: u8,
+    },
+    Report {
+        report: ReleasableReport,
+        place: u8,
+    },
     Say(Reply),
 }
 
@@ -36,13 +55,21 @@ impl Answer {
         match self {
             Self::Vote { vote, place } => Reply::Vote(vote.sign(place, key)),
             Self::Report { report, place } => Reply::Report(report.sign(place, key)),
+            Self::Succeeded { epoch, endorsed } => {
+                let endorsement = endorsed.map(|(endorsement, place)| endorsement.sign(place, key));
+                Reply::Succeeded { epoch, endorsement }
+            }
+            Self::Closings { own, shown } => {
+                let own = own.map(|(report, place)| report.sign(place, key));
+                Reply::Closings(fitting(own.into_iter().chain(shown), |report| report.encode().len()))
+            }
             Self::Say(reply) => reply,
         }
     }
 }
 
 /// Held until it is written, or a refusal that nothing stands behind.
-type Performed<S> = Result<Result<Held<Kept, Answer>, Reply>, ShelfError<<S as Shelf>::Error>>;
+pub(super) type Performed<S> = Result<Result<Held<Kept, Answer>, Reply>, ShelfError<<S as Shelf>::Error>>;
 
 impl<S: Shelf> Witness<S> {
     pub(super) fn perform(&mut self, work: Work, now: Timestamp) -> Performed<S> {
@@ -52,22 +79,33 @@ impl<S: Shelf> Witness<S> {
             | Work::Commit { key, .. }
             | Work::Recover { key, .. }
             | Work::Prepare { key, .. }
-            | Work::Lock { key, .. } => *key,
+            | Work::Lock { key, .. }
+            | Work::Cross { key, .. } => *key,
         };
         // Broken by something earlier in this batch, perhaps.
         let served = match self.serving(&key.0) {
             Ok(served) => served,
             Err(reason) => return Ok(Err(Reply::Refused(reason))),
         };
+        let voting = match &work {
+            Work::Late { .. } | Work::Commit { .. } | Work::Cross { .. } => Ok(0),
+            Work::Propose { .. } | Work::Recover { .. } | Work::Prepare { .. } | Work::Lock { .. } => served.voting(),
+        };
+        // So may the epoch have been closed.
+        let place = match voting {
+            Ok(place) => place,
+            Err(reason) => return Ok(Err(Reply::Refused(reason))),
+        };
         match work {
-            Work::Propose { approved, cited, .. } => self.propose(key, &served, approved, cited, now),
+            Work::Cross { reports, .. } => self.cross(key, &reports, now),
+            Work::Propose { approved, cited, .. } => self.propose(key, &served, place, approved, cited, now),
             Work::Late { first, second, .. } => self.conflict(key, first, second),
             Work::Commit { certified, .. } => self.commit(key, &served, certified),
-            Work::Recover { recover, .. } => self.recover(key, &served, &recover, now),
+            Work::Recover { recover, .. } => self.recover(key, &served, place, &recover, now),
             Work::Prepare { ballot, approved, reports, cited, .. } => {
-                self.prepare(key, &served, ballot, approved, &reports, cited, now)
+                self.prepare(key, &served, place, ballot, approved, &reports, cited, now)
             }
-            Work::Lock { prepared, .. } => self.lock(key, &served, prepared),
+            Work::Lock { prepared, .. } => self.lock(key, &served, place, prepared),
         }
     }
 
@@ -75,6 +113,7 @@ impl<S: Shelf> Witness<S> {
         &mut self,
         key: Key,
         served: &Arc<Served>,
+        place: u8,
         approved: ApprovedEntry,
         mut cited: CitedEntries,
         now: Timestamp,
@@ -82,17 +121,17 @@ impl<S: Shelf> Witness<S> {
         self.add_fresh(key, &approved, &mut cited);
         let second = approved.entry().signed_header();
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        let is_new = desk.account.slot().v0().is_none();
-        if is_new && let Err(seconds) = desk.quota.entry(&served.policy.policy().limits, now) {
+        let is_new = desk.account.slot(served.present()).v0().is_none();
+        if is_new && let Err(seconds) = desk.quota.entry(&served.policy().policy().limits, now) {
             self.refused_by_quota = self.refused_by_quota.saturating_add(1);
             return Ok(Err(Reply::Refused(Reason::Later { seconds })));
         }
-        match desk.account.propose(approved, &served.policy, &cited, now) {
+        match desk.account.propose(approved, &served.policies, &cited, now) {
             Ok(held) => {
                 if is_new {
                     desk.quota.count_entry(now);
                 }
-                Ok(Ok(hold_vote(desk, held, served.place)))
+                Ok(Ok(hold_vote(desk, held, place)))
             }
             Err(Refusal::Slot(SlotRefusal::Conflict { first })) => {
                 let first = desk.account.entry(&first).and_then(Entry::signed_header);
@@ -124,7 +163,7 @@ impl<S: Shelf> Witness<S> {
         let receipt = certified.receipt();
         let done = match known {
             Some(known) if known.entry().hash() != hash => Err(Broken::Two { seq }),
-            _ => desk.account.commit(certified.clone(), &served.policy),
+            _ => desk.account.commit(certified.clone(), &served.policies),
         };
         let next = desk.account.next();
         let at = desk.parked_at(seq);
@@ -150,17 +189,24 @@ impl<S: Shelf> Witness<S> {
         Ok(Ok(Held::new(Kept { line: Line::Certified(receipt), at }, Answer::Say(Reply::Ack { next }))))
     }
 
-    fn recover(&mut self, key: Key, served: &Arc<Served>, recover: &GenuineRecover, now: Timestamp) -> Performed<S> {
+    fn recover(
+        &mut self,
+        key: Key,
+        served: &Arc<Served>,
+        place: u8,
+        recover: &GenuineRecover,
+        now: Timestamp,
+    ) -> Performed<S> {
         let strangers = self.strangers.recovery(now);
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        let is_new = recover.request().ballot > desk.account.slot().promised();
+        let is_new = recover.request().ballot > desk.account.slot(served.present()).promised();
         let is_stranger = desk.account.state().is_none();
         let allowed = desk.quota.recovery(now).and(if is_stranger { strangers } else { Ok(()) });
         if is_new && let Err(seconds) = allowed {
             self.refused_by_quota = self.refused_by_quota.saturating_add(1);
             return Ok(Err(Reply::Refused(Reason::Later { seconds })));
         }
-        let held = match desk.account.recover(recover, &served.policy) {
+        let held = match desk.account.recover(recover, served.policy()) {
             Ok(held) => held,
             Err(refusal) => return Ok(Err(Reply::Refused(reason(&refusal)))),
         };
@@ -171,7 +217,6 @@ impl<S: Shelf> Witness<S> {
         if is_new && is_stranger {
             self.strangers.count(now);
         }
-        let place = served.place;
         Ok(Ok(held.map(|record| Kept { line: Line::Vote(record), at }, |report| Answer::Report { report, place })))
     }
 
@@ -180,6 +225,7 @@ impl<S: Shelf> Witness<S> {
         &mut self,
         key: Key,
         served: &Arc<Served>,
+        place: u8,
         ballot: u32,
         approved: ApprovedEntry,
         reports: &[GenuineReport],
@@ -188,16 +234,16 @@ impl<S: Shelf> Witness<S> {
     ) -> Performed<S> {
         self.add_fresh(key, &approved, &mut cited);
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        Ok(match desk.account.prepare(ballot, approved, reports, &served.policy, &cited, now) {
-            Ok(held) => Ok(hold_vote(desk, held, served.place)),
+        Ok(match desk.account.prepare(ballot, approved, reports, &served.policies, &cited, now) {
+            Ok(held) => Ok(hold_vote(desk, held, place)),
             Err(refusal) => Err(Reply::Refused(reason(&refusal))),
         })
     }
 
-    fn lock(&mut self, key: Key, served: &Arc<Served>, prepared: GenuinePrepCert) -> Performed<S> {
+    fn lock(&mut self, key: Key, served: &Arc<Served>, place: u8, prepared: GenuinePrepCert) -> Performed<S> {
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        Ok(match desk.account.lock(prepared, &served.policy) {
-            Ok(held) => Ok(hold_vote(desk, held, served.place)),
+        Ok(match desk.account.lock(prepared, served.policy()) {
+            Ok(held) => Ok(hold_vote(desk, held, place)),
             Err(refusal) => Err(Reply::Refused(reason(&refusal))),
         })
     }
@@ -213,11 +259,21 @@ impl<S: Shelf> Witness<S> {
         }
     }
 
+    /// Answers what has no signatures to verify together with those of others.
+    pub(super) fn turn(&mut self, request: Request) -> Performed<S> {
+        match request {
+            Request::Succeed { currency, policy } => self.succeed(currency, &policy),
+            Request::Closings { currency, chain, epoch } => self.closings((currency, chain), epoch),
+            read => Ok(Err(self.read(&read)?)),
+        }
+    }
+
     /// Answers what changes nothing.
-    pub(super) fn read(&mut self, request: &Request) -> Result<Reply, ShelfError<S::Error>> {
+    fn read(&mut self, request: &Request) -> Result<Reply, ShelfError<S::Error>> {
         let (Request::Head { currency, .. }
         | Request::Entries { currency, .. }
         | Request::Policy { currency }
+        | Request::Policies { currency, .. }
         | Request::Pending { currency, .. }) = request
         else {
             return Ok(Reply::Witness { vk: self.vk });
@@ -243,7 +299,8 @@ impl<S: Shelf> Witness<S> {
                 None => Reply::Pending { next: 0, entries: Vec::new() },
             },
             Request::Entries { chain, from, to, .. } => Reply::Entries(self.entries(*currency, *chain, *from, *to)?),
-            _ => Reply::Policy(served.policy.signed()),
+            Request::Policies { from, .. } => Reply::Policies(self.policies_from(&served, *from)),
+            _ => Reply::Policy(served.policy().signed()),
         })
     }
 
@@ -274,7 +331,7 @@ fn hold_vote(desk: &Desk, held: Held<Record, Releasable>, place: u8) -> Held<Kep
 }
 
 /// What a refusal is on the wire.
-fn reason(refusal: &Refusal) -> Reason {
+pub(super) fn reason(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::NotValid(NotValid::NotCited { chain, seq }) => Reason::NotCited { chain: *chain, seq: *seq },
         Refusal::NotValid(NotValid::Chain(Invalid::Seq { expected, .. })) => Reason::Elsewhere { next: *expected },
@@ -283,6 +340,9 @@ fn reason(refusal: &Refusal) -> Reason {
         Refusal::Slot(SlotRefusal::Promised { promised, .. }) => Reason::Promised { ballot: *promised },
         Refusal::Slot(SlotRefusal::Prepared { ballot }) => Reason::Promised { ballot: *ballot },
         Refusal::Slot(SlotRefusal::Frozen) => Reason::Frozen,
+        Refusal::NotCrossed { epoch } => Reason::NotCrossed { epoch: *epoch },
+        Refusal::Ahead { present } => Reason::Epoch { present: *present },
+        Refusal::Cross(CrossRefusal::Frozen) => Reason::Frozen,
         other => Reason::invalid(other),
     }
 }

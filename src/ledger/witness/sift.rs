@@ -9,14 +9,14 @@ use std::sync::Arc;
 use kinfolk_wire::ids::{AccountId, CurrencyId};
 use kinfolk_wire::time::Timestamp;
 
-use super::desk::Key;
+use super::desk::{Desk, Key};
 use super::shelf::Shelf;
 use super::{Served, ShelfError, Witness, broken};
 use crate::account::{Account, Broken};
 use crate::entry::{ApprovedEntry, Ctl, Entry, OutRef, SignedHeader};
 use crate::inception::Inception;
 use crate::message::{Reason, Reply, Request};
-use crate::policy::LoadedPolicy;
+use crate::policy::Policies;
 use crate::recovery::{GenuineRecover, GenuineReport, Recover, SignedReport};
 use crate::signature::Unverified;
 use crate::vote::{CertifiedEntry, GenuinePrepCert, PrepCert, Receipt, SlotId};
@@ -61,6 +61,10 @@ pub(super) enum Work {
         key: Key,
         prepared: GenuinePrepCert,
     },
+    Cross {
+        key: Key,
+        reports: Vec<GenuineReport>,
+    },
 }
 
 #[derive(Debug)]
@@ -79,6 +83,7 @@ impl From<Reason> for Sifted {
 }
 
 type Step<S> = Result<Sifted, ShelfError<<S as Shelf>::Error>>;
+type NextPlace<'a, S> = Result<Result<(Arc<Served>, &'a mut Desk), Reason>, ShelfError<<S as Shelf>::Error>>;
 
 impl<S: Shelf> Witness<S> {
     pub(super) fn sift(&mut self, request: Request, now: Timestamp) -> Step<S> {
@@ -87,7 +92,11 @@ impl<S: Shelf> Witness<S> {
             | Request::Head { .. }
             | Request::Entries { .. }
             | Request::Policy { .. }
-            | Request::Pending { .. } => Ok(Sifted::Read(request)),
+            | Request::Pending { .. }
+            | Request::Policies { .. }
+            | Request::Succeed { .. }
+            | Request::Closings { .. } => Ok(Sifted::Read(request)),
+            Request::Cross { inception, reports } => self.sift_cross(inception.as_ref(), reports, now),
             Request::Propose { entry, cited } => self.sift_propose(entry, cited, now),
             Request::Commit { receipt } => self.sift_commit(receipt),
             Request::Recover(recover) => self.sift_recover(recover, now),
@@ -111,15 +120,23 @@ impl<S: Shelf> Witness<S> {
         if header.seq > next {
             return Ok(Reason::Elsewhere { next }.into());
         }
-        let untouched = desk.account.slot().v0().is_none() && desk.account.slot().promised() == 0;
-        if untouched && let Err(seconds) = desk.quota.entry(&served.policy.policy().limits, now) {
+        let present = served.present();
+        if let Err(reason) = served.voting() {
+            return Ok(reason.into());
+        }
+        if header.epoch > present {
+            return Ok(Reason::Epoch { present }.into());
+        }
+        let slot = desk.account.slot(present);
+        let untouched = slot.v0().is_none() && slot.promised() == 0;
+        if untouched && let Err(seconds) = desk.quota.entry(&served.policy().policy().limits, now) {
             self.refused_by_quota = self.refused_by_quota.saturating_add(1);
             return Ok(Reason::Later { seconds }.into());
         }
         let Some(approval) = desk.account.approval(entry.clone()) else { return Ok(nobodys(&desk.account)) };
         let (known, missing) = self.look_up(key, &entry)?;
         let with_known = approval.map(|approved| (approved, known));
-        Ok(match with_cited(with_known, &missing, cited, &served.policy) {
+        Ok(match with_cited(with_known, &missing, cited, &served.policies) {
             Ok(both) => Sifted::Verify(both.map(|(approved, cited)| Work::Propose { key, approved, cited })),
             Err(reason) => reason.into(),
         })
@@ -162,7 +179,10 @@ impl<S: Shelf> Witness<S> {
         if has_it && (header.seq < next || desk.account.is_parked(header.seq)) {
             return Ok(Sifted::Say(Reply::Ack { next }));
         }
-        Ok(match receipt.verify(&served.policy) {
+        if receipt.cert.epoch > served.present() {
+            return Ok(Reason::Epoch { present: served.present() }.into());
+        }
+        Ok(match receipt.verify_among(&served.policies) {
             Ok(certified) => Sifted::Verify(certified.map(|certified| Work::Commit { key, certified })),
             Err(error) => Reason::invalid(error).into(),
         })
@@ -170,24 +190,24 @@ impl<S: Shelf> Witness<S> {
 
     fn sift_recover(&mut self, recover: Recover, now: Timestamp) -> Step<S> {
         let Recover { slot, ballot, inception, .. } = &recover;
-        let (key, ballot) = ((slot.currency, slot.chain), *ballot);
-        let served = match self.serving(&key.0) {
-            Ok(served) => served,
+        let (key, ballot, strangers) = ((slot.currency, slot.chain), *ballot, self.strangers);
+        let (served, desk) = match self.next_place(key, slot.seq)? {
+            Ok(found) => found,
             Err(reason) => return Ok(reason.into()),
         };
-        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
-        if slot.epoch != served.policy.epoch() {
-            return Ok(Reason::invalid("the request is about another epoch").into());
+        let present = served.present();
+        if slot.epoch != present {
+            return Ok(Reason::Epoch { present }.into());
         }
-        if slot.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        if let Err(reason) = served.voting() {
+            return Ok(reason.into());
         }
         let mine = inception.as_ref().filter(|inception| inception.currency == key.0);
         let Some((_, recovery)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
-        if ballot > desk.account.slot().promised() {
+        if ballot > desk.account.slot(present).promised() {
             let is_stranger = desk.account.state().is_none();
             let allowed = desk.quota.recovery(now);
-            let allowed = if is_stranger { allowed.and_then(|()| self.strangers.recovery(now)) } else { allowed };
+            let allowed = if is_stranger { allowed.and_then(|()| strangers.recovery(now)) } else { allowed };
             if let Err(seconds) = allowed {
                 self.refused_by_quota = self.refused_by_quota.saturating_add(1);
                 return Ok(Reason::Later { seconds }.into());
@@ -202,13 +222,12 @@ impl<S: Shelf> Witness<S> {
     fn sift_prepare(&mut self, ballot: u32, entry: Entry, reports: Vec<SignedReport>, cited: Vec<Receipt>) -> Step<S> {
         let header = *entry.header();
         let key = (header.currency, header.chain);
-        let served = match self.serving(&key.0) {
-            Ok(served) => served,
+        let (served, desk) = match self.next_place(key, header.seq)? {
+            Ok(found) => found,
             Err(reason) => return Ok(reason.into()),
         };
-        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
-        if header.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        if let Err(reason) = served.voting() {
+            return Ok(reason.into());
         }
         let keys = desk.account.keys(opens(&entry));
         let (Some((writer, _)), Some(approval)) = (keys, desk.account.approval(entry.clone())) else {
@@ -216,7 +235,7 @@ impl<S: Shelf> Witness<S> {
         };
         let mut with_reports = approval.map(|approved| (approved, Vec::new()));
         for report in reports {
-            match report.unverified(&writer, &served.policy) {
+            match report.unverified(&writer, served.policy()) {
                 Ok(report) => {
                     with_reports = with_reports.with(report, |(approved, mut reports), report| {
                         reports.push(report);
@@ -228,7 +247,7 @@ impl<S: Shelf> Witness<S> {
         }
         let (known, missing) = self.look_up(key, &entry)?;
         let with_known = with_reports.map(|verified| (verified, known));
-        Ok(match with_cited(with_known, &missing, cited, &served.policy) {
+        Ok(match with_cited(with_known, &missing, cited, &served.policies) {
             Ok(all) => Sifted::Verify(all.map(|((approved, reports), cited)| Work::Prepare {
                 key,
                 ballot,
@@ -242,18 +261,69 @@ impl<S: Shelf> Witness<S> {
 
     fn sift_lock(&mut self, slot: SlotId, prepared: PrepCert) -> Step<S> {
         let key = (slot.currency, slot.chain);
+        let (served, _) = match self.next_place(key, slot.seq)? {
+            Ok(found) => found,
+            Err(reason) => return Ok(reason.into()),
+        };
+        if let Err(reason) = served.voting() {
+            return Ok(reason.into());
+        }
+        Ok(match prepared.unverified(slot, served.policy()) {
+            Ok(prepared) => Sifted::Verify(prepared.map(|prepared| Work::Lock { key, prepared })),
+            Err(error) => Reason::invalid(error).into(),
+        })
+    }
+
+    /// What each report says of the chain's place here is verified; who stands further is asked for what is lacking first.
+    fn sift_cross(&mut self, inception: Option<&Inception>, reports: Vec<SignedReport>, now: Timestamp) -> Step<S> {
+        let Some(slot) = reports.first().map(|report| report.findings.slot) else {
+            return Ok(Reason::invalid("there is no closing report").into());
+        };
+        let (key, strangers) = ((slot.currency, slot.chain), self.strangers);
         let served = match self.serving(&key.0) {
             Ok(served) => served,
             Err(reason) => return Ok(reason.into()),
         };
+        let Some(policy) = served.policies.at(slot.epoch).filter(|policy| policy.epoch() < served.present()) else {
+            return Ok(Reason::Epoch { present: served.present() }.into());
+        };
         let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
-        if slot.seq != desk.account.next() {
-            return Ok(Reason::Elsewhere { next: desk.account.next() }.into());
+        let next = desk.account.next();
+        if reports.iter().any(|report| report.findings.slot.seq > next) {
+            return Ok(Reason::Elsewhere { next }.into());
         }
-        Ok(match prepared.unverified(slot, &served.policy) {
-            Ok(prepared) => Sifted::Verify(prepared.map(|prepared| Work::Lock { key, prepared })),
-            Err(error) => Reason::invalid(error).into(),
-        })
+        let mine = inception.filter(|inception| inception.currency == key.0);
+        let Some((writer, _)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
+        let is_stranger = desk.account.state().is_none();
+        let allowed = desk.quota.recovery(now).and(if is_stranger { strangers.recovery(now) } else { Ok(()) });
+        if let Err(seconds) = allowed {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Reason::Later { seconds }.into());
+        }
+        let mut all = Unverified::new(Vec::new());
+        for report in reports {
+            match report.closing(next, &writer, policy) {
+                Ok(report) => {
+                    all = all.with(report, |mut reports, report| {
+                        reports.push(report);
+                        reports
+                    });
+                }
+                Err(error) => return Ok(Reason::invalid(error).into()),
+            }
+        }
+        Ok(Sifted::Verify(all.map(|reports| Work::Cross { key, reports })))
+    }
+
+    /// The account that is asked about its next place, of a currency that is served and whole.
+    fn next_place(&mut self, key: Key, seq: u64) -> NextPlace<'_, S> {
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reason::NotServed)) };
+        let next = desk.account.next();
+        Ok(if seq == next { Ok((served, desk)) } else { Err(Reason::Elsewhere { next }) })
     }
 
     /// A currency that is served and whole.
@@ -294,14 +364,14 @@ fn with_cited<T>(
     mut value: WithCited<T>,
     missing: &[(AccountId, u64)],
     cited: Vec<Receipt>,
-    policy: &LoadedPolicy,
+    policies: &Policies,
 ) -> Result<WithCited<T>, Reason> {
     let mut missing = missing.to_vec();
     for receipt in cited {
         let place = (receipt.entry.header().chain, receipt.entry.header().seq);
         let Some(at) = missing.iter().position(|missing| *missing == place) else { continue };
         missing.swap_remove(at);
-        let certified = receipt.verify(policy).map_err(Reason::invalid)?;
+        let certified = receipt.verify_among(policies).map_err(Reason::invalid)?;
         value = value.with(certified, |(value, mut known), certified| {
             known.insert(place, certified);
             (value, known)

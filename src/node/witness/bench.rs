@@ -119,6 +119,9 @@ impl<P: Place> Bench<P> {
         let heads = requests.iter().map(head_of).collect::<Vec<_>>();
         let replies = self.answer(requests, now);
         self.tell_status();
+        if replies.iter().any(|reply| matches!(reply, Reply::Succeeded { .. })) {
+            self.follow();
+        }
         for (asker, reply) in askers.into_iter().zip(&replies) {
             self.say(asker, reply);
         }
@@ -250,8 +253,8 @@ impl<P: Place> Bench<P> {
     fn follow(&mut self) {
         let State::Open(witness) = &self.state else { return };
         for served in witness.status().currencies {
-            if let Some(policy) = witness.policy(&served.currency) {
-                self.rumours.follow(policy);
+            if let Some(policies) = witness.policies(&served.currency) {
+                self.rumours.follow(policies);
             }
         }
     }
@@ -312,7 +315,7 @@ fn serving<S: Shelf>(witness: &Witness<S>) -> Vec<Served> {
         Some(Served {
             currency: served.currency,
             code: served.code,
-            place: served.place,
+            place: served.place?,
             witnesses: quorum.n(),
             quorum: quorum.q(),
             broken: served.broken,

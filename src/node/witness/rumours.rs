@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kinfolk_ledger::equivocation::{EquivocationProof, GenuineProof};
 use kinfolk_ledger::gossip::{About, Exposure, Head};
-use kinfolk_ledger::policy::LoadedPolicy;
+use kinfolk_ledger::policy::Policies;
 use kinfolk_net::{Command, CommandSender, Topic, Verdict};
 use kinfolk_wire::ids::{AccountId, CurrencyId};
 
@@ -33,7 +33,7 @@ pub(super) enum Heard {
 /// What is followed, and what was heard and said of it.
 #[derive(Debug)]
 pub(super) struct Rumours {
-    followed: BTreeMap<CurrencyId, LoadedPolicy>,
+    followed: BTreeMap<CurrencyId, Policies>,
     topics: BTreeMap<Topic, (CurrencyId, About)>,
     /// Topics of which the network has not been told.
     untold: Vec<Topic>,
@@ -57,9 +57,9 @@ impl Rumours {
     }
 
     /// Follows a currency from now on.
-    pub(super) fn follow(&mut self, policy: &LoadedPolicy) {
-        let currency = policy.currency();
-        if self.followed.insert(currency, policy.clone()).is_some() {
+    pub(super) fn follow(&mut self, policies: &Policies) {
+        let currency = policies.currency();
+        if self.followed.insert(currency, policies.clone()).is_some() {
             return;
         }
         for about in About::ALL {
@@ -116,7 +116,9 @@ impl Rumours {
         if !self.heads.is_news(&(currency, chain), seq) {
             return Some(Verdict::Ignore);
         }
-        head.unverified(self.followed.get(&currency)?).ok()?.verify().ok()?;
+        // What witnesses of a policy that is not known here have signed, others can check.
+        let Some(policy) = self.followed.get(&currency)?.at(head.cert.epoch) else { return Some(Verdict::Ignore) };
+        head.unverified(policy).ok()?.verify().ok()?;
         if !self.heads_left.take(now) {
             return Some(Verdict::Ignore);
         }
@@ -131,7 +133,10 @@ impl Rumours {
         if !self.proofs.is_news(&key, 0) {
             return Some(Heard::Nothing(Verdict::Ignore));
         }
-        let genuine = exposure.unverified(self.followed.get(&currency)?).ok()?.verify().ok()?;
+        let Some(policy) = self.followed.get(&currency)?.at(exposure.key.cert.epoch) else {
+            return Some(Heard::Nothing(Verdict::Ignore));
+        };
+        let genuine = exposure.unverified(policy).ok()?.verify().ok()?;
         if !self.proofs_left.take(now) {
             return Some(Heard::Nothing(Verdict::Ignore));
         }

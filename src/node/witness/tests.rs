@@ -3,14 +3,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::Class;
 use kinfolk_ledger::message::Request;
-use kinfolk_ledger::policy::{Caps, Limits, Policy, VERSION, Witness};
+use kinfolk_ledger::policy::{Policy, Witness};
 use kinfolk_ledger::signature::SecretKey;
 use kinfolk_ledger::witness::{Position, RowKey, Stretch};
-use kinfolk_wire::ids::{AccountId, PeerId, PolicyHash};
-use kinfolk_wire::time::Span;
+use kinfolk_wire::ids::{AccountId, PeerId};
 
 use super::*;
 
@@ -122,23 +119,8 @@ impl Shelf for Log {
 
 fn policy() -> SignedPolicy {
     let issuer = SecretKey::from_seed(&[1; 32]);
-    let amount = |units| Amount::new(units).unwrap();
     let witness = Witness { vk: SecretKey::from_seed(&[2; 32]).vk(), peer_id: PeerId::new([7; PeerId::LENGTH]) };
-    Policy {
-        v: VERSION,
-        issuer: issuer.vk(),
-        code: Code::new("KIN").unwrap(),
-        decimals: 2,
-        epoch: 0,
-        prev: PolicyHash::new([0; 32]),
-        witnesses: vec![witness],
-        f: 0,
-        max_supply: amount(1_000),
-        classes: vec![Class::Free],
-        offline: Caps { payment: amount(1), outstanding: amount(1), chained: 1, proof_age: Span::from_hours(1) },
-        limits: Limits { min_open: amount(1), min_out: amount(1), per_minute: 20, per_day: 1_000 },
-    }
-    .sign(&issuer)
+    Policy::first(issuer.vk(), Code::new("KIN").unwrap(), 2, vec![witness]).sign(&issuer)
 }
 
 impl WitnessThread<Disk> {

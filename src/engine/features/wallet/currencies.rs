@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::Class;
 use kinfolk_ledger::message::{Reply, Request};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, SignedPolicy, VERSION, Witness};
+use kinfolk_ledger::policy::{Code, LoadedPolicy, Policy, SignedPolicy, Witness};
 use kinfolk_ledger::quorum::WITNESSES;
 use kinfolk_wire::content::{Body, CurrencyCard, Reach};
-use kinfolk_wire::ids::{CurrencyId, DeviceId, IdentityId, PeerId, PolicyHash};
-use kinfolk_wire::time::Span;
+use kinfolk_wire::ids::{CurrencyId, DeviceId, IdentityId, PeerId};
 
 use super::book::{Book, loaded, secret};
 use crate::effect::{Effect, RequestId};
@@ -77,42 +75,20 @@ pub(crate) fn create(step: &mut Step<'_>, new: &NewCurrency) -> Result<CurrencyI
     let code = Code::new(&new.code).map_err(|error| Refusal::Ledger(error.to_string()))?;
     check_code_is_free(step, code)?;
     let (witnesses, reaches) = witnesses(step, &new.witnesses)?;
-    let most = u8::try_from(witnesses.len().saturating_sub(1) / 3).unwrap_or(u8::MAX);
     let max_supply = match &new.max_supply {
         Some(text) => amount(text, new.decimals)?,
         None => Amount::MAX,
     };
     let issuer = KeyMaterial::new(&step.random::<32>());
     let key = secret(&issuer);
-    let policy = Policy {
-        v: VERSION,
-        issuer: key.vk(),
-        code,
-        decimals: new.decimals,
-        epoch: 0,
-        prev: PolicyHash::new([0; 32]),
-        witnesses,
-        f: new.faults.unwrap_or(most),
-        max_supply,
-        classes: vec![Class::Free, Class::Card],
-        offline: caps(new.decimals),
-        limits: LIMITS,
-    }
-    .sign(&key);
+    let first = Policy::first(key.vk(), code, new.decimals, witnesses);
+    let f = new.faults.unwrap_or(first.f);
+    let policy = Policy { f, max_supply, ..first }.sign(&key);
     let policy = policy.load().map_err(|error| Refusal::Ledger(error.to_string()))?;
     keep(step, &policy, reaches, Some(issuer))?;
     let currency: Currency = step.find(&Key::Currency(policy.currency()))?.ok_or_else(Refusal::no_such_currency)?;
     tell_witnesses(step, &currency, &new.witnesses)?;
     Ok(policy.currency())
-}
-
-/// Against floods: the quotas of an account at each witness.
-const LIMITS: Limits = Limits { min_open: Amount::LEAST, min_out: Amount::LEAST, per_minute: 20, per_day: 1_000 };
-
-/// What wallets take of this currency before it is certified: 20 of one payment, 50 of one payer.
-fn caps(decimals: u8) -> Caps {
-    let of = |whole: u64| Amount::from_text(&whole.to_string(), decimals).unwrap_or(Amount::MAX);
-    Caps { payment: of(20), outstanding: of(50), chained: 5, proof_age: Span::from_hours(72) }
 }
 
 /// An amount that somebody wrote.

@@ -85,6 +85,7 @@ pub(super) fn inception(seed: &KeyMaterial, currency: CurrencyId, recovery: Opti
         next_writer: key_hash(&writer(seed, currency, 1).vk()),
         recovery: recovery.map_or(Recovery::NONE, |key| Recovery { keys: vec![key], k: 1 }),
         salt,
+        since: None,
     }
 }
 

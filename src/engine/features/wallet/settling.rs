@@ -281,6 +281,9 @@ pub(super) fn in_words(reason: &Reason) -> String {
         Reason::Later { seconds } => format!("wants to be asked again in {seconds} s"),
         Reason::Frozen => "has this account frozen: two entries were signed for one place".to_owned(),
         Reason::Promised { ballot } => format!("takes part in a recovery of this account (ballot {ballot})"),
+        Reason::Epoch { .. } | Reason::NotCrossed { .. } => {
+            "votes under another policy than the currency's first; this program pays under the first only".to_owned()
+        }
         Reason::Invalid(why) => format!("says: {why}"),
     }
 }

@@ -1,7 +1,7 @@
 //! A phone is lost, and the account it had comes back with the words: whatever was under way, whoever is away, wherever
 //! it is interrupted, and whatever the old phone does.
 
-use kinfolk_engine::input::{Command, Words};
+use kinfolk_engine::input::{Command, NewInvoice, Words};
 use kinfolk_engine::query::{self, PaymentState};
 use kinfolk_engine::store::{Account, Key, MovementKind, Recovering, RecoveryPhase, Stopped, Wallet};
 use kinfolk_ledger::entry::Ctl;
@@ -275,12 +275,13 @@ fn a_profile_of_old_words_uses_no_account_before_it_has_looked_and_begins_one_wh
     let finn = bank.newcomer(&[new, 0]);
     bank.mint("10", Some(finn)).unwrap();
     assert_eq!(bank.pay(finn, new, "1").unwrap_err().code(), "account_unknown", "it tells nobody of an account");
-    let pay = Command::RequestPayment {
-        contact: bank.town.people[finn].identity,
+    let pay = Command::CreateInvoice(NewInvoice {
+        contact: Some(bank.town.people[finn].identity),
         amount: "1".to_owned(),
         currency: "MANGO".to_owned(),
         memo: None,
-    };
+        lifetime: Span::from_days(1),
+    });
     assert_eq!(bank.order(new, pay.clone()).unwrap_err().code(), "account_not_searched");
     let own = account(&bank, new).account;
     bank.recover(new).unwrap();

@@ -24,7 +24,7 @@ use stateright::{Checker, Model, Property};
 use crate::quorum::Quorum;
 use crate::slot::held::VoteLog;
 use crate::slot::pick::pick;
-use crate::slot::{Ballot, HeldVote, Lock, Report, Slot, SlotRefusal, Step};
+use crate::slot::{Ballot, CLOSING, HeldVote, Lock, Report, Slot, SlotRefusal, Step};
 use crate::vote::Phase;
 
 const A: u8 = 1;
@@ -33,7 +33,7 @@ const C: u8 = 3;
 
 /// What is wrong with the correct witnesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mutant {
+pub(super) enum Mutant {
     /// Nothing.
     None,
     /// A restart loses what was written.
@@ -50,32 +50,44 @@ enum Mutant {
     FastVoteForTwo,
     /// A promise does not end the locks of lower ballots.
     LockBelowPromise,
+    /// A witness votes in an epoch that it closed.
+    VoteAfterClosing,
+    /// Closing reports are shown without their fast votes.
+    ClosingForgetsFastVote,
+    /// Closing reports are shown without their locks.
+    ClosingForgetsLock,
+    /// A witness of the next epoch votes for what the closing reports do not admit.
+    IgnoresClosings,
+    /// A witness of the next epoch crosses a chain with one closing report too few.
+    TooFewClosings,
+    /// A witness of the third epoch crosses from the second only.
+    CrossesTheLastOnly,
 }
 
 #[derive(Debug, Clone)]
-struct World {
-    quorum: Quorum,
-    ballots: u32,
+pub(super) struct World {
+    pub(super) quorum: Quorum,
+    pub(super) ballots: u32,
     /// What a recoverer asks for where the choice is free.
     entries: &'static [u8],
-    mutant: Mutant,
+    pub(super) mutant: Mutant,
     /// Whether the model also shows what can happen, which takes longer than to find what must not.
     sights: bool,
 }
 
 /// A correct witness, and all that it ever said.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-struct Correct {
-    slot: Slot<u8, ()>,
+pub(super) struct Correct {
+    pub(super) slot: Slot<u8, ()>,
     votes: BTreeSet<Ballot<u8>>,
     /// Each with the ballot that it is for.
-    reports: BTreeSet<(u32, Report<u8, ()>)>,
+    pub(super) reports: BTreeSet<(u32, Report<u8, ()>)>,
 }
 
 /// The correct witnesses; the faulty ones have the places after them and no memory. Nothing tells one correct witness
 /// from another, nor `A` from `B`: of states that differ by such names alone, one is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct State(Vec<Correct>);
+pub(super) struct State(pub(super) Vec<Correct>);
 
 impl State {
     fn representative(mut self) -> Self {
@@ -86,7 +98,7 @@ impl State {
     }
 
     /// With `A` and `B` in each other's place.
-    fn mirrored(&self) -> Self {
+    pub(super) fn mirrored(&self) -> Self {
         let entry = |entry: u8| match entry {
             A => B,
             B => A,
@@ -113,10 +125,10 @@ impl State {
 }
 
 /// Reports of one ballot, each under its witness's place.
-type Reports = BTreeMap<u8, Report<u8, ()>>;
+pub(super) type Reports = BTreeMap<u8, Report<u8, ()>>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Action {
+pub(super) enum Action {
     Propose(u8, u8),
     Recover(u8, u32),
     Prepare(u8, u32, u8, Reports),
@@ -136,13 +148,13 @@ impl VoteLog<Step<u8, ()>> for Paper {
 }
 
 impl World {
-    fn new(n: usize, f: u8, ballots: u32, entries: &'static [u8], mutant: Mutant) -> Self {
+    pub(super) fn new(n: usize, f: u8, ballots: u32, entries: &'static [u8], mutant: Mutant) -> Self {
         let quorum = Quorum::new(n, f).unwrap();
         let quorum = if mutant == Mutant::QuorumOneTooSmall { quorum.one_too_small() } else { quorum };
         Self { quorum, ballots, entries, mutant, sights: false }
     }
 
-    fn correct(&self) -> u8 {
+    pub(super) fn correct(&self) -> u8 {
         u8::try_from(self.quorum.n() - self.quorum.f()).unwrap()
     }
 
@@ -153,7 +165,7 @@ impl World {
     }
 
     /// What a correct witness can have certified, as far as everything that was said goes.
-    fn certified(&self, state: &State) -> BTreeMap<u8, BTreeSet<u32>> {
+    pub(super) fn certified(&self, state: &State) -> BTreeMap<u8, BTreeSet<u32>> {
         let mut certified: BTreeMap<u8, BTreeSet<u32>> = BTreeMap::new();
         for vote in state.0.iter().flat_map(|witness| &witness.votes) {
             if vote.phase != Phase::Prepare && self.has_quorum(state, *vote) {
@@ -214,7 +226,7 @@ impl World {
                 .collect();
         }
         for set in std::mem::take(&mut sets) {
-            sets.insert(self.spoilt(set));
+            sets.insert(self.spoilt(set, ballot));
         }
         sets
     }
@@ -224,8 +236,10 @@ impl World {
         witness == self.correct() || set.get(&(witness - 1)) <= lie
     }
 
-    fn spoilt(&self, set: Reports) -> Reports {
+    fn spoilt(&self, set: Reports, ballot: u32) -> Reports {
         let spoil = |Report { v0, lock }| match self.mutant {
+            Mutant::ClosingForgetsFastVote if ballot == CLOSING => Report { v0: None, lock },
+            Mutant::ClosingForgetsLock if ballot == CLOSING => Report { v0, lock: None },
             Mutant::PickIgnoresLocks => Report { v0, lock: None },
             Mutant::PickIgnoresFastVotes => Report { v0: None, lock },
             _ => Report { v0, lock },
@@ -238,6 +252,7 @@ impl World {
         let mut slot = slot.clone();
         match (self.mutant, action) {
             (Mutant::FastVoteAfterPromise, Action::Propose(..)) => slot.promised = 0,
+            (Mutant::VoteAfterClosing, _) if slot.promised == CLOSING => slot.promised = 0,
             (Mutant::FastVoteForTwo, Action::Propose(..)) => slot.v0 = None,
             (Mutant::LockBelowPromise, Action::Lock(..)) => slot.promised = 0,
             _ => {}
@@ -260,11 +275,11 @@ impl World {
         let correct = &mut next.0[usize::from(witness)];
         correct.slot = slot;
         correct.votes.insert(vote);
-        (next != *state).then(|| next.representative())
+        (next != *state).then_some(next)
     }
 
     /// Of the sets of reports that can be shown, one for each thing that they admit.
-    fn telling(&self, state: &State, ballot: u32) -> Vec<Reports> {
+    pub(super) fn telling(&self, state: &State, ballot: u32) -> Vec<Reports> {
         let mut by_pick = Vec::new();
         for reports in self.shown(state, ballot) {
             let honest = reports.values().filter_map(|report| report.lock.as_ref()).all(|lock| lock.ballot <= ballot);
@@ -276,7 +291,7 @@ impl World {
         by_pick.into_iter().map(|(_, reports)| reports).collect()
     }
 
-    fn step(&self, state: &State, action: &Action) -> Option<State> {
+    pub(super) fn step(&self, state: &State, action: &Action) -> Option<State> {
         match *action {
             Action::Propose(witness, entry) => self.vote(state, witness, action, |slot| slot.propose(entry)),
             Action::Recover(witness, ballot) => {
@@ -284,7 +299,7 @@ impl World {
                 let correct = &mut next.0[usize::from(witness)];
                 let report = correct.slot.recover(ballot).ok()?.release(&mut Paper).unwrap();
                 correct.reports.insert((ballot, report));
-                (next != *state).then(|| next.representative())
+                (next != *state).then_some(next)
             }
             Action::Prepare(witness, ballot, entry, ref reports) => {
                 self.vote(state, witness, action, |slot| slot.prepare(self.quorum, ballot, entry, reports))
@@ -299,7 +314,7 @@ impl World {
             Action::Restart(witness) => {
                 let mut next = state.clone();
                 next.0[usize::from(witness)].slot = Slot::default();
-                (self.mutant == Mutant::ForgetsItsVotes && next != *state).then(|| next.representative())
+                (self.mutant == Mutant::ForgetsItsVotes && next != *state).then_some(next)
             }
         }
     }
@@ -340,7 +355,7 @@ impl Model for World {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        self.step(state, &action)
+        self.step(state, &action).map(State::representative)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

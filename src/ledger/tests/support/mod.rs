@@ -10,13 +10,18 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, VERSION, Witness};
-use kinfolk_ledger::recovery::{GenuineReport, Recover};
+use kinfolk_ledger::message::{Reply, Request};
+use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policies, Policy, SignedPolicy, VERSION, Witness};
+use kinfolk_ledger::recovery::{GenuineReport, Recover, SignedReport};
 use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::held::VoteLog;
 use kinfolk_ledger::vote::{Cert, CertifiedEntry, GenuineVote, PrepCert, SlotId, Vote};
 use kinfolk_wire::ids::{AccountId, EntryHash, PeerId, PolicyHash};
 use kinfolk_wire::time::{Span, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::shelf::PaperShelf;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -70,6 +75,7 @@ pub(crate) fn inception(policy: &LoadedPolicy, number: u8) -> Inception {
         next_writer: key_hash(&key(11, number).vk()),
         recovery: Recovery { keys, k: 2 },
         salt: [number; 16],
+        since: None,
     }
 }
 
@@ -125,7 +131,7 @@ impl Booth {
     /// As after a loss of power: the states that were kept, and the log.
     pub(crate) fn restart(&mut self) {
         for (chain, account) in &mut self.accounts {
-            *account = Account::restore(*chain, account.state().cloned(), &self.log.0);
+            *account = Account::restore(*chain, account.state().cloned(), account.since(), &self.log.0);
         }
     }
 }
@@ -133,6 +139,7 @@ impl Booth {
 /// All of it.
 pub(crate) struct Town {
     pub(crate) policy: LoadedPolicy,
+    pub(crate) policies: Policies,
     pub(crate) booths: Vec<Booth>,
     pub(crate) certified: BTreeMap<(AccountId, u64), CertifiedEntry>,
 }
@@ -140,15 +147,16 @@ pub(crate) struct Town {
 impl Town {
     pub(crate) fn new(n: u8, f: u8) -> Self {
         let policy = loaded(n, f);
-        Self { policy, booths: vec![Booth::default(); n.into()], certified: BTreeMap::new() }
+        let policies = Policies::from(policy.clone());
+        Self { policy, policies, booths: vec![Booth::default(); n.into()], certified: BTreeMap::new() }
     }
 
     pub(crate) fn vote(&mut self, at: u8, entry: Entry) -> Result<Vote, Refusal> {
-        let Self { policy, booths, certified } = self;
+        let Self { policies, booths, certified, .. } = self;
         let booth = &mut booths[usize::from(at)];
         let account = booth.account(entry.header().chain);
         let approved = account.approval(entry).unwrap().verify().unwrap();
-        let held = account.propose(approved, policy, certified, NOW)?;
+        let held = account.propose(approved, policies, certified, NOW)?;
         Ok(held.release(&mut booth.log).unwrap().sign(at, &key(2, at)))
     }
 
@@ -178,7 +186,7 @@ impl Town {
         let header = certified.entry().header();
         self.certified.insert((header.chain, header.seq), certified.clone());
         for booth in &mut self.booths {
-            let done = booth.account(header.chain).commit(certified.clone(), &self.policy).unwrap();
+            let done = booth.account(header.chain).commit(certified.clone(), &self.policies).unwrap();
             assert!(!matches!(done, Committed::Parked));
         }
     }
@@ -235,6 +243,13 @@ impl Town {
         self.next(from, Body { outs, ..body() })
     }
 
+    /// What a witness says last of somebody's chain.
+    pub(crate) fn closing(&mut self, number: u8, at: u8) -> SignedReport {
+        let (chain, currency) = (self.chain(number), self.policy.currency());
+        let account = self.booths[usize::from(at)].account(chain);
+        account.close(currency, 0).unwrap().sign(at, &key(2, at))
+    }
+
     /// What witnesses report of the next place of somebody's chain under a ballot.
     pub(crate) fn reports(&mut self, number: u8, ballot: u32, booths: &[u8]) -> Vec<Result<GenuineReport, Refusal>> {
         let chain = self.chain(number);
@@ -269,11 +284,11 @@ impl Town {
         entry: &Entry,
         reports: &[GenuineReport],
     ) -> Result<GenuineVote, Refusal> {
-        let Self { policy, booths, certified } = self;
+        let Self { policies, booths, certified, .. } = self;
         let booth = &mut booths[usize::from(at)];
         let account = booth.account(entry.header().chain);
         let approved = account.approval(entry.clone()).unwrap().verify().unwrap();
-        let held = account.prepare(ballot, approved, reports, policy, certified, NOW)?;
+        let held = account.prepare(ballot, approved, reports, policies, certified, NOW)?;
         let vote = held.release(&mut booth.log).unwrap().sign(at, &key(2, at));
         Ok(self.genuine(vote))
     }
@@ -301,4 +316,28 @@ impl Town {
         let cert = Cert::of(&committed, &self.policy).unwrap();
         cert.attach(entry.clone(), &self.policy).unwrap().verify().unwrap()
     }
+}
+
+/// The policy after this one with the witnesses of these numbers, endorsed by those at some places of the one before, whole
+/// witnesses that open for it.
+pub(crate) fn successor(policies: &Policies, numbers: &[u8], by: &[u8]) -> SignedPolicy {
+    let named = |number: &u8| Witness { vk: key(2, *number).vk(), peer_id: PeerId::new([*number; 38]) };
+    let witnesses: Vec<_> = numbers.iter().map(named).collect();
+    let f = ((witnesses.len() - 1) / 3) as u8;
+    let policy = Policy { witnesses, f, ..policies.current().next() }.sign(&issuer());
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let endorsements: Vec<_> = by
+        .iter()
+        .map(|number| {
+            let mut witness = kinfolk_ledger::witness::Witness::open(PaperShelf::new(key(2, *number))).unwrap();
+            witness.serve_since(policies.iter().map(|policy| policy.signed()).collect()).unwrap();
+            let request = Request::Succeed { currency: policies.currency(), policy: policy.clone() };
+            let endorsement = match witness.answer(vec![request], NOW, &mut rng).unwrap().remove(0) {
+                Reply::Succeeded { endorsement, .. } => endorsement,
+                _ => None,
+            };
+            endorsement.unwrap()
+        })
+        .collect();
+    policy.endorsed(endorsements)
 }

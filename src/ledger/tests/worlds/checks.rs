@@ -58,7 +58,9 @@ impl World {
             chains
         });
         for at in 0..self.n() {
-            if self.witnesses[at].len() > 1 {
+            // The newcomer is one once the policy that names it is in force.
+            let is_newcomer = at == self.begin.shelves.len() && self.policies.current().epoch() == 0;
+            if self.witnesses[at].len() > 1 || is_newcomer {
                 continue;
             }
             for (chain, least) in &chains {

@@ -22,7 +22,8 @@ impl World {
         };
         let chain = self.chain(user);
         let seq = self.certified.range((chain, 0)..=(chain, u64::MAX)).count() as u64;
-        let slot = SlotId { currency: self.begin.policy.currency(), epoch: 0, chain, seq };
+        let slot =
+            SlotId { currency: self.begin.policy.currency(), epoch: self.policies.current().epoch(), chain, seq };
         let keys = &self.begin.people[usize::from(user)].friends;
         let signers: Vec<_> = keys.iter().map(|(place, key)| (*place, key)).collect();
         self.friends = Some(Friends {
@@ -40,11 +41,18 @@ impl World {
         self.broadcast(self.friends_number(), &request);
     }
 
-    pub(super) fn friends_hear(&mut self, reply: Reply) -> Checked<()> {
+    pub(super) fn friends_hear(&mut self, witness: usize, reply: Reply) -> Checked<()> {
         let (q, number) = (self.q(), self.friends_number());
         let Some(mut friends) = self.friends.take() else { return Ok(()) };
         let mut ask = None;
+        let policies = self.policies.clone();
+        let policy = policies.at(friends.slot.epoch).ok_or("a slot of no epoch")?;
         match reply {
+            Reply::Refused(Reason::NotCrossed { .. }) => {
+                self.bring_closings(number, witness, friends.slot.chain);
+            }
+            Reply::Refused(Reason::Epoch { present }) => self.bring_policy(number, witness, present),
+            Reply::Closings(reports) => self.keep_closings(reports),
             Reply::Report(report)
                 if report.findings.ballot == friends.ballot && report.findings.slot == friends.slot =>
             {
@@ -64,7 +72,6 @@ impl World {
                     _ => &mut friends.committed,
                 };
                 votes.insert(vote.witness, vote);
-                let policy = &self.begin.policy;
                 if friends.prepared.len() >= q && !friends.locked {
                     let votes: Vec<_> = friends.prepared.values().copied().collect();
                     let prepared = PrepCert::of(&self.genuine(&votes)?, policy).ok_or("no certificate of a quorum")?;
@@ -104,13 +111,22 @@ impl World {
             .collect();
         match pick(self.begin.policy.quorum(), &reports) {
             Pick::Bound(hash) => Ok(self.entries.get(&hash).map(|(entry, _)| entry.clone())),
+            Pick::Free if self.bound_before(&friends.slot).is_some() => {
+                let bound = self.bound_before(&friends.slot);
+                Ok(bound.and_then(|hash| self.entries.get(&hash)).map(|(entry, _)| entry.clone()))
+            }
             Pick::Free => {
                 let slot = friends.slot;
                 let Some(before) = slot.seq.checked_sub(1).and_then(|seq| self.certified.get(&(slot.chain, seq)))
                 else {
                     return Ok(None);
                 };
-                let at = Position { seq: slot.seq, prev: *before, ..first_position(&self.begin.policy, slot.chain) };
+                let at = Position {
+                    seq: slot.seq,
+                    prev: *before,
+                    epoch: slot.epoch,
+                    ..first_position(&self.begin.policy, slot.chain)
+                };
                 let person = &self.begin.people[usize::from(friends.user)];
                 let ctl = Some(Ctl::Rotate { writer: person.new_writer, next: person.next_writer });
                 let blind = [friends.ballot as u8; 16];

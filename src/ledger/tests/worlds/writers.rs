@@ -35,7 +35,8 @@ impl World {
             writer.balance = writer.balance + came - units;
             let outs = vec![Out::cash(to_whom, amount(units))];
             let body = Body { blind, claims: claims.into_values().collect(), outs, ..body() };
-            let entry = Entry::sign(writer.at, body, &self.begin.people[usize::from(writer.user)].writer);
+            let at = Position { epoch: self.policies.current().epoch(), ..writer.at };
+            let entry = Entry::sign(at, body, &self.begin.people[usize::from(writer.user)].writer);
             self.entries.insert(entry.hash(), (entry.clone(), cited.clone()));
             (writer.pending, writer.cited) = (Some(entry), cited);
             writer.votes.clear();
@@ -49,25 +50,28 @@ impl World {
         let writer = &self.writers[number];
         if let Some(entry) = writer.pending.clone().filter(|_| !writer.stopped) {
             let request = Request::Propose { entry, cited: writer.cited.clone() };
-            let missing = (0..self.n()).filter(|at| !writer.votes.contains_key(&(*at as u8)));
+            let epoch = self.policies.current().epoch();
+            let missing = (0..self.n()).filter(|at| !writer.votes.contains_key(&(epoch, *at as u8)));
             for witness in missing.collect::<Vec<_>>() {
                 self.queue.push(Message::Ask { from: number, witness, request: request.clone() });
             }
         }
     }
 
-    pub(super) fn hear(&mut self, number: usize, reply: Reply) -> Checked<()> {
+    pub(super) fn hear(&mut self, number: usize, witness: usize, reply: Reply) -> Checked<()> {
         let user = self.writers[number].user;
         let hindered = self.is_twin(user) || self.friends.as_ref().is_some_and(|friends| friends.user == user);
         let writer = &mut self.writers[number];
         let Some(entry) = writer.pending.clone() else { return Ok(()) };
         match reply {
             Reply::Vote(vote) if vote.statement.entry == entry.hash() && vote.statement.phase == Phase::Fast => {
-                writer.votes.insert(vote.witness, vote);
-                if writer.votes.len() >= self.begin.policy.quorum().q() {
-                    let votes: Vec<_> = writer.votes.values().copied().collect();
-                    let cert =
-                        Cert::of(&self.genuine(&votes)?, &self.begin.policy).ok_or("no certificate of a quorum")?;
+                let epoch = vote.statement.slot.epoch;
+                writer.votes.insert((epoch, vote.witness), vote);
+                let of_epoch = writer.votes.range((epoch, 0)..=(epoch, u8::MAX));
+                let votes: Vec<_> = of_epoch.map(|(_, vote)| *vote).collect();
+                if votes.len() >= self.begin.policy.quorum().q() {
+                    let policy = self.policies.at(epoch).ok_or("a vote of no epoch")?;
+                    let cert = Cert::of(&self.genuine(&votes)?, policy).ok_or("no certificate of a quorum")?;
                     self.settle(number, Receipt { entry, cert });
                 }
             }
@@ -89,6 +93,11 @@ impl World {
                     self.broadcast(number, &Request::Commit { receipt });
                 }
             }
+            Reply::Refused(Reason::NotCrossed { .. }) => {
+                self.bring_closings(number, witness, entry.header().chain);
+            }
+            Reply::Closings(reports) => self.keep_closings(reports),
+            Reply::Refused(Reason::Epoch { present }) => self.bring_policy(number, witness, present),
             Reply::Refused(Reason::NotCited { .. } | Reason::Invalid(_)) if !hindered => {
                 return Err(format!("user {user} signed what a witness refuses: {reply:?}"));
             }

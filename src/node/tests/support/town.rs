@@ -6,16 +6,15 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Out, Position};
 use kinfolk_ledger::inception::Inception;
 use kinfolk_ledger::message::{Reply, Request};
-use kinfolk_ledger::policy::{Caps, Code, Limits, LoadedPolicy, Policy, VERSION, Witness};
+use kinfolk_ledger::policy::{Code, Limits, LoadedPolicy, Policy, Witness};
 use kinfolk_ledger::signature::SecretKey;
 use kinfolk_ledger::vote::{Cert, CertifiedEntry, GenuineVote, Receipt, Vote};
 use kinfolk_net::{AskFailure, Event};
 use kinfolk_node::clock::{Clock, SystemClock};
 use kinfolk_node::entropy::SystemEntropy;
 use kinfolk_node::{Handle, Node};
-use kinfolk_wire::ids::{EntryHash, PeerId, PolicyHash, Vk};
+use kinfolk_wire::ids::{EntryHash, PeerId, Vk};
 use kinfolk_wire::invite::Address;
-use kinfolk_wire::time::Span;
 
 use crate::support::{PATIENCE, Person, address, at, end};
 
@@ -137,23 +136,9 @@ impl Town {
             witnesses.push(Witness { vk: payer.key_of(&booth).await, peer_id: booth.peer });
             booths.push(booth);
         }
-        let amount = |units| Amount::new(units).unwrap();
-        let hundred = amount(100);
-        let policy = Policy {
-            v: VERSION,
-            issuer: issuer.vk(),
-            code: Code::new("KIN").unwrap(),
-            decimals: 2,
-            epoch: 0,
-            prev: PolicyHash::new([0; 32]),
-            witnesses,
-            f: 1,
-            max_supply: amount(1_000_000),
-            classes: vec![Class::Free],
-            offline: Caps { payment: hundred, outstanding: hundred, chained: 5, proof_age: Span::from_hours(72) },
-            limits: Limits { min_open: amount(1), min_out: amount(1), per_minute: 1_000, per_day: 1_000 },
-        };
-        let policy = policy.sign(&issuer);
+        let first = Policy::first(issuer.vk(), Code::new("KIN").unwrap(), 2, witnesses);
+        let limits = Limits { per_minute: 1_000, ..first.limits };
+        let policy = Policy { classes: vec![Class::Free], limits, ..first }.sign(&issuer);
         for (place, booth) in (0..).zip(&booths) {
             let served = booth.handle().serve_currency(policy.clone()).await.unwrap();
             assert_eq!((served.place, served.witnesses, served.quorum), (place, 4, 3));
