@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kinfolk_ledger::entry::{Ctl, Entry};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::vote::{Cert, GenuineVote, Receipt, Vote};
+use kinfolk_ledger::vote::{Cert, Receipt, Statement, Vote};
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
@@ -29,6 +29,7 @@ const LONGEST_PENDING: Span = Span::from_secs(60);
 pub(crate) const LONGEST_WAIT: Span = Span::from_hours(1);
 /// How long money that came waits for a payment to be claimed with.
 const CLAIMED_AFTER: Span = Span::from_hours(1);
+const NO_VOTE: &str = "gave a vote that is none";
 /// Entries that are asked for at once.
 const ENTRIES: u64 = 64;
 
@@ -319,20 +320,27 @@ fn stands(step: &mut Step<'_>, book: &mut Book, witness: u8, next: u64) -> Resul
     Ok(())
 }
 
+/// A vote came. Signatures are looked at once there is a quorum of votes, all together; until then a forged one is counted
+/// as one that answered, and no more.
 fn voted(step: &mut Step<'_>, book: &mut Book, witness: u8, seq: u64, vote: Vote) -> Result<Vec<Final>, Refusal> {
     if seq < book.account.certified {
         return Ok(Vec::new());
     }
     let mut own = book.own(step, seq)?;
-    let is_asked = vote.witness == witness && kinfolk_ledger::vote::Statement::fast(&own.entry) == vote.statement;
-    let genuine = vote.unverified(&book.policy).filter(|_| is_asked).and_then(|vote| vote.verify().ok());
-    if genuine.is_none() {
-        return trouble(step, book, witness, "gave a vote that is none".to_owned()).map(|()| Vec::new());
+    let is_asked = vote.witness == witness && Statement::fast(&own.entry) == vote.statement;
+    if !is_asked {
+        return trouble(step, book, witness, NO_VOTE.to_owned()).map(|()| Vec::new());
     }
     own.votes.push(vote);
-    let votes: Vec<GenuineVote> =
-        own.votes.iter().filter_map(|vote| vote.unverified(&book.policy).and_then(|vote| vote.verify().ok())).collect();
-    let cert = Cert::of(&votes, &book.policy);
+    let mut cert = None;
+    if own.votes.len() >= book.policy.quorum().q() {
+        let gathered = Cert::gather(&own.votes, &book.policy, &mut step.rng);
+        own.votes.retain(|vote| !gathered.forged.contains(&vote.witness));
+        for witness in gathered.forged {
+            trouble(step, book, witness, NO_VOTE.to_owned())?;
+        }
+        cert = gathered.cert;
+    }
     let hash = own.entry.hash();
     step.put(Key::OwnEntry(book.id, seq), own.clone());
     match cert {

@@ -113,7 +113,7 @@ pub struct OwnEntry {
     /// The movement that it is, where it is one.
     #[n(2)]
     pub movement: Option<u64>,
-    /// Votes for it, genuine, while there is no certificate.
+    /// Votes for it while there is no certificate, one of a witness. Their signatures are looked at together.
     #[n(3)]
     pub votes: Vec<Vote>,
     /// Its certificate.
