@@ -9,7 +9,7 @@ use crate::features::wallet::{recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
-    by_hand, collect, deposit, directory, finding, flow, host, links, outbox, prekeys, sessions, tokens,
+    by_hand, collect, deposit, directory, finding, flow, healing, host, links, outbox, prekeys, sessions, tokens,
 };
 use crate::step::Step;
 use crate::store::{Alarm, Key, Scan, Table};
@@ -50,6 +50,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Look(device) => finding::look(step, device),
         Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
+        Alarm::Heal(device) => healing::ask(step, device),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -66,6 +67,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
         Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
+        Alarm::Heal(_) => healing::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

@@ -182,6 +182,9 @@ pub enum Alarm {
     /// Ask the witnesses of a currency again that keep an account from being brought back.
     #[n(15)]
     Recover(#[n(0)] CurrencyId),
+    /// Ask a device to start anew, for what came from it and did not open.
+    #[n(20)]
+    Heal(#[n(0)] DeviceId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
