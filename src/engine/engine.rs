@@ -24,7 +24,7 @@ use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::wallet::keys::Words;
-use crate::features::wallet::{currencies, invoices, orders, recovering, settling};
+use crate::features::wallet::{currencies, invoices, merchants, orders, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -246,6 +246,12 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
         Command::AskAccount { contact, currency } => orders::ask_account(step, contact, &currency).map(done),
         Command::Pay { contact, amount, currency, memo } => {
             orders::pay(step, contact, &amount, &currency, memo).map(Answer::Payment)
+        }
+        Command::RegisterMerchant { currency, issuer } => {
+            merchants::register(step, &currency, issuer).map(Answer::Currency)
+        }
+        Command::CertifyMerchant { contact, currency, lifetime } => {
+            merchants::certify(step, contact, &currency, lifetime).map(Answer::Currency)
         }
         Command::Refund(entry) => orders::refund(step, entry).map(Answer::Payment),
         Command::CreateInvoice(new) => {

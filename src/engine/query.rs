@@ -2,10 +2,12 @@
 
 mod invoices;
 mod mailboxes;
+mod merchants;
 mod wallet;
 
 pub use invoices::{InvoiceState, InvoiceView, invoice, invoice_name, invoice_named, invoices};
 pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
+pub use merchants::{MerchantView, has_card, merchants, takes_card};
 pub use wallet::{
     BalanceView, CurrencyView, PaymentState, PaymentView, RecoveryView, WitnessView, amount_text, balances, currencies,
     currency, entry_of, is_payable, payment, payments, payments_named, policy_of, proof, receipt, recovery, sum_text,

@@ -197,6 +197,18 @@ pub enum Class {
     Card,
 }
 
+/// What the money of a payment may be used for: a merchant is paid with card money first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentClass {
+    /// It is cash.
+    Cash,
+    /// It is card money.
+    Card,
+    /// Some of it is card money.
+    Both,
+}
+
 /// All balances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Balances {
@@ -250,8 +262,11 @@ pub struct Payment {
     pub currency: String,
     /// What it is called.
     pub code: String,
-    /// Of which class.
-    pub class: Class,
+    /// Of which class, or of both.
+    pub class: PaymentClass,
+    /// How much of it is card money; absent where all of it is of one class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// Who paid; null where it is nobody that is known.
     pub from: Option<Sender>,
     /// Who was paid; null where it is nobody that is known.

@@ -101,7 +101,8 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         amount: query::amount_text(&view.policy, view.units),
         currency: view.currency.to_string(),
         code: view.policy.policy().code.to_string(),
-        class: class(view.is_card),
+        class: payment_class(view),
+        card: (payment_class(view) == rpc::PaymentClass::Both).then(|| query::amount_text(&view.policy, view.card)),
         from,
         to,
         memo: view.memo.as_ref().map(|memo| memo.as_str().to_owned()),
@@ -115,6 +116,14 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         refund_of: view.refund_of.map(|entry| entry.to_string()),
         invoice: view.invoice.map(|invoice| invoice.to_string()),
     })
+}
+
+const fn payment_class(view: &PaymentView) -> rpc::PaymentClass {
+    match view.card {
+        0 => rpc::PaymentClass::Cash,
+        card if card == view.units => rpc::PaymentClass::Card,
+        _ => rpc::PaymentClass::Both,
+    }
 }
 
 const fn class(is_card: bool) -> rpc::Class {

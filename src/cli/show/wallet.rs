@@ -1,6 +1,6 @@
 use kinfolk_rpc::wallet::{
-    Balance, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Recovery, RecoveryState, Witness,
-    WitnessStatus,
+    Balance, Class, Currency, CurrencyState, Payment, PaymentClass, PaymentKind, PaymentState, Recovery, RecoveryState,
+    Witness, WitnessStatus,
 };
 use serde::Serialize;
 
@@ -243,7 +243,11 @@ pub(crate) fn line(payment: &Payment) -> String {
     };
     let memo = payment.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
     let (when, id) = (moment(payment.at), short(&payment.entry));
-    let class = if payment.class == Class::Card { " (card)" } else { "" };
+    let class = match (payment.class, &payment.card) {
+        (PaymentClass::Cash, _) => String::new(),
+        (PaymentClass::Card, _) => " (card)".to_owned(),
+        (PaymentClass::Both, card) => format!(" ({} of it card)", card.as_deref().unwrap_or("some")),
+    };
     format!("{when}  {id}  {:>10} {}{class} {what}, {}{memo}", payment.amount, payment.code, progress(payment))
 }
 

@@ -5,7 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::{recovering, settling};
+use crate::features::wallet::{merchants, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -51,6 +51,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
         Alarm::Heal(device) => healing::ask(step, device),
+        Alarm::Merchant(currency) => merchants::look_after(step, currency),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -68,6 +69,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
         Alarm::Heal(_) => healing::LONGEST_WAIT,
+        Alarm::Merchant(_) => merchants::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

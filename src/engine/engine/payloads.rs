@@ -79,6 +79,8 @@ fn opened(
         Body::Currency(card) => wallet::currencies::heard(step, from, &card),
         Body::AccountWanted(wanted) => wallet::receiving::account_wanted(step, from, wanted),
         Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
+        Body::MerchantWanted(wanted) => wallet::merchants::wanted(step, from, wanted),
+        Body::MerchantCertified(certified) => wallet::merchants::certified(step, from, certified),
         Body::Payment(_) | Body::PaymentRequest(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kinfolk_ledger::amount::in_text;
-use kinfolk_ledger::entry::{Class, Out};
+use kinfolk_ledger::entry::{Class, Destination, Out};
 use kinfolk_ledger::policy::{Code, LoadedPolicy, SignedPolicy};
 use kinfolk_ledger::receipt_file::ReceiptFile;
 use kinfolk_ledger::vote::Receipt;
@@ -102,8 +102,8 @@ pub struct PaymentView {
     pub at: Timestamp,
     /// Smallest units.
     pub units: u64,
-    /// Whether it is card money.
-    pub is_card: bool,
+    /// How many of them are card money.
+    pub card: u64,
     /// Whether it was signed here.
     pub is_own: bool,
     /// The other side, where known.
@@ -302,6 +302,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         Some(seq) => find::<OwnEntry>(read, &Key::OwnEntry(view.id, seq))?,
         None => None,
     };
+    let card = card_of(&movement, own.as_ref(), view.account);
     let pending = own.filter(|own| own.cert.is_none());
     let (mut state, mut have, mut waits_for) = (PaymentState::Final, quorum.q(), Vec::new());
     if let Some(own) = pending {
@@ -330,7 +331,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         kind: movement.kind,
         at: movement.at,
         units: movement.amount.units(),
-        is_card: movement.class == Class::Card,
+        card,
         is_own: movement.seq.is_some(),
         contact,
         account: movement.account,
@@ -342,6 +343,17 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         refund_of: movement.refund_of.map(|(_, entry)| entry),
         invoice: movement.invoice,
     })
+}
+
+/// How much of a payment is card money, by its entry.
+fn card_of(movement: &Movement, own: Option<&OwnEntry>, account: Option<AccountId>) -> u64 {
+    let entry = own.map(|own| &*own.entry).or_else(|| movement.receipt.as_ref().map(|receipt| &receipt.entry));
+    let to = if movement.seq.is_some() { Some(movement.account) } else { account };
+    let (Some(entry), Some(to)) = (entry, to) else {
+        return if movement.class == Class::Card { movement.amount.units() } else { 0 };
+    };
+    let outs = entry.body().outs.iter().filter(|out| out.to == Destination::Account(to) && out.class == Class::Card);
+    outs.map(|out| out.amt.units()).fold(0, u64::saturating_add)
 }
 
 /// What proves a payment to anybody, once it is final.

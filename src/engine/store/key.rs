@@ -100,6 +100,10 @@ pub enum Key {
     Unclaimed(CurrencyId, u64),
     /// Where payments to a contact go.
     Payee(CurrencyId, IdentityId),
+    /// A merchant of a currency: this person, or a contact whom this person certifies.
+    Merchant(CurrencyId, IdentityId),
+    /// A contact who was told where payments in a currency go.
+    Told(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
     /// What the accounts of this wallet are derived from: one row.
@@ -185,6 +189,9 @@ pub enum Alarm {
     /// Ask a device to start anew, for what came from it and did not open.
     #[n(20)]
     Heal(#[n(0)] DeviceId),
+    /// Look after one's certificate as a merchant of a currency.
+    #[n(88)]
+    Merchant(#[n(0)] CurrencyId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -307,6 +314,8 @@ pub enum Table {
     Wallet = 48,
     Recovering = 49,
     Invoice = 50,
+    Merchant = 57,
+    Told = 58,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -375,6 +384,8 @@ impl Key {
             Self::MovementPlace(_) => Table::MovementPlace,
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
+            Self::Merchant(..) => Table::Merchant,
+            Self::Told(..) => Table::Told,
             Self::Invoice(_) => Table::Invoice,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
@@ -441,7 +452,7 @@ impl Key {
             }
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
-            Self::Payee(currency, contact) => {
+            Self::Payee(currency, contact) | Self::Merchant(currency, contact) | Self::Told(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }
             Self::Standing(currency, witness) | Self::Recoverer(currency, witness) => {

@@ -133,6 +133,10 @@ enum KeyBytes {
     WitnessKey(#[n(0)] PeerId),
     #[n(64)]
     Invoice(#[n(0)] NoteHash),
+    #[n(88)]
+    Merchant(#[n(0)] CurrencyId, #[n(1)] IdentityId),
+    #[n(89)]
+    Told(#[n(0)] CurrencyId, #[n(1)] IdentityId),
     #[n(70)]
     Wallet,
     #[n(71)]
@@ -193,6 +197,8 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Invoice(invoice) => KeyBytes::Invoice(invoice),
         Key::Unclaimed(currency, number) => KeyBytes::Unclaimed(currency, number),
         Key::Payee(currency, contact) => KeyBytes::Payee(currency, contact),
+        Key::Merchant(currency, who) => KeyBytes::Merchant(currency, who),
+        Key::Told(currency, contact) => KeyBytes::Told(currency, contact),
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
@@ -254,6 +260,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Invoice(invoice) => Key::Invoice(invoice),
         KeyBytes::Unclaimed(currency, number) => Key::Unclaimed(currency, number),
         KeyBytes::Payee(currency, contact) => Key::Payee(currency, contact),
+        KeyBytes::Merchant(currency, who) => Key::Merchant(currency, who),
+        KeyBytes::Told(currency, contact) => Key::Told(currency, contact),
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),

@@ -168,9 +168,9 @@ rows! {
     Opened(Opened) = Opened,
     /// Receipts to send.
     PendingReceipts(PendingReceipts) = PendingReceipts,
-    /// A timer has nothing but its key, nor have the index of what a host keeps, what was spent there, and the money
-    /// that is still to be claimed.
-    Nothing(Nothing) = Timer | DepositExpiry | SpentToken | Unclaimed,
+    /// A timer has nothing but its key, nor have the index of what a host keeps, what was spent there, the money that is
+    /// still to be claimed, and who was told where money goes.
+    Nothing(Nothing) = Timer | DepositExpiry | SpentToken | Unclaimed | Told,
     /// A stretch of the event log.
     Events(Events) = Event,
     /// This node as a mailbox.
@@ -213,6 +213,8 @@ rows! {
     MovementPlace(MovementPlace) = MovementPlace,
     /// Where payments to a contact go.
     Payee(Payee) = Payee,
+    /// Somebody who takes card money, or wants to.
+    Merchant(Merchant) = Merchant,
     /// An invoice.
     Invoice(Invoice) = Invoice,
     /// What accounts are derived from.

@@ -89,6 +89,18 @@ impl Scan {
         Self::under(Table::Unclaimed, vec![name(currency.as_bytes(), 16)], limit)
     }
 
+    /// Who are merchants of a currency, or want to be.
+    #[must_use]
+    pub fn merchants(currency: CurrencyId, limit: usize) -> Self {
+        Self::under(Table::Merchant, vec![name(currency.as_bytes(), 16)], limit)
+    }
+
+    /// Who was told where payments in a currency go.
+    #[must_use]
+    pub fn told(currency: CurrencyId, limit: usize) -> Self {
+        Self::under(Table::Told, vec![name(currency.as_bytes(), 16)], limit)
+    }
+
     /// Movements of a currency, the newest first.
     #[must_use]
     pub fn movements(currency: CurrencyId, limit: usize) -> Self {

@@ -13,6 +13,7 @@ use kinfolk_rpc::invoice::{CreateInvoice, Invoice, InvoiceState, Invoices, PayIn
 use kinfolk_rpc::mailbox::{
     AddMailbox, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serve, Serving,
 };
+use kinfolk_rpc::merchant::{CertifyMerchant, Merchant, MerchantState, Merchants, RegisterMerchant};
 use kinfolk_rpc::message::{
     AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Money, Reaction, SendMessage,
     Sender, Sent,
@@ -21,8 +22,8 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, Mint, Pay, Payment, PaymentKind,
-    PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
+    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, Mint, Pay, Payment,
+    PaymentClass, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -417,6 +418,11 @@ fn events() {
             format!("{{\"seq\":12,\"event\":\"invoice_changed\",{}", &invoice_json()[1..]),
         ),
         (
+            Some(13),
+            What::MerchantChanged(merchant()),
+            format!("{{\"seq\":13,\"event\":\"merchant_changed\",{}", &merchant_json()[1..]),
+        ),
+        (
             Some(11),
             What::CurrencyChanged(currency()),
             format!("{{\"seq\":11,\"event\":\"currency_changed\",{}", &CURRENCY[1..]),
@@ -493,7 +499,8 @@ fn payment() -> Payment {
         amount: "12.50".into(),
         currency: "cc".into(),
         code: "MANGO".into(),
-        class: Class::Cash,
+        class: PaymentClass::Cash,
+        card: None,
         from: Some(bo()),
         to: None,
         memo: Some("m".into()),
@@ -539,6 +546,43 @@ fn an_invoice_is_what_other_programs_expect() {
     let wish: CreateInvoice = serde_json::from_str("{\"amount\":\"1\",\"currency\":\"MANGO\"}").unwrap();
     assert_eq!((wish.contact, wish.memo, wish.expires_in_ms), (None, None, None));
     reads_and_writes(&PayInvoice { invoice: "ad".into() }, "{\"invoice\":\"ad\"}");
+}
+
+fn merchant() -> Merchant {
+    Merchant {
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        merchant: bo(),
+        issuer: bo(),
+        account: "dd".into(),
+        state: MerchantState::Asked,
+        asked: Some(7),
+        expires: Some(9),
+    }
+}
+
+fn merchant_json() -> String {
+    format!(
+        "{{\"currency\":\"cc\",\"code\":\"MANGO\",\"merchant\":{BO},\"issuer\":{BO},\"account\":\"dd\",\
+         \"state\":\"asked\",\"asked\":7,\"expires\":9}}"
+    )
+}
+
+#[test]
+fn a_merchant_is_what_other_programs_expect() {
+    reads_and_writes(&Merchants { merchants: vec![merchant()] }, &format!("{{\"merchants\":[{}]}}", merchant_json()));
+    let states = [MerchantState::Asked, MerchantState::Certified, MerchantState::Expired];
+    assert_eq!(names(&states).replace('"', ""), "asked certified expired");
+    reads_and_writes(&RegisterMerchant { currency: "A".into(), issuer: None }, "{\"currency\":\"A\"}");
+    reads_and_writes(
+        &CertifyMerchant { contact: "Bo".into(), currency: "A".into(), days: Some(30) },
+        "{\"contact\":\"Bo\",\"currency\":\"A\",\"days\":30}",
+    );
+    let both = Payment { class: PaymentClass::Both, card: Some("2.50".into()), ..payment() };
+    let written = payment_json().replace("\"class\":\"cash\"", "\"class\":\"both\",\"card\":\"2.50\"");
+    reads_and_writes(&both, &written);
+    let classes = [PaymentClass::Cash, PaymentClass::Card, PaymentClass::Both];
+    assert_eq!(names(&classes).replace('"', ""), "cash card both");
 }
 
 fn payment_json() -> String {

@@ -7,6 +7,7 @@
 mod invoice;
 mod location;
 mod mailboxes;
+mod merchant;
 mod money;
 mod receipt;
 mod sticker;
@@ -16,6 +17,7 @@ pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
 pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
+pub use merchant::{MerchantCertificate, MerchantCertified, MerchantWanted};
 pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
@@ -124,6 +126,10 @@ pub enum Body {
     AccountWanted(AccountWanted),
     /// Says where payments to the sender go.
     PayTo(PayTo),
+    /// Asks the issuer of a currency to certify the sender as a merchant.
+    MerchantWanted(MerchantWanted),
+    /// The recipient is certified as a merchant.
+    MerchantCertified(MerchantCertified),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -236,9 +242,11 @@ impl Body {
     const CURRENCY: u16 = 41;
     const ACCOUNT_WANTED: u16 = 42;
     const PAY_TO: u16 = 43;
+    const MERCHANT_WANTED: u16 = 48;
+    const MERCHANT_CERTIFIED: u16 = 49;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
-    /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
+    /// An unknown kind below 16 is a line: kinds 1 to 15 are kept for lines, and what is unknown from 48 upwards is one.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         match self {
@@ -256,7 +264,9 @@ impl Body {
             | Self::TokensIssued(_)
             | Self::Currency(_)
             | Self::AccountWanted(_)
-            | Self::PayTo(_) => false,
+            | Self::PayTo(_)
+            | Self::MerchantWanted(_)
+            | Self::MerchantCertified(_) => false,
         }
     }
 
@@ -280,6 +290,8 @@ impl Body {
             Self::Currency(card) => (Self::CURRENCY, codec::to_cbor(card)),
             Self::AccountWanted(wanted) => (Self::ACCOUNT_WANTED, codec::to_cbor(wanted)),
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
+            Self::MerchantWanted(wanted) => (Self::MERCHANT_WANTED, codec::to_cbor(wanted)),
+            Self::MerchantCertified(certified) => (Self::MERCHANT_CERTIFIED, codec::to_cbor(certified)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -308,6 +320,8 @@ impl Body {
             Self::CURRENCY => Self::Currency(codec::from_cbor("currency", &body, MAX)?),
             Self::ACCOUNT_WANTED => Self::AccountWanted(codec::from_cbor("account wanted", &body, MAX)?),
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
+            Self::MERCHANT_WANTED => Self::MerchantWanted(codec::from_cbor("merchant wanted", &body, MAX)?),
+            Self::MERCHANT_CERTIFIED => Self::MerchantCertified(codec::from_cbor("merchant certified", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

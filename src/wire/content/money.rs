@@ -7,7 +7,7 @@ use std::str::FromStr;
 use data_encoding::BASE64URL_NOPAD;
 use minicbor::{Decode, Encode};
 
-use super::{Reach, Text};
+use super::{MerchantCertificate, Reach, Text};
 use crate::codec::{self, DecodeError};
 use crate::ids::{AccountId, CurrencyId};
 use crate::limits;
@@ -94,6 +94,9 @@ pub struct PayTo {
     /// The account.
     #[n(1)]
     pub account: AccountId,
+    /// What lets it take card money, where it is a merchant's.
+    #[n(2)]
+    pub certificate: Option<MerchantCertificate>,
 }
 
 /// So much of a currency, with what it takes to write it down.

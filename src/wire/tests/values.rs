@@ -6,15 +6,15 @@ use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle,
 use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
-    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, NeedReinit, PayTo, Payment,
-    Plaintext, Reach, Receipt, Request, Serving, SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued,
-    TokensWanted,
+    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, MerchantCertificate,
+    MerchantCertified, MerchantWanted, NeedReinit, PayTo, Payment, Plaintext, Reach, Receipt, Request, Serving,
+    SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
 use kinfolk_wire::ids::{
     AccountId, ConversationId, CurrencyId, DeviceId, GroupElement, HeadPrefix, IdentityId, InviteId, MailboxTag,
-    MessageId, PayloadDigest, PeerId, SigchainHead,
+    MessageId, PayloadDigest, PeerId, SigchainHead, Signature,
 };
 use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
 use kinfolk_wire::mailbox::{
@@ -211,8 +211,16 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         (vec(any::<u8>(), 0..900), vec(reach(), 0..=31))
             .prop_map(|(policy, witnesses)| Body::Currency(CurrencyCard { policy, witnesses })),
         array().prop_map(|currency| Body::AccountWanted(AccountWanted { currency: CurrencyId::new(currency) })),
+        (array(), array(), option::of(merchant_certificate())).prop_map(|(currency, account, certificate)| {
+            Body::PayTo(PayTo { currency: CurrencyId::new(currency), account: AccountId::new(account), certificate })
+        }),
         (array(), array()).prop_map(|(currency, account)| {
-            Body::PayTo(PayTo { currency: CurrencyId::new(currency), account: AccountId::new(account) })
+            let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+            Body::MerchantWanted(MerchantWanted { currency, account })
+        }),
+        (array(), array(), merchant_certificate()).prop_map(|(currency, account, certificate)| {
+            let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+            Body::MerchantCertified(MerchantCertified { currency, account, certificate })
         }),
         (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array())), any::<bool>()).prop_map(
             |(sum, receipt, memo, is_refund)| {
@@ -223,6 +231,16 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         invoice().prop_map(Body::PaymentRequest),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
     ]
+}
+
+fn merchant_certificate() -> impl Strategy<Value = MerchantCertificate> {
+    (time(), array())
+        .prop_map(|(expires, signature)| MerchantCertificate { expires, signature: Signature::new(signature) })
+}
+
+fn plain_certificate() -> MerchantCertificate {
+    let expires = Timestamp::from_millis(1_767_225_600_000);
+    MerchantCertificate { expires, signature: Signature::new(filled(58)) }
 }
 
 fn sum() -> impl Strategy<Value = Sum> {
@@ -240,11 +258,14 @@ fn plain_sum() -> Sum {
 
 fn invoice() -> impl Strategy<Value = SignedInvoice> {
     let ids = (array(), array(), array(), array());
-    (sum(), ids, option::of("\\PC{1,100}"), time(), array()).prop_map(|(sum, ids, memo, expires_at, signature)| {
+    let said = (time(), option::of(merchant_certificate()));
+    (sum(), ids, option::of("\\PC{1,100}"), said, array()).prop_map(|(sum, ids, memo, said, signature)| {
         let (number, account, payee, device) = ids;
+        let (expires_at, certificate) = said;
         let memo = memo.map(|text| Text::new(text).unwrap());
         let (account, payee) = (AccountId::new(account), IdentityId::new(payee));
-        let invoice = Invoice { number, sum, account, payee, device: DeviceId::new(device), memo, expires_at };
+        let device = DeviceId::new(device);
+        let invoice = Invoice { number, sum, account, payee, device, memo, expires_at, certificate };
         SignedInvoice(Signed { payload: invoice.encode(), signature, countersignature: None })
     })
 }
@@ -258,6 +279,7 @@ pub(crate) fn plain_invoice() -> SignedInvoice {
         device: DeviceId::new(filled(56)),
         memo: Some(Text::new("bread").unwrap()),
         expires_at: Timestamp::from_millis(1_767_225_600_000),
+        certificate: None,
     };
     SignedInvoice(Signed { payload: invoice.encode(), signature: filled(57), countersignature: None })
 }
@@ -266,7 +288,7 @@ pub(crate) fn plain_card() -> CurrencyCard {
     CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
 }
 
-fn plain_money_bodies() -> [Body; 5] {
+fn plain_money_bodies() -> [Body; 8] {
     let (currency, account) = (plain_sum().currency, AccountId::new(filled(52)));
     let memo = Text::new("bread").unwrap();
     [
@@ -279,7 +301,10 @@ fn plain_money_bodies() -> [Body; 5] {
         Body::PaymentRequest(plain_invoice()),
         Body::Currency(plain_card()),
         Body::AccountWanted(AccountWanted { currency }),
-        Body::PayTo(PayTo { currency, account }),
+        Body::PayTo(PayTo { currency, account, certificate: None }),
+        Body::PayTo(PayTo { currency, account, certificate: Some(plain_certificate()) }),
+        Body::MerchantWanted(MerchantWanted { currency, account }),
+        Body::MerchantCertified(MerchantCertified { currency, account, certificate: plain_certificate() }),
     ]
 }
 

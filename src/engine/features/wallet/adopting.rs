@@ -1,7 +1,7 @@
 //! What becomes of an account that was brought back: its history as far as its own entries tell it, and its money.
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::{Destination, Entry};
+use kinfolk_ledger::entry::{Class, Destination, Entry};
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{AccountId, IdentityId};
@@ -133,8 +133,9 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
 fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) -> Result<Option<Movement>, Refusal> {
     let Some(first) = entry.body().outs.first() else { return Ok(None) };
     let Destination::Account(account) = first.to;
-    let same = entry.body().outs.iter().filter(|out| out.to == first.to && out.class == first.class);
-    let Ok(amount) = Amount::new(same.map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
+    let same = || entry.body().outs.iter().filter(|out| out.to == first.to);
+    let is_card = same().all(|out| out.class == Class::Card);
+    let Ok(amount) = Amount::new(same().map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
         return Ok(None);
     };
     let kind = if first.refund_of.is_some() { MovementKind::Refunded } else { MovementKind::Paid };
@@ -143,7 +144,7 @@ fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) ->
         kind,
         at: entry.body().ts,
         amount,
-        class: first.class,
+        class: if is_card { Class::Card } else { Class::Free },
         account,
         contact: whose(step, id, account)?,
         memo: None,
@@ -163,7 +164,7 @@ fn whose(
 ) -> Result<Option<IdentityId>, Refusal> {
     let rows = step.scan(&Scan::all(Table::Payee, usize::MAX))?.rows;
     Ok(rows.into_iter().find_map(|(key, row)| match (key, row) {
-        (Key::Payee(of, contact), Row::Payee(Payee { account: named })) if of == id && named == account => {
+        (Key::Payee(of, contact), Row::Payee(Payee { account: named, .. })) if of == id && named == account => {
             Some(contact)
         }
         _ => None,

@@ -215,11 +215,19 @@ impl Book {
         let body =
             Body { ts: step.now, blind: step.random(), claims, outs: order.outs, ctl, memo_hash: order.memo_hash };
         let entry = Entry::sign(at, body, &self.writer());
-        let mut state = match self.account.state.take() {
-            Some(state) => state,
-            None => Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?),
+        let opened = match &self.account.state {
+            Some(_) => None,
+            None => Some(Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?)),
         };
-        let change = state.try_entry(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?;
+        // What is refused leaves the book as it was: it is read to say why.
+        let before = self.account.state.as_ref().or(opened.as_ref());
+        let Some(tried) = before.map(|state| state.try_entry(&entry, &self.policy)) else {
+            return Err(Refusal::Inconsistent("an account has no state"));
+        };
+        let change = tried.map_err(|invalid| self.refusal(invalid))?;
+        let Some(mut state) = self.account.state.take().or(opened) else {
+            return Err(Refusal::Inconsistent("an account has no state"));
+        };
         state.apply(change, entry.body());
         self.account.state = Some(state);
         let mut cited: Vec<u64> = taken.iter().map(|(number, _)| *number).chain(order.about).collect();
@@ -264,6 +272,14 @@ impl Book {
             Invalid::Issuer => Refusal::NotIssuer(self.policy.policy().code.to_string()),
             other => Refusal::Ledger(other.to_string()),
         }
+    }
+
+    /// What the next entry could pay of a class: what there is, and what can be claimed along.
+    pub(super) fn at_hand(&self, step: &Step<'_>, class: Class) -> Result<u64, Refusal> {
+        let claimed = self.account.state.as_ref().map_or(0, |state| state.balances().of(class));
+        let waiting = self.take(step, None)?.into_iter().flat_map(|(_, claims)| claims);
+        let units = waiting.filter(|claim| claim.class == class).map(|claim| claim.amt.units());
+        Ok(units.fold(claimed, u64::saturating_add))
     }
 
     /// Not enough cash, and what of card money there is.

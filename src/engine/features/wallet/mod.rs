@@ -6,6 +6,7 @@
 //! | [`book`] | one account with its currency: its keys, what it has, and what is signed for it |
 //! | [`orders`] | what a person wants done with money: mint, pay, pay back |
 //! | [`invoices`] | asking for money, and paying what is asked for |
+//! | [`merchants`] | who may take card money, and what is paid with it |
 //! | [`keys`] | the keys of accounts, as they follow from the recovery phrase |
 //! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
 //! | [`receiving`] | money that comes, and telling contacts where it goes |
@@ -23,6 +24,7 @@ pub(crate) mod book;
 pub(crate) mod currencies;
 pub(crate) mod invoices;
 pub(crate) mod keys;
+pub(crate) mod merchants;
 pub(crate) mod orders;
 pub(crate) mod receiving;
 pub(crate) mod recovering;

@@ -6,7 +6,7 @@ use kinfolk_ledger::entry::{Claim, Class, Entry, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::vote::{Cert, Receipt, Vote};
-use kinfolk_wire::content::{Memo, Reach, SignedInvoice};
+use kinfolk_wire::content::{Memo, MerchantCertificate, Reach, SignedInvoice};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -235,6 +235,30 @@ pub struct Payee {
     /// Their account.
     #[n(0)]
     pub account: AccountId,
+    /// What lets it take card money, which was found to be the issuer's.
+    #[n(1)]
+    pub certificate: Option<MerchantCertificate>,
+}
+
+/// Somebody who is a merchant in a currency, or wants to be: this person, or a contact, where this person issues it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Merchant {
+    /// Their account.
+    #[n(0)]
+    pub account: AccountId,
+    /// Who issues the currency.
+    #[n(1)]
+    pub issuer: IdentityId,
+    /// Since when the issuer's word is waited for.
+    #[n(2)]
+    pub asked_at: Option<Timestamp>,
+    /// The certificate of this account, and since when it is there.
+    #[n(3)]
+    pub certificate: Option<(MerchantCertificate, Timestamp)>,
+    /// When it is looked after, where it is this person's.
+    #[n(4)]
+    pub look_at: Option<Timestamp>,
 }
 
 /// How far one witness has come with one account. Kept while the node runs.

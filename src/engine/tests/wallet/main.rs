@@ -18,6 +18,7 @@ mod town;
 mod bank;
 mod cheats;
 mod invoices;
+mod merchants;
 mod payments;
 mod recovery;
 mod witnesses;
