@@ -11,6 +11,7 @@ use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use crate::chain::{ChainState, Invalid};
+use crate::checkpoint::GenuineCheckpoint;
 use crate::entry::{ApprovedEntry, Ctl, Entry, SignedHeader};
 use crate::inception::{Inception, Recovery};
 use crate::limits;
@@ -70,6 +71,8 @@ pub struct Account {
     /// What the votes in the slots are for.
     entries: BTreeMap<EntryHash, Entry>,
     parked: BTreeMap<u64, CertifiedEntry>,
+    /// The last checkpoint that was run since somebody took it.
+    checkpoint: Option<Box<GenuineCheckpoint>>,
 }
 
 /// Why a witness does not answer with a vote or a report.
@@ -163,6 +166,7 @@ impl Account {
             crossed: BTreeMap::new(),
             entries: BTreeMap::new(),
             parked: BTreeMap::new(),
+            checkpoint: None,
         }
     }
 
@@ -449,6 +453,34 @@ impl Account {
         Ok(Committed::Executed(executed))
     }
 
+    /// Goes on from a checkpoint, whose state stands for all entries before it; then as [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// [`Broken`]; the account is as it was, or as it was when those before the broken one had been run.
+    pub fn adopt(&mut self, checkpoint: GenuineCheckpoint, policies: &Policies) -> Result<Committed, Broken> {
+        let (certified, state) = checkpoint.into_parts();
+        if state.chain() != self.chain {
+            return Err(Invalid::Chain.into());
+        }
+        let seq = state.seq();
+        if seq > self.next() {
+            if self.parked.get(&seq).is_some_and(|parked| parked.entry().hash() != certified.entry().hash()) {
+                return Err(Broken::Two { seq });
+            }
+            self.state = Some(*state);
+            // What was done at places that are passed over is of the past.
+            self.slots.clear();
+            self.entries.clear();
+            self.parked.retain(|parked, _| *parked > seq);
+        }
+        self.commit(certified, policies)
+    }
+
+    /// The last checkpoint that was run since this was asked.
+    pub(crate) fn take_checkpoint(&mut self) -> Option<Box<GenuineCheckpoint>> {
+        self.checkpoint.take()
+    }
+
     fn run(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<(), Broken> {
         let entry = certified.entry();
         let policy = terms(entry, policies)?;
@@ -458,6 +490,7 @@ impl Account {
         };
         let Some(state) = self.state.as_mut().or(opened.as_mut()) else { return Err(Invalid::Open.into()) };
         let change = state.try_entry(entry, policy)?;
+        let before = matches!(entry.body().ctl, Some(Ctl::Checkpoint { .. })).then(|| Box::new(state.clone()));
         state.apply(change, entry.body());
         if let Some(opened) = opened {
             self.state = Some(opened);
@@ -465,6 +498,9 @@ impl Account {
         self.since = self.since.max(certified.cert().epoch);
         self.slots.clear();
         self.entries.clear();
+        if let Some(before) = before {
+            self.checkpoint = Some(Box::new(GenuineCheckpoint::verified_before(certified, before)));
+        }
         Ok(())
     }
 
