@@ -125,8 +125,10 @@ pub struct KeptState {
 
 impl KeptState {
     /// What is kept of a state.
-    pub(crate) fn of(state: &ChainState) -> Self {
-        let ChainState { currency: _, chain: _, seq, head, keys, recovery, bal, spent, refunded, supply } = state.clone();
+    #[must_use]
+    pub fn of(state: &ChainState) -> Self {
+        let ChainState { currency: _, chain: _, seq, head, keys, recovery, bal, spent, refunded, supply } =
+            state.clone();
         Self { seq, head, keys, recovery, bal, spent, refunded, supply }
     }
 

@@ -102,7 +102,8 @@ fn e01_an_exposure_convinces_whoever_has_the_policy_and_brings_whose_key_it_was(
     let payment = town.certify(&payment).unwrap().receipt();
     assert_eq!(Naming::of(&payment), None);
     let Naming { header, body, .. } = opening(&town, town.chain(0));
-    let altered = Naming { header, body: Body { blind: [9; 16], ..body.clone() }, cert: exposed.key.cert.clone(), state: None };
+    let altered =
+        Naming { header, body: Body { blind: [9; 16], ..body.clone() }, cert: exposed.key.cert.clone(), state: None };
     assert!(matches!(Exposure { key: altered, ..exposed.clone() }.unverified(&town.policy), Err(ExposureError::Key)));
     let payment = Naming { header: *payment.entry.header(), body, cert: payment.cert, state: None };
     assert!(matches!(Exposure { key: payment, ..exposed.clone() }.unverified(&town.policy), Err(ExposureError::Key)));

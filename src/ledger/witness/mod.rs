@@ -57,10 +57,10 @@ mod serving;
 pub mod shelf;
 mod sift;
 
+pub use compaction::{CompactError, Compaction};
 pub use line::{Compacted, Line};
 pub use opening::OpenError;
 pub use serving::{ServeError, ServedCurrency, Status};
-pub use compaction::{CompactError, Compaction};
 pub use shelf::{Position, Renewable, RowKey, Shelf, Stretch};
 
 /// Why a witness says nothing.

@@ -21,8 +21,8 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, LogCompacted, Mint, Pay, Payment,
-    PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
+    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, LogCompacted, Mint, Pay,
+    Payment, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

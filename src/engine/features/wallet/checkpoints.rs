@@ -36,7 +36,7 @@ pub(super) fn write_due(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
         return Ok(());
     }
     let due = since.after(AGE);
-    if signed < ENTRIES && step.now < due {
+    if !is_due(signed, due, step.now) {
         if book.account.again_at.is_none_or(|before| due < before) {
             step.set_alarm(Alarm::Settle(id), book.account.again_at, due);
             book.account.again_at = Some(due);
@@ -46,6 +46,11 @@ pub(super) fn write_due(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
     }
     book.checkpoint(step)?;
     settling::take(step, &mut book)
+}
+
+/// Whether so many entries since the last checkpoint, or the time, ask for the next.
+fn is_due(signed: u64, due: Timestamp, now: Timestamp) -> bool {
+    signed >= ENTRIES || (signed > 0 && now >= due)
 }
 
 /// The place after the last checkpoint, and when that was; those of the beginning where there was none.
@@ -119,5 +124,17 @@ impl Book {
         let Some(state) = &self.account.state else { return Ok(()) };
         let ctl = Some(Ctl::Checkpoint { state_root: state.root() });
         self.put(step, Order { ctl, ..Order::default() }, &[], None).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_is_due_after_so_many_entries_or_so_long_and_never_for_nothing() {
+        let (due, before) = (Timestamp::from_millis(1_000), Timestamp::from_millis(999));
+        assert!(!is_due(0, due, due) && !is_due(1, due, before) && !is_due(511, due, before));
+        assert!(is_due(1, due, due) && is_due(512, due, before));
     }
 }

@@ -59,7 +59,8 @@ fn heed(
         }
         (Asked::First(number), Reply::Entries(entries)) => first(step, bringing, witness, number, entries),
         (Asked::First(number), Reply::Checkpoint(checkpoint)) => {
-            let candidate = usize::try_from(number).ok().and_then(|number| bringing.row.candidates.get(number)).copied();
+            let candidate =
+                usize::try_from(number).ok().and_then(|number| bringing.row.candidates.get(number)).copied();
             match candidate.filter(|_| bringing.row.phase == RecoveryPhase::Searching) {
                 Some(candidate) => passed_over(step, bringing, witness, candidate, checkpoint),
                 None => Ok(()),

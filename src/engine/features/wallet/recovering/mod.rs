@@ -25,8 +25,8 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, writer};
-use super::{checkpoints, currencies};
 use super::keys::{Words, candidates, inception, recovery_key, seed_of};
+use super::{checkpoints, currencies};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::step::Step;
