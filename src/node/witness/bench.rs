@@ -84,9 +84,9 @@ impl<P: Place> Bench<P> {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let batch: Vec<Job> = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1)).collect();
-            let asked = batch.len();
-            self.take(batch.into_iter());
+            let mut asked = 0_usize;
+            let batch = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
+            self.take(batch.inspect(|_| asked = asked.saturating_add(1)));
             self.compact(asked);
             self.rumours.tell(self.network.as_ref());
             is_settled = false;
