@@ -1,7 +1,7 @@
 //! A witness whose log is written anew, and chains that go on from a checkpoint.
 
 use kinfolk_ledger::account::{Account, Committed};
-use kinfolk_ledger::chain::Invalid;
+use kinfolk_ledger::chain::{ChainState, Invalid};
 use kinfolk_ledger::checkpoint::{Checkpoint, CheckpointError};
 use kinfolk_ledger::entry::OutRef;
 use kinfolk_ledger::gossip::{Exposure, Naming};
@@ -122,6 +122,14 @@ fn a_checkpoint_is_believed_by_its_certificate_and_its_hash_alone() {
         Box::new(town.state(chain))
     };
     assert_eq!(verify(Checkpoint { state: richer, ..shown.clone() }), Err(CheckpointError::State));
+    // At the very place, with another balance: only the hash tells.
+    let mut bytes = shown.state.encode();
+    let balance = bytes.windows(3).position(|window| window == [0x06, 0x82, 0x19]).unwrap();
+    bytes[balance + 4] ^= 1;
+    let altered = Box::new(ChainState::decode(&bytes, usize::MAX).unwrap());
+    assert_ne!(altered.balances(), shown.state.balances());
+    let altered = Checkpoint { state: altered, ..shown.clone() };
+    assert_eq!(verify(altered.clone()), Err(CheckpointError::State));
     let later = Box::new(ring.town.state(chain));
     assert_eq!(verify(Checkpoint { state: later, ..shown.clone() }), Err(CheckpointError::State));
     let paid = ring.paid(0, 1, 1);
@@ -134,6 +142,8 @@ fn a_checkpoint_is_believed_by_its_certificate_and_its_hash_alone() {
     fresh.serve(ring.town.policy.signed()).unwrap();
     ring.witnesses[1] = fresh;
     assert!(matches!(ring.ask(1, Request::Adopt(nobodys)), Reply::Refused(Reason::Invalid(_))));
+    assert!(matches!(ring.ask(1, Request::Adopt(altered)), Reply::Refused(Reason::Invalid(_))));
+    assert!(!ring.witnesses[1].status().currencies[0].broken, "nobody stops a witness by inventing a state");
     assert_eq!(ring.next_at(1, chain), 0);
     let next = shown.seq() + 1;
     assert_eq!(ring.ask(1, Request::Adopt(shown.clone())), Reply::Ack { next });
