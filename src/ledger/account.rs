@@ -3,7 +3,7 @@
 //! A witness service keeps one of these for each account, gives it what clients send, writes the records it returns and
 //! lets the answers out. It never looks at a clock or a disk itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, Vk};
@@ -474,6 +474,23 @@ impl Account {
             self.parked.retain(|parked, _| *parked > seq);
         }
         self.commit(certified, policies)
+    }
+
+    /// Whether both stand at one place with one state, did the same there, and can show what they voted for: whatever one of
+    /// them answers, the other does.
+    pub(crate) fn answers_as(&self, other: &Self) -> bool {
+        let epochs: BTreeSet<u32> = self.slots.keys().chain(other.slots.keys()).copied().collect();
+        let did_the_same = epochs.into_iter().all(|epoch| {
+            let (mut slot, mut others) = (self.slot(epoch), other.slot(epoch));
+            // That an epoch is over here stands in a line of the currency, and is done to a slot when somebody asks.
+            if slot.promised() == CLOSING || others.promised() == CLOSING {
+                (slot.close(), others.close());
+            }
+            let shown = [slot.v0(), slot.prepared(), slot.locked().map(|lock| lock.entry)];
+            slot == others && shown.iter().flatten().all(|hash| self.entry(hash) == other.entry(hash))
+        });
+        let stands = (&self.state, self.since, &self.crossed, &self.parked);
+        did_the_same && stands == (&other.state, other.since, &other.crossed, &other.parked)
     }
 
     /// The last checkpoint that was run since this was asked.

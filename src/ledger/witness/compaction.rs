@@ -155,7 +155,7 @@ impl<S: Renewable> Witness<S> {
             // Of a broken currency the log does not have what was run last.
             let Some(desk) = self.desks.get(&key).filter(|_| self.serving(&key.0).is_ok()) else { continue };
             let fresh = compaction.fresh.desk(key).map_err(CompactError::Fresh)?;
-            if fresh.is_none_or(|fresh| fresh.account != desk.account) {
+            if fresh.is_none_or(|fresh| !fresh.account.answers_as(&desk.account)) {
                 let at = compaction.fresh.shelf.end();
                 return Err(CompactError::Fresh(OpenError::Inconsistent { at }.into()));
             }
