@@ -484,7 +484,8 @@ impl Account {
             let (mut slot, mut others) = (self.slot(epoch), other.slot(epoch));
             // That an epoch is over here stands in a line of the currency, and is done to a slot when somebody asks.
             if slot.promised() == CLOSING || others.promised() == CLOSING {
-                (slot.close(), others.close());
+                slot.close();
+                others.close();
             }
             let shown = [slot.v0(), slot.prepared(), slot.locked().map(|lock| lock.entry)];
             slot == others && shown.iter().flatten().all(|hash| self.entry(hash) == other.entry(hash))
