@@ -87,6 +87,13 @@ impl Header {
     pub fn hash(&self) -> EntryHash {
         EntryHash::new(Domain::Entry.hash(&self.to_bytes()))
     }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        let Self { currency, epoch, chain, seq, prev, key_seq, body: _ } = *self;
+        Position { currency, epoch, chain, seq, prev, key_seq }
+    }
 }
 
 impl<C> Encode<C> for Header {

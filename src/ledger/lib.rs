@@ -16,6 +16,7 @@
 //! | [`equivocation`] | proofs of two signatures that exclude each other |
 //! | [`chain`], [`spent`] | what an account has, and what an entry does to it |
 //! | [`rules`] | what a witness finds out before it votes |
+//! | [`checkpoint`] | a certified checkpoint with its state, which stands for everything before it |
 //! | [`account`] | one chain at one witness |
 //! | [`witness`] | a witness whole, but for its disk and network: batches of requests, the log before the answers |
 //! | [`gossip`] | what everybody hears of a currency: heads of chains, and who signed two things |
@@ -31,6 +32,7 @@
 pub mod account;
 pub mod amount;
 pub mod chain;
+pub mod checkpoint;
 pub mod domain;
 pub mod entry;
 pub mod equivocation;

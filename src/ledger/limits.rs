@@ -43,5 +43,10 @@ pub const SERVED: usize = 256;
 pub const UNINDEXED: usize = 8_192;
 /// Accounts that a witness keeps in memory although the index has them.
 pub const DESKS: usize = 4_096;
+/// A checkpoint with its state, as a witness keeps it and gives it out: it fits into a [`MESSAGE`] and into a line of the log.
+pub const CHECKPOINT: usize = MESSAGE - 256;
+/// So many entries after a checkpoint that a witness has written down it writes down the next: where every payment is one,
+/// a chain has at most so many entries that are kept, and its log does not grow twice as fast.
+pub const CHECKPOINTS: u64 = 16;
 /// How far clocks may differ, where a time is judged at all.
 pub const CLOCKS: Span = Span::from_secs(300);

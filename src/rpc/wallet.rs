@@ -359,9 +359,25 @@ pub struct WitnessStatus {
     pub put_off: u64,
     /// Bytes of its log.
     pub log_bytes: u64,
+    /// When its log was last written anew, without what nobody needs any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted: Option<LogCompacted>,
     /// Why it witnesses no more until it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+}
+
+/// A witness's log that was written anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogCompacted {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Bytes that it had.
+    pub before_bytes: u64,
+    /// Bytes that were left.
+    pub after_bytes: u64,
+    /// Lines that were let go.
+    pub dropped: u64,
 }
 
 /// A currency that this node witnesses.

@@ -1488,6 +1488,7 @@ def check_ledger():
 
     check_ledger_recovery(vectors, currency, issuer, witnesses)
     check_ledger_change(vectors, currency, issuer, policy)
+    check_ledger_pruning(vectors)
     for case in vectors["picks"]:
         locks = [(int(lock[0]), lock[1]) for lock in case["locks"].split()]
         votes = [vote if vote != "-" else None for vote in case["fast_votes"]]
@@ -1597,6 +1598,20 @@ def check_ledger_change(vectors, currency, issuer, before):
     later = cbor_read(h(told["later_account"]["inception"]))
     same("the first epoch of an account", later[5], 1)
     same("a later account", ledger_hash(b"inception", cbor(later)), h(told["later_account"]["account"]))
+
+
+def check_ledger_pruning(vectors):
+    """Page 11.13."""
+    told = vectors["pruning"]
+    entry = next(one for one in vectors["entries"] if one["entry"] == told["entry"])
+    chain = [one for one in vectors["entries"] if one["position"]["chain"] == entry["position"]["chain"]]
+    before = chain[entry["position"]["seq"] - 1]
+    same("what a checkpoint names", entry["body"]["ctl"], {"checkpoint": before["state_root"]})
+    receipt = [cbor_read(h(entry["entry"])), cbor_read(h(entry["cert"]))]
+    checkpoint = [receipt, cbor_read(h(before["state"]))]
+    same("a checkpoint", cbor(checkpoint), h(told["checkpoint"]))
+    same("a checkpoint that is brought", cbor([20, [checkpoint]]), h(told["question"]))
+    same("a checkpoint that is shown", cbor([20, [checkpoint]]), h(told["answer"]))
 
 
 def check_wallet():

@@ -247,6 +247,12 @@ pub(crate) fn witness_status(status: Option<&WitnessStatus>) -> rpc::WitnessStat
         conflicts: status.map_or(0, |status| status.conflicts),
         put_off: status.map_or(0, |status| status.refused),
         log_bytes: status.map_or(0, |status| status.log_bytes),
+        compacted: status.and_then(|status| status.compacted).map(|compacted| rpc::LogCompacted {
+            at: compacted.at.as_millis(),
+            before_bytes: compacted.before,
+            after_bytes: compacted.after,
+            dropped: compacted.dropped,
+        }),
         stopped: status.and_then(|status| status.stopped.clone()),
     }
 }

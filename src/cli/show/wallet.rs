@@ -278,5 +278,14 @@ pub(crate) fn witness(status: &WitnessStatus) -> String {
         status.put_off,
         crate::size::binary_size(status.log_bytes)
     ));
+    if let Some(compacted) = &status.compacted {
+        let size = crate::size::binary_size;
+        page.push_str(&format!(
+            "The log was written anew {}: of {}, {} were left\n",
+            moment(compacted.at),
+            size(compacted.before_bytes),
+            size(compacted.after_bytes)
+        ));
+    }
     page
 }

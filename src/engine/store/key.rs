@@ -110,6 +110,8 @@ pub enum Key {
     Wallet,
     /// The bringing back of an account in a currency.
     Recovering(CurrencyId),
+    /// The last checkpoint of the account in a currency.
+    OwnCheckpoint(CurrencyId),
     /// Volatile: what a witness has answered to who brings an account back, by its place in the policy.
     Recoverer(CurrencyId, u8),
     /// Volatile: how far a witness has come, by its place in the policy.
@@ -316,6 +318,7 @@ pub enum Table {
     Invoice = 50,
     Merchant = 57,
     Told = 58,
+    OwnCheckpoint = 59,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -389,6 +392,7 @@ impl Key {
             Self::Invoice(_) => Table::Invoice,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
+            Self::OwnCheckpoint(_) => Table::OwnCheckpoint,
             Self::Recoverer(..) => Table::Recoverer,
             Self::Standing(..) => Table::Standing,
             Self::Inquiry(_) => Table::Inquiry,
@@ -444,9 +448,10 @@ impl Key {
             Self::Errand(number) | Self::Carried(number) | Self::Search(number) | Self::Inquiry(number) => {
                 Segments::of([Segment::Order(*number)])
             }
-            Self::Currency(currency) | Self::Account(currency) | Self::Recovering(currency) => {
-                Segments::of([name(currency.as_bytes(), 16)])
-            }
+            Self::Currency(currency)
+            | Self::Account(currency)
+            | Self::Recovering(currency)
+            | Self::OwnCheckpoint(currency) => Segments::of([name(currency.as_bytes(), 16)]),
             Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
                 Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
             }

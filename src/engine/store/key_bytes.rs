@@ -143,6 +143,8 @@ enum KeyBytes {
     Recovering(#[n(0)] CurrencyId),
     #[n(72)]
     Recoverer(#[n(0)] CurrencyId, #[n(1)] u8),
+    #[n(92)]
+    OwnCheckpoint(#[n(0)] CurrencyId),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -204,6 +206,7 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
         Key::Wallet => KeyBytes::Wallet,
         Key::Recovering(currency) => KeyBytes::Recovering(currency),
+        Key::OwnCheckpoint(currency) => KeyBytes::OwnCheckpoint(currency),
         Key::Recoverer(currency, witness) => KeyBytes::Recoverer(currency, witness),
     })
 }
@@ -267,6 +270,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
         KeyBytes::Wallet => Key::Wallet,
         KeyBytes::Recovering(currency) => Key::Recovering(currency),
+        KeyBytes::OwnCheckpoint(currency) => Key::OwnCheckpoint(currency),
         KeyBytes::Recoverer(currency, witness) => Key::Recoverer(currency, witness),
     })
 }

@@ -1,5 +1,6 @@
 //! The records: what stands behind each [`Key`].
 
+mod checkpoint;
 mod finding;
 mod links;
 mod mailbox;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use super::Table;
 use crate::event::MessagePlace;
 
+pub use checkpoint::*;
 pub use finding::*;
 pub use links::*;
 pub use mailbox::*;
@@ -223,6 +225,8 @@ rows! {
     Recovering(Recovering) = Recovering,
     /// What a witness has answered to that.
     Recoverer(Recoverer) = Recoverer,
+    /// The last checkpoint of an account.
+    OwnCheckpoint(OwnCheckpoint) = OwnCheckpoint,
     /// How far a witness has come.
     Standing(Standing) = Standing,
     /// Something asked of a witness.

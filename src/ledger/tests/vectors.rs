@@ -7,9 +7,11 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Approval, Body, Class, Ctl, Destination, Entry, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::inception::Inception;
+use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::receipt_file::{invoice_hash, memo_hash};
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::{SecretKey, key_hash};
@@ -260,6 +262,28 @@ fn tell_change(story: &mut Story) -> Value {
     })
 }
 
+/// What stands for all entries of an account before its checkpoint, as it is brought and shown.
+fn tell_pruning(story: &Story) -> Value {
+    let town = &story.town;
+    let mut account = kinfolk_ledger::account::Account::new(town.chain(0));
+    let entries = town.certified.iter().filter(|((chain, _), _)| *chain == town.chain(0));
+    for (_, certified) in entries {
+        if matches!(certified.entry().body().ctl, Some(Ctl::Checkpoint { .. })) {
+            let state = Box::new(account.state().unwrap().clone());
+            let checkpoint = Checkpoint { receipt: certified.receipt(), state };
+            assert!(checkpoint.clone().verify(&town.policy).unwrap().verify().is_ok());
+            return json!({
+                "entry": hex(certified.entry().encode()),
+                "checkpoint": hex(checkpoint.encode()),
+                "question": hex(Request::Adopt(checkpoint.clone()).encode()),
+                "answer": hex(Reply::Checkpoint(checkpoint).encode()),
+            });
+        }
+        account.commit(certified.clone(), &town.policies).unwrap();
+    }
+    panic!("there is no checkpoint in the story")
+}
+
 fn friend_seed(key: &SecretKey) -> String {
     let friends = (0..3).find(|friend| support_key(20 + friend).vk() == key.vk()).unwrap();
     seed(20 + friends, 1)
@@ -340,6 +364,7 @@ fn make() -> Value {
             })
         })
         .collect();
+    let pruning = tell_pruning(&story);
     let change = tell_change(&mut story);
     let told = policy.policy();
     json!({
@@ -361,6 +386,7 @@ fn make() -> Value {
         "entries": story.told,
         "recovery": recovery,
         "change": change,
+        "pruning": pruning,
         "picks": picks(),
         "notes": [note()],
     })

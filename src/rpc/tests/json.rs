@@ -22,8 +22,8 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, Mint, Pay, Payment,
-    PaymentClass, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
+    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, LogCompacted, Mint, Pay,
+    Payment, PaymentClass, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -673,10 +673,12 @@ fn money() {
             conflicts: 4,
             put_off: 5,
             log_bytes: 6,
+            compacted: Some(LogCompacted { at: 7, before_bytes: 8, after_bytes: 6, dropped: 1 }),
             stopped: None,
         },
         "{\"key\":null,\"currencies\":[{\"currency\":\"cc\",\"code\":\"A\",\"place\":0,\"witnesses\":4,\"quorum\":3,\
-         \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6}",
+         \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6,\
+         \"compacted\":{\"at\":7,\"before_bytes\":8,\"after_bytes\":6,\"dropped\":1}}",
     );
     let paid = Money {
         amount: "1.00".into(),

@@ -231,6 +231,7 @@ pub(crate) fn witness_status() -> WitnessStatus {
         conflicts: 0,
         put_off: 0,
         log_bytes: 65_536,
+        compacted: None,
         stopped: None,
     }
 }

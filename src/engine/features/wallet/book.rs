@@ -14,6 +14,7 @@ use kinfolk_wire::content::Sum;
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash};
 use zeroize::Zeroizing;
 
+use super::checkpoints;
 use super::keys::inception;
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -190,7 +191,7 @@ impl Book {
         Ok(taken)
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         step: &mut Step<'_>,
         order: Order,
@@ -236,6 +237,7 @@ impl Book {
             step.delete(Key::Unclaimed(self.id, *number));
         }
         let hash = entry.hash();
+        checkpoints::note(step, self.id, &entry)?;
         step.put(
             Key::OwnEntry(self.id, seq),
             OwnEntry { entry: Box::new(entry), cited, movement, votes: Vec::new(), cert: None },

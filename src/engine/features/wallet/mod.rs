@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`currencies`] | making a currency, taking one, telling contacts of it |
 //! | [`book`] | one account with its currency: its keys, what it has, and what is signed for it |
+//! | [`checkpoints`] | how an account stands, so that witnesses can let go of what is before |
 //! | [`orders`] | what a person wants done with money: mint, pay, pay back |
 //! | [`invoices`] | asking for money, and paying what is asked for |
 //! | [`merchants`] | who may take card money, and what is paid with it |
@@ -21,6 +22,7 @@
 
 pub(crate) mod adopting;
 pub(crate) mod book;
+pub(crate) mod checkpoints;
 pub(crate) mod currencies;
 pub(crate) mod invoices;
 pub(crate) mod keys;

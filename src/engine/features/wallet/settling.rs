@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Ctl, Entry};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
@@ -14,7 +15,7 @@ use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, Order, paid_to, receipts};
-use super::{Final, changed, currencies, invoices, recovering};
+use super::{Final, changed, checkpoints, currencies, invoices, recovering};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -76,7 +77,8 @@ pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
     let mut book = Book::open(step, id)?;
     let tries = book.account.tries.saturating_add(1);
     ask_anew(step, &mut book, tries)?;
-    claim_waiting(step, id)
+    claim_waiting(step, id)?;
+    checkpoints::write_due(step, id)
 }
 
 /// Money that has waited for long is claimed, so that a lost phone takes little with it: what was claimed, the witnesses
@@ -153,9 +155,7 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
         None => certified,
     };
     if next < certified {
-        let own = book.own(step, next)?;
-        let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
-        let commit = Request::Commit { receipt: Receipt { entry: *own.entry, cert: *cert } };
+        let commit = checkpoints::bringing(step, book.id, next)?;
         return send(step, book, witness, Inquiry::Commit { currency, witness, seq: next }, &commit);
     }
     if next > certified {
@@ -229,6 +229,7 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
     ask_all(step, &mut book)?;
     if !finals.is_empty() || book.account.again_at.is_none() {
         claim_waiting(step, currency)?;
+        checkpoints::write_due(step, currency)?;
     }
     Ok(finals)
 }
@@ -261,6 +262,7 @@ fn heed(
             forked(step, book, witness, proof)?;
         }
         (Reply::Entries(entries), Inquiry::Entries { .. }) => return found(step, book, witness, entries),
+        (Reply::Checkpoint(checkpoint), Inquiry::Entries { .. }) => overtaken(step, book, witness, checkpoint)?,
         (Reply::Refused(reason), _) => {
             if matches!(reason, Reason::Invalid(_) | Reason::Frozen) {
                 let before = standing(step, book, witness)?;
@@ -447,6 +449,21 @@ fn found(step: &mut Step<'_>, book: &mut Book, witness: u8, entries: Vec<Receipt
         trouble(step, book, witness, "does not show the entries that it claims to have".to_owned())?;
     }
     Ok(finals)
+}
+
+/// A checkpoint came that stands for entries which this profile does not know: a newer copy of it wrote them, and witnesses
+/// have let them go.
+fn overtaken(step: &mut Step<'_>, book: &mut Book, witness: u8, checkpoint: Checkpoint) -> Result<(), Refusal> {
+    let genuine = checkpoints::genuine(book, book.account.account, checkpoint);
+    let Some(genuine) = genuine.filter(|genuine| genuine.state().seq() >= book.account.certified) else {
+        return trouble(step, book, witness, "shows a checkpoint that is none of this account".to_owned());
+    };
+    let key_seq = book.account.state.as_ref().map_or(0, |state| state.keys().key_seq);
+    let next = standing(step, book, witness)?.next.unwrap_or_default().max(genuine.state().seq().saturating_add(1));
+    let is_taken = genuine.state().keys().key_seq > key_seq;
+    book.account.stopped = Some(if is_taken { Stopped::Recovered } else { Stopped::Behind { next } });
+    book.save(step);
+    step.emit(Event::CurrencyChanged(book.id))
 }
 
 /// Whether an entry makes new money.

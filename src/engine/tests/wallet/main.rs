@@ -17,6 +17,7 @@ mod town;
 
 mod bank;
 mod cheats;
+mod checkpoints;
 mod invoices;
 mod merchants;
 mod payments;
