@@ -106,11 +106,14 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         to,
         memo: view.memo.as_ref().map(|memo| memo.as_str().to_owned()),
         state: match view.state {
+            query::PaymentState::Unwitnessed => rpc::PaymentState::Unwitnessed,
             query::PaymentState::Voting => rpc::PaymentState::Voting,
             query::PaymentState::Refused => rpc::PaymentState::Refused,
             query::PaymentState::Final => rpc::PaymentState::Final,
         },
         quorum: rpc::Votes { have: view.have, need: view.need },
+        kept_back: view.kept_back.clone(),
+        proof: view.proof.clone().map(hex),
         waits_for: view.waits_for.iter().map(witness).collect(),
         refund_of: view.refund_of.map(|entry| entry.to_string()),
         invoice: view.invoice.map(|invoice| invoice.to_string()),
@@ -209,6 +212,7 @@ pub(crate) fn balances(read: &dyn Read) -> Result<rpc::Balances, Refused> {
         class: class(view.is_card),
         amount: query::amount_text(&view.policy, view.units),
         pending: query::amount_text(&view.policy, view.pending),
+        at_risk: (view.at_risk > 0).then(|| query::amount_text(&view.policy, view.at_risk)),
     };
     Ok(rpc::Balances { balances: query::balances(read)?.iter().map(balance).collect() })
 }

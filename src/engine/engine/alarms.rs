@@ -5,7 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::{recovering, settling};
+use crate::features::wallet::{carrying, currencies, promising, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -50,6 +50,11 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Look(device) => finding::look(step, device),
         Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
+        Alarm::Promise(entry) => match promising::due(step, entry)? {
+            Some((contact, body)) => currencies::say(step, contact, &body),
+            None => Ok(()),
+        },
+        Alarm::Carry(entry) => carrying::ask_again(step, entry),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -66,6 +71,8 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
         Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
+        Alarm::Promise(_) => promising::PROMISED_AFTER,
+        Alarm::Carry(_) => carrying::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

@@ -79,6 +79,15 @@ fn opened(
         Body::Currency(card) => wallet::currencies::heard(step, from, &card),
         Body::AccountWanted(wanted) => wallet::receiving::account_wanted(step, from, wanted),
         Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
+        Body::Promise(promise) => {
+            // As for a line: nobody promises who was not let in.
+            if contacts::may_speak(step, from)? {
+                wallet::promised::came(step, from, &promise)
+            } else {
+                step.reject(Rejection::Misplaced);
+                Ok(())
+            }
+        }
         Body::Payment(_) | Body::PaymentRequest(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.

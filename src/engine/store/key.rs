@@ -5,7 +5,7 @@ use std::ops::Deref;
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    AccountId, ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
     PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
@@ -102,6 +102,12 @@ pub enum Key {
     Payee(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
+    /// A payment that came without a certificate, by the number of its movement.
+    Promised(CurrencyId, u64),
+    /// What an entry of one's own stands on, by its place in the chain.
+    Footing(CurrencyId, u64),
+    /// What is known of an account that pays.
+    Payer(AccountId),
     /// What the accounts of this wallet are derived from: one row.
     Wallet,
     /// The bringing back of an account in a currency.
@@ -182,6 +188,12 @@ pub enum Alarm {
     /// Ask the witnesses of a currency again that keep an account from being brought back.
     #[n(15)]
     Recover(#[n(0)] CurrencyId),
+    /// See whether a payment of this person's has found its quorum, and promise it to its payee if not.
+    #[n(80)]
+    Promise(#[n(0)] EntryHash),
+    /// Take a payment that was promised to the witnesses again.
+    #[n(81)]
+    Carry(#[n(0)] EntryHash),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -304,6 +316,9 @@ pub enum Table {
     Wallet = 48,
     Recovering = 49,
     Invoice = 50,
+    Promised = 51,
+    Footing = 52,
+    Payer = 53,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -373,6 +388,9 @@ impl Key {
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
             Self::Invoice(_) => Table::Invoice,
+            Self::Promised(..) => Table::Promised,
+            Self::Footing(..) => Table::Footing,
+            Self::Payer(_) => Table::Payer,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
             Self::Recoverer(..) => Table::Recoverer,
@@ -433,9 +451,14 @@ impl Key {
             Self::Currency(currency) | Self::Account(currency) | Self::Recovering(currency) => {
                 Segments::of([name(currency.as_bytes(), 16)])
             }
-            Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
+            Self::OwnEntry(currency, number)
+            | Self::Movement(currency, number)
+            | Self::Unclaimed(currency, number)
+            | Self::Promised(currency, number)
+            | Self::Footing(currency, number) => {
                 Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
             }
+            Self::Payer(account) => Segments::of([name(account.as_bytes(), 16)]),
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
             Self::Payee(currency, contact) => {

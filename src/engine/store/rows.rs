@@ -5,6 +5,7 @@ mod links;
 mod mailbox;
 mod numbers;
 mod people;
+mod promises;
 mod recovering;
 mod talk;
 mod wallet;
@@ -23,6 +24,7 @@ pub use links::*;
 pub use mailbox::*;
 pub use numbers::Numbers;
 pub use people::*;
+pub use promises::*;
 pub use recovering::*;
 pub use talk::*;
 pub use wallet::*;
@@ -215,6 +217,12 @@ rows! {
     Payee(Payee) = Payee,
     /// An invoice.
     Invoice(Invoice) = Invoice,
+    /// A payment that came without a certificate.
+    Promised(Promised) = Promised,
+    /// What an entry of one's own stands on.
+    Footing(Footing) = Footing,
+    /// What is known of an account that pays.
+    Payer(Payer) = Payer,
     /// What accounts are derived from.
     Wallet(Wallet) = Wallet,
     /// The bringing back of an account.

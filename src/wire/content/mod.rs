@@ -16,7 +16,7 @@ pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
 pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
-pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
+pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Promise, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use text::{Text, TextError};
@@ -124,6 +124,8 @@ pub enum Body {
     AccountWanted(AccountWanted),
     /// Says where payments to the sender go.
     PayTo(PayTo),
+    /// Money that the sender has signed away, and that is not certified yet.
+    Promise(Promise),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -236,6 +238,7 @@ impl Body {
     const CURRENCY: u16 = 41;
     const ACCOUNT_WANTED: u16 = 42;
     const PAY_TO: u16 = 43;
+    const PROMISE: u16 = 44;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
@@ -256,7 +259,8 @@ impl Body {
             | Self::TokensIssued(_)
             | Self::Currency(_)
             | Self::AccountWanted(_)
-            | Self::PayTo(_) => false,
+            | Self::PayTo(_)
+            | Self::Promise(_) => false,
         }
     }
 
@@ -280,6 +284,7 @@ impl Body {
             Self::Currency(card) => (Self::CURRENCY, codec::to_cbor(card)),
             Self::AccountWanted(wanted) => (Self::ACCOUNT_WANTED, codec::to_cbor(wanted)),
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
+            Self::Promise(promise) => (Self::PROMISE, codec::to_cbor(promise)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -308,6 +313,7 @@ impl Body {
             Self::CURRENCY => Self::Currency(codec::from_cbor("currency", &body, MAX)?),
             Self::ACCOUNT_WANTED => Self::AccountWanted(codec::from_cbor("account wanted", &body, MAX)?),
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
+            Self::PROMISE => Self::Promise(codec::from_cbor("promise", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

@@ -15,10 +15,11 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash};
 use zeroize::Zeroizing;
 
 use super::keys::inception;
+use super::promising;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{
-    Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
+    Account, Currency, CurrencyStanding, Footing, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
 };
 
 /// Movements with unclaimed money that are looked at for one entry, the oldest first.
@@ -201,6 +202,7 @@ impl Book {
         claims.sort_unstable();
         let ctl = match (&self.account.state, order.ctl) {
             (None, None) => Some(Ctl::Open(self.inception())),
+            (Some(state), None) => promising::checkpoint(state),
             (_, ctl) => ctl,
         };
         let seq = self.signed();
@@ -215,6 +217,9 @@ impl Book {
         let body =
             Body { ts: step.now, blind: step.random(), claims, outs: order.outs, ctl, memo_hash: order.memo_hash };
         let entry = Entry::sign(at, body, &self.writer());
+        if let Some(Ctl::Open(_) | Ctl::Checkpoint { .. }) = entry.body().ctl {
+            step.put(Key::Footing(self.id, seq), Footing { state: self.account.state.clone(), handed: None });
+        }
         let mut state = match self.account.state.take() {
             Some(state) => state,
             None => Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?),

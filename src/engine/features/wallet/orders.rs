@@ -7,7 +7,7 @@ use kinfolk_wire::content::{AccountWanted, Body, Memo, Text};
 use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId, NoteHash};
 
 use super::book::{Book, Order};
-use super::{changed, currencies, settling};
+use super::{changed, currencies, promising, settling};
 use crate::refusal::Refusal;
 use crate::services::directory;
 use crate::step::Step;
@@ -116,6 +116,9 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     let place: MovementPlace = step.find(&Key::MovementPlace(entry))?.ok_or(Refusal::UnknownPayment)?;
     let mut book = Book::open(step, place.currency)?;
     let came: Movement = step.find(&Key::Movement(place.currency, place.number))?.ok_or(Refusal::UnknownPayment)?;
+    if came.seq.is_none() && came.receipt.is_none() {
+        return Err(Refusal::NotRefundable("it is not final; once it is, it can be paid back"));
+    }
     let [claim] = came.claims[..] else { return Err(Refusal::NotRefundable("it came in several parts")) };
     let why = match came.kind {
         MovementKind::Received => None,
@@ -162,6 +165,7 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;
+    promising::expect(step, entry);
     settling::take(step, book)?;
     Ok(entry)
 }
