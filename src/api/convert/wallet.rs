@@ -162,6 +162,10 @@ pub(crate) fn currency(view: &CurrencyView) -> rpc::Currency {
     }
 }
 
+fn hex(bytes: Vec<u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn stopped(stopped: &Stopped) -> rpc::Stopped {
     let reason = match stopped {
         Stopped::Forked(_) => "frozen",
@@ -169,7 +173,6 @@ fn stopped(stopped: &Stopped) -> rpc::Stopped {
         Stopped::Recovered => "recovered",
         Stopped::Recovering => "recovering",
     };
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     rpc::Stopped { reason: reason.to_owned(), proof: query::proof(stopped).map(hex) }
 }
 
