@@ -145,7 +145,7 @@ pub struct Promise {
     /// How much. A payee takes no promise that says otherwise.
     #[n(0)]
     pub sum: Sum,
-    /// The promise as the ledger encodes it (12.8); at most [`limits::PROMISE`] bytes.
+    /// The promise as the ledger encodes it (page 12); at most [`limits::PROMISE`] bytes.
     #[n(1)]
     #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_promise")]
     pub promise: Vec<u8>,
