@@ -54,7 +54,8 @@ pub(crate) fn balances(balances: &[Balance]) -> String {
             } else {
                 format!("  ({} on its way, not final)", balance.pending)
             };
-            let at_risk = balance.at_risk.as_ref().map(|at_risk| format!("  ({at_risk} came without witnesses, at risk)"));
+            let at_risk =
+                balance.at_risk.as_ref().map(|at_risk| format!("  ({at_risk} came without witnesses, at risk)"));
             let at_risk = at_risk.unwrap_or_default();
             format!("{:>width$} {}{class}{pending}{at_risk}\n", balance.amount, balance.code)
         })
@@ -227,7 +228,9 @@ fn progress(payment: &Payment) -> String {
             format!("at risk: unwitnessed, {} of {} votes", payment.quorum.have, payment.quorum.need)
         }
         PaymentState::Voting => match &payment.kept_back {
-            Some(why) => format!("{} of {} votes, and not handed over yet: {why}", payment.quorum.have, payment.quorum.need),
+            Some(why) => {
+                format!("{} of {} votes, and not handed over yet: {why}", payment.quorum.have, payment.quorum.need)
+            }
             None => format!("{} of {} votes", payment.quorum.have, payment.quorum.need),
         },
         PaymentState::Refused if payment.proof.is_some() => {

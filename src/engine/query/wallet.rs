@@ -17,8 +17,9 @@ use crate::features::wallet::book::loaded;
 use crate::features::wallet::currencies;
 use crate::refusal::Refusal;
 use crate::store::{
-    Account, Contact, Currency, CurrencyStanding, Device, Footing, Handed, Key, Movement, MovementKind, MovementPlace, Outcome, OwnEntry, Payee,
-    Promised, Read, ReadError, Recoverer, Recovering, RecoveryPhase, Row, Scan, Standing, Stopped, Stuck, Table, WitnessKey,
+    Account, Contact, Currency, CurrencyStanding, Device, Footing, Handed, Key, Movement, MovementKind, MovementPlace,
+    Outcome, OwnEntry, Payee, Promised, Read, ReadError, Recoverer, Recovering, RecoveryPhase, Row, Scan, Standing,
+    Stopped, Stuck, Table, WitnessKey,
 };
 
 /// A currency as a face shows it.

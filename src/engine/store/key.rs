@@ -455,9 +455,7 @@ impl Key {
             | Self::Movement(currency, number)
             | Self::Unclaimed(currency, number)
             | Self::Promised(currency, number)
-            | Self::Footing(currency, number) => {
-                Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
-            }
+            | Self::Footing(currency, number) => Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)]),
             Self::Payer(account) => Segments::of([name(account.as_bytes(), 16)]),
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),

@@ -201,13 +201,8 @@ fn every_cap_holds_to_the_unit_and_is_named() {
     assert_eq!(anna.judge_with(promise.clone(), 3_001, &[]), Err(Unsound::Outstanding { most, found: 5_001 }));
     assert!(anna.judge_with(promise.clone(), u64::MAX, &[]).is_err());
     let aged = |age: Span| {
-        let judge = Judge {
-            policy: &anna.town.policy,
-            payee: anna.payee(),
-            outstanding: 0,
-            known: &[],
-            now: NOW.after(age),
-        };
+        let judge =
+            Judge { policy: &anna.town.policy, payee: anna.payee(), outstanding: 0, known: &[], now: NOW.after(age) };
         promise.clone().judge(&judge)
     };
     assert!(aged(Span::from_hours(72)).is_ok());

@@ -655,7 +655,8 @@ fn money() {
     let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
     assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");
     assert_eq!(
-        names(&[PaymentState::Unwitnessed, PaymentState::Voting, PaymentState::Refused, PaymentState::Final]).replace('"', ""),
+        names(&[PaymentState::Unwitnessed, PaymentState::Voting, PaymentState::Refused, PaymentState::Final])
+            .replace('"', ""),
         "unwitnessed voting refused final"
     );
 }

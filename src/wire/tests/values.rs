@@ -7,9 +7,8 @@ use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
     Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, NeedReinit, PayTo, Payment,
-    Promise,
-    Plaintext, Reach, Receipt, Request, Serving, SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued,
-    TokensWanted,
+    Plaintext, Promise, Reach, Receipt, Request, Serving, SignedInvoice, StickerId, Sum, Text, TokenShare,
+    TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};

@@ -395,5 +395,9 @@ fn found(
             return promised::lost(step, book, number, row, receipt);
         }
     }
-    if is_of_use { Ok(()) } else { trouble(step, book, row, witness, "does not show what it claims to have".to_owned()) }
+    if is_of_use {
+        Ok(())
+    } else {
+        trouble(step, book, row, witness, "does not show what it claims to have".to_owned())
+    }
 }

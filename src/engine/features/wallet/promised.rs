@@ -16,7 +16,9 @@ use super::book::{Book, paid_to};
 use super::{carrying, changed, invoices, settling};
 use crate::refusal::Refusal;
 use crate::step::{Rejection, Step};
-use crate::store::{Alarm, Carrier, Key, Movement, MovementKind, MovementPlace, Nothing, Outcome, Payer, Promised, Row, Scan};
+use crate::store::{
+    Alarm, Carrier, Key, Movement, MovementKind, MovementPlace, Nothing, Outcome, Payer, Promised, Row, Scan,
+};
 
 /// Promises of one payer that are taken to the witnesses at a time. A payer who keeps to the rules has no more entries
 /// under way than a policy's `chained`.
