@@ -1,7 +1,7 @@
 //! Payments without witnesses: what a payee is handed, what they risk, and how it becomes money once.
 
 use kinfolk_engine::query::{self, PaymentState};
-use kinfolk_engine::store::{Key, Outcome, Promised, Row, Table};
+use kinfolk_engine::store::{Changes, Key, Outcome, Payer, Promised, Row, Table};
 use kinfolk_engine::{Rejection, input};
 use kinfolk_ledger::message::Request;
 use kinfolk_ledger::promise::Promise;
@@ -252,7 +252,7 @@ fn e19_a_payer_who_minds_no_caps_has_no_more_outstanding_than_they_say() {
     let (number, row) = (1..9)
         .find_map(|number| Some((number, bank.town.row::<Promised>(2, &Key::Promised(currency, number))?)))
         .unwrap();
-    let mut lost = kinfolk_engine::store::Changes::default();
+    let mut lost = Changes::default();
     let outcome = Outcome::Broken { proof: None, stands: None };
     lost.put(Key::Promised(currency, number), Row::Promised(Promised { outcome, ..row }));
     bank.town.people[2].store.commit(&lost);
@@ -272,7 +272,17 @@ fn two_promises_for_one_place_to_one_payee_prove_it_at_once() {
     bank.restore(1, before);
     let third = bank.pay(1, 2, "1").unwrap();
     bank.pass(Span::from_secs(3));
-    assert!(query::payment(&bank.town.people[2].store, third).unwrap().is_none(), "the account counts as frozen");
+    assert!(query::payment(&bank.town.people[2].store, third).unwrap().is_none(), "it stands on one of the two");
+    // The account counts as frozen, also for what has nothing to do with those two.
+    let chain = bank.town.row::<Promised>(2, &Key::Promised(bank.payment(2, first).currency, 2)).unwrap().chain;
+    let payer: Payer = bank.town.row(2, &Key::Payer(chain)).unwrap();
+    let mut elsewhere = cut_off();
+    let mut frozen = Changes::default();
+    frozen.put(Key::Payer(chain), Row::Payer(Payer { known: Vec::new(), ..payer }));
+    elsewhere.town.people[2].store.commit(&frozen);
+    let fresh = elsewhere.pay(1, 2, "1").unwrap();
+    elsewhere.pass(Span::from_secs(3));
+    assert!(query::payment(&elsewhere.town.people[2].store, fresh).unwrap().is_none());
     // One of the two may be certified all the same, and is money then.
     bank.down.clear();
     bank.pass(Span::from_secs(180));
