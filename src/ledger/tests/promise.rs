@@ -290,6 +290,19 @@ proptest! {
 }
 
 #[test]
+fn a_transfer_that_says_what_was_there_before_stays_small() {
+    let mut anna = Payer::with(1_000);
+    let entry = anna.pay(100);
+    let certified = anna.town.settle(&entry).unwrap();
+    let (entry, cert) = (entry.encode().len(), certified.cert().encode().len());
+    println!(
+        "{entry} bytes of an entry and {cert} of its certificate; {} of its promise",
+        anna.promise().encode().len()
+    );
+    assert!(entry + cert <= 650, "{entry} and {cert}");
+}
+
+#[test]
 fn the_ordinary_caps_are_those_of_the_page() {
     let policy = crate::support::policy_of(4, 1);
     let caps = policy.offline;
