@@ -30,6 +30,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kinfolk_engine::query;
 use kinfolk_ledger::amount::Amount;
+use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::message::{Reply, Request};
@@ -198,6 +199,7 @@ impl Town {
             chain,
             seq: 0,
             prev: EntryHash::new([0; 32]),
+            state: None,
             at: self.at.clone(),
             policy: Arc::clone(&self.policy),
             line: Arc::clone(&self.lines[usize::from(number % LINES)]),
@@ -211,6 +213,7 @@ struct Wallet {
     chain: AccountId,
     seq: u64,
     prev: EntryHash,
+    state: Option<ChainState>,
     at: Vec<At>,
     policy: Arc<LoadedPolicy>,
     line: Arc<Line>,
@@ -219,8 +222,10 @@ struct Wallet {
 impl Wallet {
     /// Pays somebody a little; how long it took until it was final.
     async fn pay(&mut self) -> Duration {
-        let body = Body { outs: vec![Out::cash(AccountId::new([9; 32]), amount(1))], ..body() };
         let began = Instant::now();
+        // As the wallet's: it says what was there before.
+        let ctl = self.state.as_ref().map(|state| Ctl::Checkpoint { state_root: state.root() });
+        let body = Body { outs: vec![Out::cash(AccountId::new([9; 32]), amount(1))], ctl, ..body() };
         let (receipt, votes_at) = self.gather(body).await;
         let took = votes_at.duration_since(began);
         self.commit(receipt).await;
@@ -249,6 +254,10 @@ impl Wallet {
             }
         }
         let (cert, at) = cert.unwrap();
+        let mut state = self.state.take().unwrap_or_else(|| ChainState::before(&entry, &self.policy).unwrap());
+        let change = state.try_entry(&entry, &self.policy).unwrap();
+        state.apply(change, entry.body());
+        self.state = Some(state);
         (self.seq, self.prev) = (seq + 1, entry.hash());
         (Receipt { entry, cert }, at)
     }

@@ -24,7 +24,7 @@ use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::wallet::keys::Words;
-use crate::features::wallet::{currencies, invoices, merchants, orders, recovering, settling};
+use crate::features::wallet::{carrying, currencies, invoices, merchants, orders, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -184,6 +184,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     collect::poll_now(step)?;
     settling::start(step)?;
     recovering::start(step)?;
+    carrying::start(step)?;
     alarms::notice_clock_set_back(step)
 }
 
@@ -354,6 +355,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 tokens::want(step, device)?;
                 settling::witness_came(step, delivery.peer)?;
                 recovering::witness_came(step, delivery.peer)?;
+                carrying::witness_came(step, delivery.peer)?;
                 outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;
             }

@@ -295,7 +295,7 @@ pub enum Refusal {
 }
 
 /// The largest unit of which there is a whole one.
-fn in_words(span: Span) -> String {
+pub(crate) fn in_words(span: Span) -> String {
     let seconds = span.as_millis() / 1_000;
     let (count, unit) = match seconds {
         0..=119 => (seconds, "second"),

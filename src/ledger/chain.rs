@@ -599,7 +599,8 @@ fn check_shape(body: &Body) -> Result<(), Invalid> {
         None => claims || outs,
         Some(Ctl::Mint { .. }) => !claims && outs,
         Some(Ctl::Burn { .. }) => !outs,
-        Some(Ctl::Rotate { .. } | Ctl::Checkpoint { .. }) => !claims && !outs,
+        Some(Ctl::Checkpoint { .. }) => true,
+        Some(Ctl::Rotate { .. }) => !claims && !outs,
     };
     if fits { Ok(()) } else { Err(Invalid::Shape) }
 }

@@ -308,7 +308,7 @@ pub enum Ctl {
         #[n(0)]
         amt: Amount,
     },
-    /// The state before this entry has this hash: whoever has both needs nothing older.
+    /// The state before this entry has this hash: whoever has both needs nothing older. It may move money as well.
     #[n(4)]
     Checkpoint {
         /// The hash of that state.

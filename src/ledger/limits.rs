@@ -50,3 +50,12 @@ pub const CHECKPOINT: usize = MESSAGE - 256;
 pub const CHECKPOINTS: u64 = 16;
 /// How far clocks may differ, where a time is judged at all.
 pub const CLOCKS: Span = Span::from_secs(300);
+/// A promise: inside the seal with a memo, it has [`PLAINTEXT`](kinfolk_wire::limits::PLAINTEXT).
+pub const PROMISE: usize = kinfolk_wire::limits::PROMISE;
+/// Entries of a promise; how many of them are taken the policy says, which is never more.
+pub const PROMISED: usize = 16;
+/// Receipts that come with a promise: what one entry can claim.
+pub const PROMISED_RECEIPTS: usize = CLAIMS;
+/// The state before an entry with a checkpoint that a wallet signs: more would not go into a promise, and each witness
+/// hashes it.
+pub const FOOTING: usize = 16_384;

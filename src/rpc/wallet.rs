@@ -184,6 +184,10 @@ pub struct Balance {
     pub amount: String,
     /// What is on its way out and not final.
     pub pending: String,
+    /// What was promised without witnesses and may not become final: no part of what can be spent. Absent where it is
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<String>,
 }
 
 /// What money may be used for.
@@ -277,6 +281,12 @@ pub struct Payment {
     pub state: PaymentState,
     /// The votes of witnesses.
     pub quorum: Votes,
+    /// Why its payee does not have it before it is final, where they might have had it at risk; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_back: Option<String>,
+    /// Both signatures of who paid the same money twice, in hexadecimal; only where that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Which witnesses have not voted, and why, as far as they said; absent once it is final.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<Witness>,
@@ -317,9 +327,12 @@ pub enum PaymentKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
+    /// Its payee has it, at risk: no quorum of witnesses has certified it. It is no part of what they can spend.
+    Unwitnessed,
     /// Votes are gathered. It is not lost, and is not replaced by another.
     Voting,
-    /// So many witnesses refuse it that it finds no quorum now. They are asked again.
+    /// So many witnesses refuse it that it finds no quorum now. They are asked again. Of one that came without
+    /// witnesses: its payer signed another one for the same place.
     Refused,
     /// It stands for ever.
     Final,

@@ -82,3 +82,5 @@ pub const INVOICE_MEMO: usize = 400;
 pub const INVOICE_LINK: usize = 1_200;
 /// An entry of the ledger with its certificate, bytes.
 pub const LEDGER_RECEIPT: usize = 20_480;
+/// A payment that is not certified yet, and what lets its payee judge it, as the ledger encodes it.
+pub const PROMISE: usize = 49_152;

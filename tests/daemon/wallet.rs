@@ -111,13 +111,20 @@ fn five_people_pay_while_a_witness_is_away_and_wait_for_a_second_one() {
     let output = anna.run(&["--json", "wallet", "pay", "Bea", "7", "MANGO", "--wait", "final", "--timeout", "3s"]);
     assert_eq!(output.status.code(), Some(4));
     let waiting = lines(&output.stdout).remove(0);
-    assert_eq!((&waiting["state"], &waiting["quorum"]), (&json!("voting"), &json!({"have": 2, "need": 3})));
+    assert_eq!(waiting["quorum"], json!({"have": 2, "need": 3}));
     let error = &lines(&output.stderr)[0]["error"];
     let said = error["message"].as_str().unwrap();
     assert!(error["code"] == "not_final" && said.contains("Dora") && said.contains("Emma"), "{error}");
     assert_eq!(cash(anna), has("383.00", "7.00"));
     let entry = waiting["entry"].as_str().unwrap();
     assert_eq!(anna.error(&["wallet", "receipt", entry, "nowhere"]), ("not_final".to_owned(), 1));
+
+    // Meanwhile its payee has it at risk, and cannot spend it.
+    look_until("it to be at risk", || state(anna, &waiting["entry"]) == "unwitnessed");
+    let at_risk = |home: &Home| home.json(&["wallet", "balance"]).remove(0)["at_risk"].clone();
+    wait_for(bea, "the promise", |home| at_risk(home) == "7.00");
+    assert_eq!((state(bea, &waiting["entry"]), cash(bea)), (json!("unwitnessed"), has("110.00", "0.00")));
+    assert_eq!(bea.error(&["wallet", "pay", "Cora", "111", "MANGO"]).0, "not_enough");
 
     // It outlives the node that signed it, and another waits behind it.
     let at = running[0].as_ref().unwrap().port();

@@ -1380,6 +1380,7 @@ class Chain:
         self.balances, self.claimed, self.refunded, self.supply = [0, 0], {}, {}, [0, 0]
 
     def run(self, name, body):
+        before = ledger_hash(b"state", self.encode())
         for (payer, seq, idx), of_class, amount in body[2]:
             numbers = self.claimed.setdefault(payer, set())
             true("an output is claimed once", seq * 16 + idx not in numbers)
@@ -1401,7 +1402,7 @@ class Chain:
             self.balances[0] -= parts[0]
             self.supply[1] += parts[0]
         if control == 4:
-            same("the state that a checkpoint names", parts[0], ledger_hash(b"state", self.encode()))
+            same("the state that a checkpoint names", parts[0], before)
         true("nobody has less than nothing", min(self.balances) >= 0)
         self.seq, self.head = self.seq + 1, name
 
@@ -1489,6 +1490,7 @@ def check_ledger():
     check_ledger_recovery(vectors, currency, issuer, witnesses)
     check_ledger_change(vectors, currency, issuer, policy)
     check_ledger_pruning(vectors)
+    check_ledger_promise(vectors, currency, issuer, witnesses, policy)
     for case in vectors["picks"]:
         locks = [(int(lock[0]), lock[1]) for lock in case["locks"].split()]
         votes = [vote if vote != "-" else None for vote in case["fast_votes"]]
@@ -1612,6 +1614,45 @@ def check_ledger_pruning(vectors):
     same("a checkpoint", cbor(checkpoint), h(told["checkpoint"]))
     same("a checkpoint that is brought", cbor([20, [checkpoint]]), h(told["question"]))
     same("a checkpoint that is shown", cbor([20, [checkpoint]]), h(told["answer"]))
+
+
+def check_ledger_promise(vectors, currency, issuer, witnesses, policy):
+    """Page 12, "Payments without witnesses"."""
+    told, chains = vectors["promise"], {}
+    for entry in told["entries"]:
+        check_entry(entry, chains, currency, issuer, witnesses, h(vectors["policy"]["issuing_account"]))
+    base, cited = told["entries"][told["base"]], told["entries"][told["cited"]]
+    account = h(base["position"]["chain"])
+    # The state before the base is that after the entry of this chain before it.
+    earlier = [entry for entry in told["entries"][: told["base"]] if entry["position"]["chain"] == base["position"]["chain"]]
+    state = cbor_read(h(earlier[-1]["state"]))
+    same("the checkpoint of a base", base["body"]["ctl"]["checkpoint"], earlier[-1]["state_root"])
+    chain, writer, entries, votes = chains[account], h(told["writer_seed"]), [], []
+    for number, since in enumerate(told["uncertified"]):
+        body = ledger_body(since["body"], currency, issuer)
+        header = u8(1) + currency + u32(0) + account + u64(chain.seq) + chain.head + u32(chain.key_seq)
+        header += ledger_hash(b"body", cbor(body))
+        entry = {0: header, 1: [0, [ledger_sign(writer, b"entry", header)]], 2: body}
+        same("an entry since", cbor(entry), h(since["entry"]))
+        entries.append(entry)
+        name = ledger_hash(b"entry", header)
+        if number == 0:
+            statement = ledger_statement(currency, account, chain.seq, 0, 0, name)
+            votes = [[statement, place, ledger_sign(witnesses[place], b"vote", statement)] for place in told["voters"]]
+        chain.run(name, body)
+    promise = {
+        0: state,
+        1: [cbor_read(h(base["entry"])), cbor_read(h(base["cert"]))],
+        2: entries,
+        3: [[cbor_read(h(cited["entry"])), cbor_read(h(cited["cert"]))]],
+        4: votes,
+    }
+    same("a promise", cbor(promise), h(told["promise"]))
+    units = sum(out[2] for out in entries[-1][2][3] if out[0] == [0, [h(told["payee"])]])
+    same("what is promised", units, told["units"])
+    payment, _, chained, age = policy[10]
+    true("within the caps", units <= payment and len(entries) <= chained)
+    true("not too old", entries[-1][2][0] - cbor_read(h(base["entry"]))[2][0] <= age)
 
 
 def check_wallet():

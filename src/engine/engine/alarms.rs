@@ -5,7 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::{merchants, recovering, settling};
+use crate::features::wallet::{carrying, currencies, merchants, promising, recovering, settling};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -52,6 +52,11 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
         Alarm::Heal(device) => healing::ask(step, device),
         Alarm::Merchant(currency) => merchants::look_after(step, currency),
+        Alarm::Promise(entry) => match promising::due(step, entry)? {
+            Some((contact, body)) => currencies::say(step, contact, &body),
+            None => Ok(()),
+        },
+        Alarm::Carry(entry) => carrying::ask_again(step, entry),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -70,6 +75,8 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
         Alarm::Heal(_) => healing::LONGEST_WAIT,
         Alarm::Merchant(_) => merchants::LONGEST_WAIT,
+        Alarm::Promise(_) => promising::PROMISED_AFTER,
+        Alarm::Carry(_) => carrying::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

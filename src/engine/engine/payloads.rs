@@ -81,6 +81,15 @@ fn opened(
         Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
         Body::MerchantWanted(wanted) => wallet::merchants::wanted(step, from, wanted),
         Body::MerchantCertified(certified) => wallet::merchants::certified(step, from, certified),
+        Body::Promise(promise) => {
+            // As for a line: nobody promises who was not let in.
+            if contacts::may_speak(step, from)? {
+                wallet::promised::came(step, from, &promise)
+            } else {
+                step.reject(Rejection::Misplaced);
+                Ok(())
+            }
+        }
         Body::Payment(_) | Body::PaymentRequest(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    AccountId, ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
     PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
@@ -106,6 +106,12 @@ pub enum Key {
     Told(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
+    /// A payment that came without a certificate, by the number of its movement.
+    Promised(CurrencyId, u64),
+    /// What an entry of one's own stands on, by its place in the chain.
+    Footing(CurrencyId, u64),
+    /// What is known of an account that pays.
+    Payer(AccountId),
     /// What the accounts of this wallet are derived from: one row.
     Wallet,
     /// The bringing back of an account in a currency.
@@ -194,6 +200,12 @@ pub enum Alarm {
     /// Look after one's certificate as a merchant of a currency.
     #[n(88)]
     Merchant(#[n(0)] CurrencyId),
+    /// See whether a payment of this person's has found its quorum, and promise it to its payee if not.
+    #[n(80)]
+    Promise(#[n(0)] EntryHash),
+    /// Take a payment that was promised to the witnesses again.
+    #[n(81)]
+    Carry(#[n(0)] EntryHash),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -316,6 +328,9 @@ pub enum Table {
     Wallet = 48,
     Recovering = 49,
     Invoice = 50,
+    Promised = 51,
+    Footing = 52,
+    Payer = 53,
     Merchant = 57,
     Told = 58,
     OwnCheckpoint = 59,
@@ -390,6 +405,9 @@ impl Key {
             Self::Merchant(..) => Table::Merchant,
             Self::Told(..) => Table::Told,
             Self::Invoice(_) => Table::Invoice,
+            Self::Promised(..) => Table::Promised,
+            Self::Footing(..) => Table::Footing,
+            Self::Payer(_) => Table::Payer,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
             Self::OwnCheckpoint(_) => Table::OwnCheckpoint,
@@ -452,9 +470,12 @@ impl Key {
             | Self::Account(currency)
             | Self::Recovering(currency)
             | Self::OwnCheckpoint(currency) => Segments::of([name(currency.as_bytes(), 16)]),
-            Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
-                Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
-            }
+            Self::OwnEntry(currency, number)
+            | Self::Movement(currency, number)
+            | Self::Unclaimed(currency, number)
+            | Self::Promised(currency, number)
+            | Self::Footing(currency, number) => Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)]),
+            Self::Payer(account) => Segments::of([name(account.as_bytes(), 16)]),
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
             Self::Payee(currency, contact) | Self::Merchant(currency, contact) | Self::Told(currency, contact) => {

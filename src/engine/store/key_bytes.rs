@@ -3,7 +3,7 @@
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    AccountId, ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
     PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
@@ -143,6 +143,12 @@ enum KeyBytes {
     Recovering(#[n(0)] CurrencyId),
     #[n(72)]
     Recoverer(#[n(0)] CurrencyId, #[n(1)] u8),
+    #[n(80)]
+    Promised(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(81)]
+    Footing(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(82)]
+    Payer(#[n(0)] AccountId),
     #[n(92)]
     OwnCheckpoint(#[n(0)] CurrencyId),
 }
@@ -204,6 +210,9 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
+        Key::Promised(currency, number) => KeyBytes::Promised(currency, number),
+        Key::Footing(currency, number) => KeyBytes::Footing(currency, number),
+        Key::Payer(account) => KeyBytes::Payer(account),
         Key::Wallet => KeyBytes::Wallet,
         Key::Recovering(currency) => KeyBytes::Recovering(currency),
         Key::OwnCheckpoint(currency) => KeyBytes::OwnCheckpoint(currency),
@@ -268,6 +277,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
+        KeyBytes::Promised(currency, number) => Key::Promised(currency, number),
+        KeyBytes::Footing(currency, number) => Key::Footing(currency, number),
+        KeyBytes::Payer(account) => Key::Payer(account),
         KeyBytes::Wallet => Key::Wallet,
         KeyBytes::Recovering(currency) => Key::Recovering(currency),
         KeyBytes::OwnCheckpoint(currency) => Key::OwnCheckpoint(currency),

@@ -6,6 +6,7 @@ mod links;
 mod mailbox;
 mod numbers;
 mod people;
+mod promises;
 mod recovering;
 mod talk;
 mod wallet;
@@ -25,6 +26,7 @@ pub use links::*;
 pub use mailbox::*;
 pub use numbers::Numbers;
 pub use people::*;
+pub use promises::*;
 pub use recovering::*;
 pub use talk::*;
 pub use wallet::*;
@@ -219,6 +221,12 @@ rows! {
     Merchant(Merchant) = Merchant,
     /// An invoice.
     Invoice(Invoice) = Invoice,
+    /// A payment that came without a certificate.
+    Promised(Promised) = Promised,
+    /// What an entry of one's own stands on.
+    Footing(Footing) = Footing,
+    /// What is known of an account that pays.
+    Payer(Payer) = Payer,
     /// What accounts are derived from.
     Wallet(Wallet) = Wallet,
     /// The bringing back of an account.

@@ -107,6 +107,12 @@ impl Scan {
         Self { backwards: true, ..Self::under(Table::Movement, vec![name(currency.as_bytes(), 16)], limit) }
     }
 
+    /// What was promised in a currency, the oldest first.
+    #[must_use]
+    pub fn promised(currency: CurrencyId) -> Self {
+        Self::under(Table::Promised, vec![name(currency.as_bytes(), 16)], usize::MAX)
+    }
+
     /// The lines that a device has not receipted.
     #[must_use]
     pub fn unreceipted(device: DeviceId, limit: usize) -> Self {

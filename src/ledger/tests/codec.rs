@@ -11,6 +11,7 @@ use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::limits;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::{Endorsement, SignedPolicy};
+use kinfolk_ledger::promise::Promise;
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
 use kinfolk_ledger::vote::{PrepCert, Receipt, Statement};
@@ -114,6 +115,16 @@ fn samples() -> Vec<Sample> {
         Sample::new("receipt", "receipt", receipt.encode()),
         Sample::new("state", "state", state.encode()),
     ];
+    let promise = Promise {
+        state: Some(state),
+        base: receipt.clone(),
+        entries: vec![entry.clone(), other.clone()],
+        cited: vec![receipt.clone()],
+        votes: vec![vote],
+    };
+    let opening = Promise { state: None, cited: vec![], votes: vec![], ..promise.clone() };
+    samples.push(Sample::new("promise", "promise", promise.encode()));
+    samples.push(Sample::new("promise on an opening", "promise", opening.encode()));
     let (currency, chain) = (slot.currency, slot.chain);
     let cited = vec![receipt.clone()];
     let questions = [

@@ -15,6 +15,7 @@ mod decoders;
 mod epochs;
 mod gossip;
 mod money;
+mod promise;
 mod support;
 mod terms;
 mod vectors;

@@ -506,6 +506,8 @@ fn payment() -> Payment {
         memo: Some("m".into()),
         state: PaymentState::Voting,
         quorum: Votes { have: 1, need: 3 },
+        kept_back: Some("why".into()),
+        proof: Some("00".into()),
         waits_for: vec![Witness { trouble: Some("did not answer".into()), ..witness() }],
         refund_of: Some("ab".into()),
         invoice: Some("ad".into()),
@@ -589,6 +591,7 @@ fn payment_json() -> String {
     format!(
         "{{\"entry\":\"aa\",\"at\":7,\"kind\":\"paid\",\"amount\":\"12.50\",\"currency\":\"cc\",\"code\":\"MANGO\",\
          \"class\":\"cash\",\"from\":{BO},\"to\":null,\"memo\":\"m\",\"state\":\"voting\",\"quorum\":{{\"have\":1,\"need\":3}},\
+         \"kept_back\":\"why\",\"proof\":\"00\",\
          \"waits_for\":[{{\"peer\":\"e0\",\"key\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\",\
          \"trouble\":\"did not answer\"}}],\"refund_of\":\"ab\",\"invoice\":\"ad\"}}"
     )
@@ -641,11 +644,12 @@ fn money() {
         class: Class::Card,
         amount: "1.00".into(),
         pending: "0.00".into(),
+        at_risk: Some("2.00".into()),
     };
     reads_and_writes(
         &Balances { balances: vec![balance] },
         "{\"balances\":[{\"currency\":\"cc\",\"code\":\"MANGO\",\"class\":\"card\",\"amount\":\"1.00\",\
-         \"pending\":\"0.00\"}]}",
+         \"pending\":\"0.00\",\"at_risk\":\"2.00\"}]}",
     );
     reads_and_writes(
         &CreateCurrency { code: "A".into(), decimals: 2, witnesses: vec!["Bo".into()], ..CreateCurrency::default() },
@@ -697,7 +701,8 @@ fn money() {
     let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
     assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");
     assert_eq!(
-        names(&[PaymentState::Voting, PaymentState::Refused, PaymentState::Final]).replace('"', ""),
-        "voting refused final"
+        names(&[PaymentState::Unwitnessed, PaymentState::Voting, PaymentState::Refused, PaymentState::Final])
+            .replace('"', ""),
+        "unwitnessed voting refused final"
     );
 }

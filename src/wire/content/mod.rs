@@ -18,7 +18,7 @@ pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
 pub use merchant::{MerchantCertificate, MerchantCertified, MerchantWanted};
-pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
+pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Promise, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use text::{Text, TextError};
@@ -130,6 +130,8 @@ pub enum Body {
     MerchantWanted(MerchantWanted),
     /// The recipient is certified as a merchant.
     MerchantCertified(MerchantCertified),
+    /// Money that the sender has signed away, and that is not certified yet.
+    Promise(Promise),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -244,6 +246,7 @@ impl Body {
     const PAY_TO: u16 = 43;
     const MERCHANT_WANTED: u16 = 48;
     const MERCHANT_CERTIFIED: u16 = 49;
+    const PROMISE: u16 = 44;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 are kept for lines, and what is unknown from 48 upwards is one.
@@ -265,6 +268,7 @@ impl Body {
             | Self::Currency(_)
             | Self::AccountWanted(_)
             | Self::PayTo(_)
+            | Self::Promise(_)
             | Self::MerchantWanted(_)
             | Self::MerchantCertified(_) => false,
         }
@@ -292,6 +296,7 @@ impl Body {
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
             Self::MerchantWanted(wanted) => (Self::MERCHANT_WANTED, codec::to_cbor(wanted)),
             Self::MerchantCertified(certified) => (Self::MERCHANT_CERTIFIED, codec::to_cbor(certified)),
+            Self::Promise(promise) => (Self::PROMISE, codec::to_cbor(promise)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -322,6 +327,7 @@ impl Body {
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
             Self::MERCHANT_WANTED => Self::MerchantWanted(codec::from_cbor("merchant wanted", &body, MAX)?),
             Self::MERCHANT_CERTIFIED => Self::MerchantCertified(codec::from_cbor("merchant certified", &body, MAX)?),
+            Self::PROMISE => Self::Promise(codec::from_cbor("promise", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

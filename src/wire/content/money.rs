@@ -141,6 +141,26 @@ fn decode_receipt<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>
     codec::bounded_bytes(d, limits::LEDGER_RECEIPT)
 }
 
+/// A payment that no quorum has certified yet, as the payer hands it to the payee: money at risk, and not to be spent.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Promise {
+    /// How much. A payee takes no promise that says otherwise.
+    #[n(0)]
+    pub sum: Sum,
+    /// The promise as the ledger encodes it (page 12); at most [`limits::PROMISE`] bytes.
+    #[n(1)]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_promise")]
+    pub promise: Vec<u8>,
+    /// What it is for.
+    #[n(2)]
+    pub memo: Option<Memo>,
+}
+
+fn decode_promise<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>, minicbor::decode::Error> {
+    codec::bounded_bytes(d, limits::PROMISE)
+}
+
 /// What a payment is for. The ledger has only a hash of both parts, which tells nobody anything.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

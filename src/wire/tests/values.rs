@@ -7,8 +7,8 @@ use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
     Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, MerchantCertificate,
-    MerchantCertified, MerchantWanted, NeedReinit, PayTo, Payment, Plaintext, Reach, Receipt, Request, Serving,
-    SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued, TokensWanted,
+    MerchantCertified, MerchantWanted, NeedReinit, PayTo, Payment, Plaintext, Promise, Reach, Receipt, Request,
+    Serving, SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
@@ -228,6 +228,10 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
                 Body::Payment(Payment { sum, receipt, memo, is_refund })
             }
         ),
+        (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array()))).prop_map(|(sum, promise, memo)| {
+            let memo = memo.map(|(text, salt)| Memo { text: Text::new(text).unwrap(), salt });
+            Body::Promise(Promise { sum, promise, memo })
+        }),
         invoice().prop_map(Body::PaymentRequest),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
     ]
@@ -288,7 +292,7 @@ pub(crate) fn plain_card() -> CurrencyCard {
     CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
 }
 
-fn plain_money_bodies() -> [Body; 8] {
+fn plain_money_bodies() -> [Body; 9] {
     let (currency, account) = (plain_sum().currency, AccountId::new(filled(52)));
     let memo = Text::new("bread").unwrap();
     [
@@ -305,6 +309,7 @@ fn plain_money_bodies() -> [Body; 8] {
         Body::PayTo(PayTo { currency, account, certificate: Some(plain_certificate()) }),
         Body::MerchantWanted(MerchantWanted { currency, account }),
         Body::MerchantCertified(MerchantCertified { currency, account, certificate: plain_certificate() }),
+        Body::Promise(Promise { sum: plain_sum(), promise: filled::<90>(58).to_vec(), memo: None }),
     ]
 }
 

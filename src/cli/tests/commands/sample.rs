@@ -136,6 +136,7 @@ pub(crate) fn balances() -> Balances {
         class,
         amount: amount.into(),
         pending: pending.into(),
+        at_risk: None,
     };
     Balances { balances: vec![balance(Class::Cash, "487.50", "12.50"), balance(Class::Card, "20.00", "0.00")] }
 }
@@ -156,6 +157,8 @@ pub(crate) fn payment() -> Payment {
         memo: Some("bread".into()),
         state: PaymentState::Final,
         quorum: Votes { have: 2, need: 2 },
+        kept_back: None,
+        proof: None,
         waits_for: vec![],
         refund_of: None,
         invoice: None,

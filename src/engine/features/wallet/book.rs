@@ -16,10 +16,11 @@ use zeroize::Zeroizing;
 
 use super::checkpoints;
 use super::keys::inception;
+use super::promising;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{
-    Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
+    Account, Currency, CurrencyStanding, Footing, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
 };
 
 /// Movements with unclaimed money that are looked at for one entry, the oldest first.
@@ -202,6 +203,7 @@ impl Book {
         claims.sort_unstable();
         let ctl = match (&self.account.state, order.ctl) {
             (None, None) => Some(Ctl::Open(self.inception())),
+            (Some(state), None) => promising::checkpoint(state),
             (_, ctl) => ctl,
         };
         let seq = self.signed();
@@ -226,6 +228,9 @@ impl Book {
             return Err(Refusal::Inconsistent("an account has no state"));
         };
         let change = tried.map_err(|invalid| self.refusal(invalid))?;
+        if let Some(Ctl::Open(_) | Ctl::Checkpoint { .. }) = entry.body().ctl {
+            step.put(Key::Footing(self.id, seq), Footing { state: self.account.state.clone(), handed: None });
+        }
         let Some(mut state) = self.account.state.take().or(opened) else {
             return Err(Refusal::Inconsistent("an account has no state"));
         };

@@ -11,6 +11,9 @@
 //! | [`keys`] | the keys of accounts, as they follow from the recovery phrase |
 //! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
 //! | [`receiving`] | money that comes, and telling contacts where it goes |
+//! | [`promising`] | handing a payment over at risk, where the witnesses do not answer |
+//! | [`promised`] | what was handed over so to this person |
+//! | [`carrying`] | taking that to the witnesses |
 //! | [`recovering`] | bringing back an account whose phone is lost |
 //! | [`adopting`] | what becomes of such an account: its history and its money |
 //!
@@ -22,12 +25,15 @@
 
 pub(crate) mod adopting;
 pub(crate) mod book;
+pub(crate) mod carrying;
 pub(crate) mod checkpoints;
 pub(crate) mod currencies;
 pub(crate) mod invoices;
 pub(crate) mod keys;
 pub(crate) mod merchants;
 pub(crate) mod orders;
+pub(crate) mod promised;
+pub(crate) mod promising;
 pub(crate) mod receiving;
 pub(crate) mod recovering;
 pub(crate) mod settling;

@@ -7,7 +7,7 @@ use kinfolk_wire::content::{AccountWanted, Body, Memo, MerchantCertificate, Text
 use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId, NoteHash};
 
 use super::book::{Book, Order};
-use super::{changed, currencies, merchants, settling};
+use super::{changed, currencies, merchants, promising, settling};
 use crate::refusal::Refusal;
 use crate::services::directory;
 use crate::step::Step;
@@ -152,6 +152,9 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     let place: MovementPlace = step.find(&Key::MovementPlace(entry))?.ok_or(Refusal::UnknownPayment)?;
     let mut book = Book::open(step, place.currency)?;
     let came: Movement = step.find(&Key::Movement(place.currency, place.number))?.ok_or(Refusal::UnknownPayment)?;
+    if came.seq.is_none() && came.receipt.is_none() {
+        return Err(Refusal::NotRefundable("it is not final; once it is, it can be paid back"));
+    }
     let why = match came.kind {
         MovementKind::Received => None,
         MovementKind::Minted => Some("new money is not paid back"),
@@ -210,6 +213,7 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;
+    promising::expect(step, entry);
     settling::take(step, book)?;
     Ok(entry)
 }

@@ -9,7 +9,7 @@ use kinfolk_wire::ids::{IdentityId, NoteHash};
 
 use super::book::{Book, paid_to};
 use super::settling::is_mint;
-use super::{changed, invoices, merchants, settling};
+use super::{changed, invoices, merchants, promised, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -57,10 +57,14 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         return Ok(false);
     };
     let entry = receipt.entry.hash();
-    if step.has(&Key::MovementPlace(entry))? {
-        step.reject(Rejection::Replay);
-        return Ok(false);
+    if let Some(place) = step.find::<MovementPlace>(&Key::MovementPlace(entry))? {
+        let is_new = promised::handed_over(step, &mut book, from, place, &receipt)?;
+        if !is_new {
+            step.reject(Rejection::Replay);
+        }
+        return Ok(is_new);
     }
+    promised::learned(step, &book, &receipt)?;
     let outs = || receipt.entry.body().outs.iter().filter_map(|out| out.refund_of);
     let refund_of = outs().next();
     let kind = match (is_mint(&receipt.entry), refund_of) {

@@ -15,7 +15,7 @@ use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, Order, paid_to, receipts};
-use super::{Final, changed, checkpoints, currencies, invoices, recovering};
+use super::{Final, carrying, changed, checkpoints, currencies, invoices, promising, recovering};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -213,6 +213,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
         Inquiry::Recovery { currency, witness, what } => {
             return recovering::replied(step, request, (currency, witness), what, reply);
         }
+        Inquiry::Carry { currency, number, witness, place } => {
+            return carrying::replied(step, (currency, number, witness, place), reply).map(|()| Vec::new());
+        }
         Inquiry::Propose { currency, witness, .. }
         | Inquiry::Commit { currency, witness, .. }
         | Inquiry::Entries { currency, witness } => (currency, witness),
@@ -390,6 +393,7 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
         step.put(Key::Standing(book.id, witness), Standing { next, lacks, cite: false, ..before });
     }
     book.save(step);
+    promising::settled(step, book, seq)?;
     if book.signed() == book.account.certified {
         book.gather(step)?;
     }

@@ -334,6 +334,22 @@ pub enum Inquiry {
         #[n(2)]
         what: RecoveryInquiry,
     },
+    /// For a payment that was promised to this person.
+    #[n(80)]
+    Carry {
+        /// In which currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which movement.
+        #[n(1)]
+        number: u64,
+        /// Which witness.
+        #[n(2)]
+        witness: u8,
+        /// The first place of the payer's chain that was not certified then.
+        #[n(3)]
+        place: u64,
+    },
     /// For certified entries that this profile does not know to be certified.
     #[n(3)]
     Entries {

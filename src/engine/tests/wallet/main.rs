@@ -22,4 +22,5 @@ mod invoices;
 mod merchants;
 mod payments;
 mod recovery;
+mod unwitnessed;
 mod witnesses;

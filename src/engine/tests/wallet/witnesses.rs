@@ -33,7 +33,7 @@ fn a_payment_without_a_quorum_waits_names_whom_it_waits_for_and_settles_when_the
 
     bank.pass(Span::from_hours(2));
     bank.restart(1);
-    assert_eq!(bank.state(1, second), (PaymentState::Voting, 2), "votes are kept");
+    assert_eq!(bank.state(1, second), (PaymentState::Unwitnessed, 2), "votes are kept, and its payee has it at risk");
 
     bank.down.remove(&3);
     bank.pass(Span::from_secs(120));
