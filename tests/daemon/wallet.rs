@@ -260,7 +260,8 @@ fn the_account_of_a_lost_phone_comes_back_with_its_words_and_the_phone_is_told()
 
     running[3] = Some(dora.start(port));
     let done = new.json(&["wallet", "recover", "MANGO", "--timeout", "90s"]).remove(0);
-    assert_eq!((&done["state"], &done["completed"]), (&json!("done"), &json!(1)));
+    // Cora may have been promised it before the phone was lost, and then takes it to the witnesses herself.
+    assert!(done["state"] == "done" && (done["completed"] == 0 || done["completed"] == 1), "{done}");
     assert_eq!(cash(&new), has("63.00", "0.00"));
     assert_eq!(state(&new, &under_way), "final");
     assert_eq!(new.json(&["wallet", "history"])[0]["to"], Value::Null, "nobody knows any more whom it was paid to");
