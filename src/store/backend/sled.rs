@@ -31,7 +31,7 @@ use super::{Batch, Disk, Fault, KeyRange, Visit, guarded, space, tail, walk};
 use crate::profile::layout;
 
 pub(super) const LOG: &str = "db";
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 8 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
 const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
