@@ -3,6 +3,8 @@
 //! A witness service keeps one of these for each account, gives it what clients send, writes the records it returns and
 //! lets the answers out. It never looks at a clock or a disk itself.
 
+pub(crate) mod tabs;
+
 use std::collections::BTreeMap;
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
@@ -12,6 +14,7 @@ use minicbor::{Decode, Encode};
 
 use crate::chain::{ChainState, Invalid};
 use crate::entry::{ApprovedEntry, Ctl, Entry, SignedHeader};
+use crate::escrow::TabState;
 use crate::inception::{Inception, Recovery};
 use crate::limits;
 use crate::policy::{LoadedPolicy, Policies};
@@ -59,8 +62,10 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     chain: AccountId,
-    /// Nothing until the chain is opened.
+    /// Nothing until the chain is opened, and in an escrow chain.
     state: Option<ChainState>,
+    /// Nothing until an entry of an escrow chain was run.
+    tab: Option<TabState>,
     /// The epoch of the last entry's certificate.
     since: u32,
     /// What this witness did at the next place, in each epoch in which it did something there.
@@ -97,6 +102,18 @@ pub enum Refusal {
     /// Reports that bind nothing let the recovery quorum choose, not the writer, whose key may be a thief's.
     #[error("where the choice is free, the entry must be the recovery quorum's")]
     NotRecoverys,
+    /// An escrow chain has several writers, and no ballot 0.
+    #[error("a tab's entries are agreed upon in ballots from 1, not proposed")]
+    EscrowInBallotZero,
+    /// Nothing binds the ballot, and the entry is not by whom the ballot belongs to.
+    #[error("where the choice is free, the entry must be by whom the ballot belongs to")]
+    NotProposers,
+    /// It is the other side's turn to open ballots.
+    #[error("until the tab has expired, at {expires:?}, its payee opens ballots, afterwards its payer")]
+    NotTurn {
+        /// When it expires.
+        expires: Timestamp,
+    },
     /// The chain was not crossed from an epoch from which it must be.
     #[error("the witness must see closing reports of epoch {epoch} of this chain before it votes there")]
     NotCrossed {
@@ -158,6 +175,7 @@ impl Account {
         Self {
             chain,
             state: None,
+            tab: None,
             since: 0,
             slots: BTreeMap::new(),
             crossed: BTreeMap::new(),
@@ -195,7 +213,8 @@ impl Account {
     /// The next place.
     #[must_use]
     pub fn next(&self) -> u64 {
-        self.state.as_ref().map_or(0, ChainState::seq)
+        let of_tab = || self.tab.as_ref().map_or(0, TabState::seq);
+        self.state.as_ref().map_or_else(of_tab, ChainState::seq)
     }
 
     /// Whether a certified entry waits for those before it.
@@ -207,6 +226,12 @@ impl Account {
     #[must_use]
     pub const fn state(&self) -> Option<&ChainState> {
         self.state.as_ref()
+    }
+
+    /// Whether an entry of it was run, of an account or of an escrow chain.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.state.is_some() || self.tab.is_some()
     }
 
     /// What this witness did at the next place in an epoch.
@@ -246,6 +271,9 @@ impl Account {
     /// An entry for this account as far as its approval is genuine; nothing if nobody's keys could have approved it.
     #[must_use]
     pub fn approval(&self, entry: Entry) -> Option<Unverified<ApprovedEntry>> {
+        if let Some(opening) = self.opening(tabs::opening_of(&entry)) {
+            return entry.approved_by_proposer(opening.tab());
+        }
         let inception = match &entry.body().ctl {
             Some(Ctl::Open(inception)) => Some(inception),
             _ => None,
@@ -265,6 +293,9 @@ impl Account {
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
+        if self.tab.is_some() || tabs::is_of_tab(approved.entry()) {
+            return Err(Refusal::EscrowInBallotZero);
+        }
         // A conflict is told before anything else, since it is the proof against the writer.
         let hash = approved.entry().hash();
         let slot = self.slot_id(policies.current());
@@ -340,11 +371,12 @@ impl Account {
 
     /// Whether the epochs before let an entry be voted for at the next place in this epoch, and whether they bind it.
     fn check_crossed(&self, entry: &Entry, present: u32) -> Result<bool, Refusal> {
-        let opened_since = match &entry.body().ctl {
-            Some(Ctl::Open(inception)) => inception.first_epoch(),
+        let opened_since = match (&entry.body().ctl, tabs::opening_of(entry)) {
+            (Some(Ctl::Open(inception)), _) => inception.first_epoch(),
+            (_, Some(opening)) => opening.tab().epoch,
             _ => 0,
         };
-        let first = if self.state.is_some() { self.since } else { opened_since };
+        let first = if self.is_known() { self.since } else { opened_since };
         let mut bound = false;
         for epoch in first..present {
             let crossed = self.crossed.get(&epoch).ok_or(Refusal::NotCrossed { epoch })?;
@@ -380,6 +412,9 @@ impl Account {
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
+        if self.tab.is_some() || tabs::is_of_tab(approved.entry()) {
+            return self.prepare_tab(ballot, approved, reports, policies, cited, now);
+        }
         let policy = policies.current();
         let slot = self.slot_id(policy);
         let mut by_witness = BTreeMap::new();
@@ -430,7 +465,9 @@ impl Account {
         }
         if seq < self.next() {
             let is_last = seq.checked_add(1) == Some(self.next());
-            let other = is_last && self.state.as_ref().is_some_and(|state| state.head() != hash);
+            let of_tab = || self.tab.as_ref().map(TabState::head);
+            let head = self.state.as_ref().map(ChainState::head).or_else(of_tab);
+            let other = is_last && head.is_some_and(|head| head != hash);
             return if other { Err(Broken::Two { seq }) } else { Ok(Committed::Known) };
         }
         if self.parked.get(&seq).is_some_and(|parked| parked.entry().hash() != hash) {
@@ -451,6 +488,9 @@ impl Account {
 
     fn run(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<(), Broken> {
         let entry = certified.entry();
+        if self.tab.is_some() || tabs::is_of_tab(entry) {
+            return self.run_tab(&certified, policies);
+        }
         let policy = terms(entry, policies)?;
         let mut opened = match &self.state {
             Some(_) => None,
@@ -462,10 +502,15 @@ impl Account {
         if let Some(opened) = opened {
             self.state = Some(opened);
         }
+        self.settled(&certified);
+        Ok(())
+    }
+
+    /// Its place is past.
+    fn settled(&mut self, certified: &CertifiedEntry) {
         self.since = self.since.max(certified.cert().epoch);
         self.slots.clear();
         self.entries.clear();
-        Ok(())
     }
 
     /// Keeps the nearest of those that came too early.

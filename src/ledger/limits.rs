@@ -43,5 +43,9 @@ pub const SERVED: usize = 256;
 pub const UNINDEXED: usize = 8_192;
 /// Accounts that a witness keeps in memory although the index has them.
 pub const DESKS: usize = 4_096;
+/// How long a tab may last: so long may the payer's money lie where neither side does anything.
+pub const TAB: Span = Span::from_days(30);
+/// A voucher: less than 200 bytes.
+pub const VOUCHER: usize = 256;
 /// How far clocks may differ, where a time is judged at all.
 pub const CLOCKS: Span = Span::from_secs(300);

@@ -9,6 +9,7 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
 use minicbor::{Decode, Decoder, Encode, decode};
 
 use crate::entry::{Entry, SignedHeader};
+use crate::escrow::Opening;
 use crate::inception::Inception;
 use crate::limits;
 use crate::policy::{Endorsement, SignedPolicy};
@@ -145,6 +146,9 @@ pub enum Request {
         #[n(1)]
         #[cbor(decode_with = "decode_reports")]
         reports: Vec<SignedReport>,
+        /// What an escrow chain is, where the witness may have no entry of it.
+        #[n(2)]
+        opening: Option<Opening>,
     },
     /// The policies of a currency, from an epoch on.
     #[n(12)]

@@ -190,6 +190,8 @@ def cbor_head(major, argument):
 
 def cbor(value):
     """A record is a dict from field number to value, without the fields that are None."""
+    if value is None or isinstance(value, bool):
+        return {None: b"\xf6", False: b"\xf4", True: b"\xf5"}[value]
     if isinstance(value, int):
         return cbor_head(0, value)
     if isinstance(value, bytes):
@@ -1641,6 +1643,53 @@ def check_wallet():
         same("its salt", inception(number, key)[-16:], h(told["salt"]))
 
 
+
+def check_tabs():
+    told = load("tabs.json")
+    currency, payer, payee = (h(told[name]) for name in ("currency", "payer", "payee"))
+    redeemer, voucher_seed = h(told["redeemer_seed"]), h(told["voucher_seed"])
+    tab = [payee, ed25519_public(redeemer), ed25519_public(voucher_seed), told["expires"], told["epoch"]]
+    terms = [0, [tab]]
+    funding = [payer, told["funding"]["seq"], told["funding"]["idx"]]
+    out = cbor_read(h(told["funding"]["body"]))[3][funding[2]]
+    same("what funds a tab", cbor(out), cbor({0: [1, [terms]], 1: 0, 2: told["funded"]}))
+    opening = [terms, funding]
+    same("what a tab is", cbor(opening), h(told["opening"]))
+    chain = ledger_hash(b"escrow", cbor(opening))
+    same("the id of a tab", chain, h(told["chain"]))
+
+    total, memo = told["voucher"]["total"], h(told["voucher"]["memo_hash"])
+    signature = ledger_sign(voucher_seed, b"voucher", cbor([chain, total, memo]))
+    voucher = {0: chain, 1: total, 2: memo, 3: signature}
+    same("a voucher", cbor(voucher), h(told["voucher"]["voucher"]))
+
+    def entry(what, seq, prev, place, seed, claims, outs, control):
+        body = {0: told["ts"], 1: h(told["blind"]), 2: claims, 3: outs, 4: [5, [control]]}
+        header = b"\1" + currency + u32(0) + chain + u64(seq) + prev + u32(place) + ledger_hash(b"body", cbor(body))
+        same(f"the header that {what}", header, h(told[what]["header"]))
+        name = ledger_hash(b"entry", header)
+        same(f"the name of what {what}s", name, h(told[what]["name"]))
+        approval = [0, [ledger_sign(seed, b"entry", header)]]
+        same(f"the entry that {what}s", cbor({0: header, 1: approval, 2: body}), h(told[what]["entry"]))
+        return name
+
+    def cash(to, units):
+        return {0: [0, [to]], 1: 0, 2: units}
+
+    act = [opening, [0, [voucher]]]
+    claim = [funding, 0, told["funded"]]
+    head = entry("redeem", 0, bytes(32), 1, redeemer, [claim], [cash(payee, total)], act)
+    left = told["funded"] - total
+    entry("close", 1, head, 0, voucher_seed, [], [cash(payer, left)], [None, [1, []]])
+
+    slot, ballot = [currency, 0, chain, 1], told["recover"]["ballot"]
+    signed = ledger_sign(voucher_seed, b"recover", cbor([slot, ballot]))
+    request = {0: slot, 1: ballot, 3: [1 << ballot % 2, signed], 4: opening}
+    same("a ballot of a tab", cbor(request), h(told["recover"]["recover"]))
+    state = {0: currency, 1: chain, 2: 1, 3: head, 4: opening, 5: told["funded"], 6: total, 7: False}
+    same("the state of a tab", cbor(state), h(told["state"]))
+
+
 CHECKED = (
     check_xchacha,
     check_identity,
@@ -1652,6 +1701,7 @@ CHECKED = (
     check_bundle,
     check_finding,
     check_ledger,
+    check_tabs,
     check_wallet,
 )
 

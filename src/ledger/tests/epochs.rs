@@ -109,7 +109,7 @@ impl Parish {
     }
 
     fn cross(&mut self, number: usize, reports: &[SignedReport]) -> Reply {
-        self.ask(number, Request::Cross { inception: None, reports: reports.to_vec() })
+        self.ask(number, Request::Cross { inception: None, reports: reports.to_vec(), opening: None })
     }
 
     fn propose(&mut self, number: usize, entry: &Entry) -> Reply {
@@ -412,7 +412,7 @@ fn an_account_of_this_epoch_is_crossed_from_none_and_an_older_one_that_nobody_op
     assert_eq!(parish.propose(4, &entry), refused(Reason::NotCrossed { epoch: 0 }));
     let reports: Vec<_> = (0..3).map(|number| parish.closing(number, 0, old.account()).remove(0)).collect();
     assert_eq!(parish.cross(4, &reports), refused(Reason::Unknown));
-    let with = Request::Cross { inception: Some(old), reports };
+    let with = Request::Cross { inception: Some(old), reports, opening: None };
     assert_eq!(parish.ask(4, with), Reply::Ack { next: 0 });
     // An output that it could claim is all that is missing.
     let missing =

@@ -16,6 +16,8 @@ mod epochs;
 mod gossip;
 mod money;
 mod support;
+mod tabs;
+mod tabs_vectors;
 mod terms;
 mod vectors;
 mod witness;

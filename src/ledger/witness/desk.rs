@@ -12,6 +12,7 @@ use super::shelf::{Position, RowKey, Shelf};
 use super::{OpenError, ShelfError};
 use crate::account::{Account, Record};
 use crate::chain::ChainState;
+use crate::escrow::TabState;
 use crate::policy::Policies;
 use crate::recovery::SignedReport;
 use crate::slot::Step;
@@ -70,6 +71,9 @@ struct Row {
     /// Lines by which it was crossed; absent for none.
     #[n(6)]
     crossed: Option<Vec<Position>>,
+    /// The state of an escrow chain.
+    #[n(7)]
+    tab: Option<TabState>,
 }
 
 impl Desk {
@@ -100,7 +104,11 @@ impl Desk {
             }
         }
         let steps = records.iter().map(|(_, record)| record);
-        let mut account = Account::restore(chain, row.state, row.since.unwrap_or_default(), steps);
+        let since = row.since.unwrap_or_default();
+        let mut account = match row.tab {
+            Some(tab) => Account::restore_tab(tab, since, steps),
+            None => Account::restore(chain, row.state, since, steps),
+        };
         let mut crossed = BTreeMap::new();
         for at in row.crossed.unwrap_or_default() {
             let inconsistent = OpenError::Inconsistent { at };
@@ -132,6 +140,7 @@ impl Desk {
     pub(super) fn row(&self) -> Vec<u8> {
         to_cbor(&Row {
             state: self.account.state().cloned(),
+            tab: self.account.tab().cloned(),
             steps: self.steps.iter().map(|written| written.at).collect(),
             parked: self.parked.iter().map(|(seq, at)| (*seq, *at)).collect(),
             proof: self.proof,

@@ -2,6 +2,7 @@
 
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Destination, Entry};
+use kinfolk_ledger::escrow::Terms;
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{AccountId, IdentityId};
@@ -132,7 +133,10 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
 /// The payment that an entry is, where it is one.
 fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) -> Result<Option<Movement>, Refusal> {
     let Some(first) = entry.body().outs.first() else { return Ok(None) };
-    let Destination::Account(account) = first.to;
+    let account = match first.to {
+        Destination::Account(account) => account,
+        Destination::Escrow(Terms::Tab(tab)) => tab.payee,
+    };
     let same = entry.body().outs.iter().filter(|out| out.to == first.to && out.class == first.class);
     let Ok(amount) = Amount::new(same.map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
         return Ok(None);
