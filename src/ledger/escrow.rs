@@ -50,6 +50,8 @@
 //! here, and a report of one is refused, so that nobody binds a ballot to an entry by claiming one. Each entry is judged on the state
 //! after the one before, so that all outputs of the chain together are what funded it, and no more.
 
+pub mod holding;
+
 use kinfolk_crypto::sign::is_admissible;
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash, Signature, Vk};

@@ -14,6 +14,7 @@ mod codec;
 mod decoders;
 mod epochs;
 mod gossip;
+mod holdings;
 mod money;
 mod support;
 mod tabs;

@@ -166,6 +166,12 @@ fn what_is_redeemed_is_money_and_what_is_left_comes_back() {
     let first = till.redeem(30);
     let first = till.order(1, &first, &[], &[0, 1, 2]);
     assert_eq!(first.entry.body().outs, [Out::cash(till.ring.town.chain(1), amount(30))]);
+    // From the index alone, which has the state of a tab like that of an account.
+    for at in 0..4_u8 {
+        till.ring.witnesses[usize::from(at)].settle().unwrap();
+        till.ring.restart(at, |shelf| shelf);
+        assert_eq!(till.ring.next_at(at, chain), 1);
+    }
     // Growing sums: the next pays the difference, whatever was in between.
     let second = till.redeem(75);
     let second = till.order(1, &second, &[], &[1, 2, 3]);
@@ -223,9 +229,10 @@ fn e08_until_a_tab_expires_only_its_payee_takes_from_it_by_the_witnesses_clocks(
     let late = till.entry(Proposer::Payee, TabAct::Close(Some(voucher(&till.opening, 60))));
     assert!(matches!(till.prepare(1, 1, &late, &[]), Reply::Vote(_)), "nobody is hurt by a payee who comes late");
     assert!(matches!(till.recover(2, slot, 2), Reply::Report(_)));
-    let too_early = till.ring.now.before(MINUTE);
-    till.ring.now = too_early;
-    assert!(why(&till.recover(1, slot, 2)).contains("payee opens ballots"));
+    let reports = till.reports(slot, 4, &[1, 2, 3]);
+    till.ring.now = till.ring.now.before(MINUTE);
+    assert!(why(&till.recover(0, slot, 6)).contains("payee opens ballots"));
+    assert!(why(&till.prepare(2, 4, &close, &reports)).contains("only its payee may close"), "a clock that went back");
 }
 
 #[test]
