@@ -108,6 +108,12 @@ pub enum Refusal {
     /// Nothing binds the ballot, and the entry is not by whom the ballot belongs to.
     #[error("where the choice is free, the entry must be by whom the ballot belongs to")]
     NotProposers,
+    /// A payee who opened the highest ballots would leave the payer none.
+    #[error("a payee opens ballots below {limit}, this is {ballot}", limit = limits::PAYEE_BALLOTS)]
+    TooHigh {
+        /// What was asked.
+        ballot: u32,
+    },
     /// It is the other side's turn to open ballots.
     #[error("until the tab has expired, at {expires:?}, its payee opens ballots, afterwards its payer")]
     NotTurn {

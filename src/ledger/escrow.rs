@@ -36,7 +36,8 @@
 //!
 //! # Why the payer has the rest
 //!
-//! After the expiry the payee opens no ballot any more, so that the payer's ballots are overtaken by nobody. The reports
+//! After the expiry the payee opens no ballot any more, and before it none above [`limits::PAYEE_BALLOTS`], so that the payer
+//! has higher ones, which nobody overtakes. The reports
 //! of a quorum bind the payer's ballot to what may have been certified already, as in every recovery: that is a redeem or
 //! a close of the payee's, which the payer completes, and then closes at the next place. The close pays the voucher that
 //! it names, which the payer signed, and all that is left to the account that funded the tab. A payee who is gone for ever keeps

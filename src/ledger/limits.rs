@@ -45,6 +45,8 @@ pub const UNINDEXED: usize = 8_192;
 pub const DESKS: usize = 4_096;
 /// How long a tab may last: so long may the payer's money lie where neither side does anything.
 pub const TAB: Span = Span::from_days(30);
+/// The payee's ballots of a tab are below this, so that none is ever above all of the payer's.
+pub const PAYEE_BALLOTS: u32 = 1_000;
 /// A voucher: less than 200 bytes.
 pub const VOUCHER: usize = 256;
 /// How far clocks may differ, where a time is judged at all.

@@ -8,6 +8,7 @@ use super::{Account, Broken, Record, Refusal, terms};
 use crate::chain::Invalid;
 use crate::entry::{ApprovedEntry, Ctl, Entry};
 use crate::escrow::{Opening, Proposer, TabEntry, TabInvalid, TabState};
+use crate::limits;
 use crate::policy::{LoadedPolicy, Policies};
 use crate::recovery::{Findings, GenuineRecover, GenuineReport, ReleasableReport};
 use crate::rules::{Cited, NotValid, validate_tab};
@@ -70,6 +71,9 @@ impl Account {
         let turn = if tab.is_over(now) { Proposer::Payer } else { Proposer::Payee };
         if asked.ballot > promised && Proposer::of(asked.ballot) != turn {
             return Err(Refusal::NotTurn { expires: tab.expires });
+        }
+        if Proposer::of(asked.ballot) == Proposer::Payee && asked.ballot >= limits::PAYEE_BALLOTS {
+            return Err(Refusal::TooHigh { ballot: asked.ballot });
         }
         self.recover(request, policy)
     }

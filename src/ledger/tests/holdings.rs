@@ -5,8 +5,9 @@ use kinfolk_ledger::entry::{Body, Claim, Class, Destination, Entry, OutRef};
 use kinfolk_ledger::escrow::holding::{BeginError, Heeded, Holding, MARGIN, NotFunded, Standings, VoucherError};
 use kinfolk_ledger::escrow::{Proposer, Stamp, Voucher};
 use kinfolk_ledger::message::{Reply, Request};
+use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::SecretKey;
-use kinfolk_ledger::vote::Receipt;
+use kinfolk_ledger::vote::{Receipt, SlotId};
 use kinfolk_wire::ids::NoteHash;
 use kinfolk_wire::time::{Span, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -292,14 +293,9 @@ fn a_ballot_that_others_are_above_is_left_for_a_higher_one_of_the_same_side() {
     pair.ring.now = pair.payer.holding.due().unwrap();
     pair.begin(Proposer::Payer, true).unwrap();
     // An older copy of the payer promised more, and forgot it.
-    let slot = kinfolk_ledger::vote::SlotId {
-        currency: pair.ring.town.policy.currency(),
-        epoch: 0,
-        chain: pair.payer.holding.state().chain(),
-        seq: 0,
-    };
-    let above =
-        kinfolk_ledger::recovery::Recover::propose(slot, 8, Some(*pair.payer.holding.opening()), &voucher_key());
+    let (currency, chain) = (pair.ring.town.policy.currency(), pair.payer.holding.state().chain());
+    let slot = SlotId { currency, epoch: 0, chain, seq: 0 };
+    let above = Recover::propose(slot, 8, Some(*pair.payer.holding.opening()), &voucher_key());
     for witness in 0..3 {
         assert!(matches!(pair.ring.ask(witness, Request::Recover(above.clone())), Reply::Report(_)));
     }
@@ -369,4 +365,25 @@ fn e01_a_payer_who_asks_before_the_expiry_is_promised_nothing_and_hinders_nobody
     assert!(pair.payer.standings.values().all(|standing| standing.trouble().is_some()));
     pair.begin(Proposer::Payee, false).unwrap();
     assert_eq!(paid(&pair.drive(Proposer::Payee, &[0, 1, 2])[0].entry), [60]);
+}
+
+#[test]
+fn e07_a_payee_who_opens_the_highest_ballots_leaves_the_payer_higher_ones() {
+    let mut pair = Pair::new(NOW.after(DAY), 100);
+    let (currency, chain) = (pair.ring.town.policy.currency(), pair.payer.holding.state().chain());
+    let slot = SlotId { currency, epoch: 0, chain, seq: 0 };
+    let opening = *pair.payer.holding.opening();
+    let mut ask = |ballot: u32, key: &SecretKey| {
+        let request = Request::Recover(Recover::propose(slot, ballot, Some(opening), key));
+        let replies = (0..4).map(|witness| pair.ring.ask(witness, request.clone()));
+        replies.filter(|reply| matches!(reply, Reply::Report(_))).count()
+    };
+    assert_eq!(ask(u32::MAX - 2, &redeemer()), 0);
+    assert_eq!(ask(1_001, &redeemer()), 0);
+    assert_eq!(ask(999, &redeemer()), 4);
+    pair.ring.now = pair.payer.holding.due().unwrap();
+    pair.begin(Proposer::Payer, true).unwrap();
+    assert_eq!(pair.drive(Proposer::Payer, &[0, 1, 2, 3]), []);
+    pair.again(Proposer::Payer);
+    assert_eq!(paid(&pair.drive(Proposer::Payer, &[0, 1, 2, 3])[0].entry), [100]);
 }

@@ -278,7 +278,7 @@ fn e01_an_escrow_chain_has_no_fast_votes_and_nobody_binds_it_by_reporting_one() 
 }
 
 /// Findings that a witness signs although they are not so.
-fn lying(findings: &kinfolk_ledger::recovery::Findings, at: u8) -> SignedReport {
+pub(crate) fn lying(findings: &kinfolk_ledger::recovery::Findings, at: u8) -> SignedReport {
     SignedReport { findings: findings.clone(), witness: at, signature: raw_report(findings, at) }
 }
 
