@@ -2,8 +2,8 @@
 //!
 //! An output of an account may go to [`Terms`] and not to an account. What it funds is a chain of its own, whose id is
 //! the hash of the terms and of the output ([`Opening::chain`]): so it is funded once, by this output and no other, and
-//! nobody else can claim that. Several may propose its entries, so none of them is anybody's alone to order: there is no
-//! ballot 0, and each place is agreed upon by the ballots of [`slot`](crate::slot). Ballot `b` belongs to one of the
+//! nobody else can claim that. Several may propose its entries, so none of them is anybody's alone to order: there is
+//! no ballot 0, and each place is agreed upon by the ballots of [`slot`](crate::slot). Ballot `b` belongs to one of the
 //! [`proposers`](Tab::proposer), ballot 1 needs no promise before it, and every certificate is of mode ordered. What an
 //! entry of the chain pays out is claimed like any other output.
 //!
@@ -20,36 +20,36 @@
 //!
 //! Who holds the funding entry's certificate and a voucher, and knows the policy, knows without asking anybody:
 //!
-//! 1. *The money is there.* The funding output is certified, so its amount has left the payer's balance; only the chain of
-//!    its terms can claim it, and that follows from the output itself.
-//! 2. *Nobody else takes it before it expires.* Until then only the payee's key opens ballots and signs entries that a
-//!    correct witness prepares. With fewer than `q - f` witnesses that judge otherwise, nothing is prepared, and nothing
-//!    prepared is nothing certified. So what the chain paid out is what the payee redeemed.
-//! 3. *What the voucher promises is redeemed once.* An entry pays the voucher's sum less what was redeemed: by growing sums,
-//!    which the state of the chain keeps, so that a voucher which was lost, repeated or overtaken costs nobody anything. The last
-//!    voucher is all that the payee need keep.
-//! 4. *It goes through.* Ballot 1 is the payee's, needs no promises, and the payer opens no other before the expiry: one
-//!    entry, asked of each witness as often as it takes, is certified as soon as a quorum has answered twice.
+//! 1. *The money is there.* The funding output is certified, so its amount has left the payer's balance; only the chain
+//!    of its terms can claim it, and that follows from the output itself.
+//! 2. *Nobody else takes it before it expires.* What is certified was prepared by a quorum, of which `q - f`, one at least,
+//!    are correct; and until the expiry a correct witness, whose clock is wrong by [`limits::CLOCKS`] at most, prepares
+//!    only what the payee's key signed. So what the chain paid out by then is what the payee redeemed.
+//! 3. *What the voucher promises is redeemed once.* An entry pays the voucher's sum less what was redeemed: by growing
+//!    sums, which the state of the chain keeps, so that a voucher which was lost, repeated or overtaken costs nobody
+//!    anything. The last voucher is all that the payee need keep.
+//! 4. *It goes through.* Ballot 1 is the payee's, needs no promises, and the payer opens no other before the expiry:
+//!    one entry, asked of each witness as often as it takes, is certified as soon as a quorum has answered twice.
 //!
-//! So what the vouchers come to, up to the cap, is the payee's once they redeem before the expiry, with a margin for clocks
-//! ([`limits::CLOCKS`]) and for a quorum to be reached. An honest payer's close pays the last voucher all the same.
+//! So what the vouchers come to, up to the cap, is the payee's once they redeem before the expiry, with a margin for
+//! clocks ([`limits::CLOCKS`]) and for a quorum to be reached. An honest payer's close pays the last voucher all the
+//! same.
 //!
 //! # Why the payer has the rest
 //!
-//! After the expiry the payee opens no ballot any more, and before it none above [`limits::PAYEE_BALLOTS`], so that the payer
-//! has higher ones, which nobody overtakes. The reports
-//! of a quorum bind the payer's ballot to what may have been certified already, as in every recovery: that is a redeem or
-//! a close of the payee's, which the payer completes, and then closes at the next place. The close pays the voucher that
-//! it names, which the payer signed, and all that is left to the account that funded the tab. A payee who is gone for ever keeps
-//! nothing from the payer but time.
+//! After the expiry the payee opens no ballot any more, and before it none above [`limits::PAYEE_BALLOTS`], so that the
+//! payer has higher ones, which nobody overtakes. The reports of a quorum bind the payer's ballot to what may have been
+//! certified already, as in every recovery: that is a redeem or a close of the payee's, which the payer completes, and
+//! then closes at the next place. The close pays the voucher that it names, which the payer signed, and all that is
+//! left to the account that funded the tab. A payee who is gone for ever keeps nothing from the payer but time.
 //!
 //! # Why there are no two outcomes
 //!
 //! Clocks decide only what a correct witness prepares, each by its own. Whether redeem or close stands at a place is
 //! decided by [`slot`](crate::slot) alone, whose argument needs no clock: with ballot 1 as the lowest there is, nothing
 //! can have been certified below it, so it needs no reports; above it everything is as ever. No fast vote is ever given
-//! here, and a report of one is refused, so that nobody binds a ballot to an entry by claiming one. Each entry is judged on the state
-//! after the one before, so that all outputs of the chain together are what funded it, and no more.
+//! here, and a report of one is refused, so that nobody binds a ballot to an entry by claiming one. Each entry is
+//! judged on the state after the one before, so that all outputs of the chain together are what funded it, and no more.
 
 pub mod holding;
 
@@ -88,7 +88,8 @@ pub struct Tab {
     /// The payer's key, which signs vouchers, and what ends the tab.
     #[n(2)]
     pub voucher_key: Vk,
-    /// Until when the payee can redeem, by the witnesses' clocks; at most [`limits::TAB`] after the entry that funds it.
+    /// Until when the payee can redeem, by the witnesses' clocks; at most [`limits::TAB`] after the entry that funds
+    /// it.
     #[n(3)]
     pub expires: Timestamp,
     /// The epoch of the header that funds it: the first in which there can be an entry of its chain.
@@ -96,8 +97,8 @@ pub struct Tab {
     pub epoch: u32,
 }
 
-/// Who of the two proposes. As a number it is the place in the list of proposers, which an entry of an escrow chain has as
-/// its `key_seq`.
+/// Who of the two proposes. As a number it is the place in the list of proposers, which an entry of an escrow chain has
+/// as its `key_seq`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proposer {
     /// The payer: even ballots.

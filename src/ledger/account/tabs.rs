@@ -54,8 +54,8 @@ impl Account {
         known.or_else(|| said.filter(|said| said.chain() == self.chain)).copied()
     }
 
-    /// Promises a ballot of a tab and reports, if it is the turn of whom the ballot belongs to: the payee's before the tab
-    /// has expired, the payer's afterwards. `said` is as in [`Account::opening`].
+    /// Promises a ballot of a tab and reports, if it is the turn of whom the ballot belongs to: the payee's before the
+    /// tab has expired, the payer's afterwards. `said` is as in [`Account::opening`].
     ///
     /// # Errors
     /// [`Refusal`].

@@ -1,10 +1,11 @@
 //! One side of a tab: what it holds, and how it brings the next entry of the chain through.
 //!
-//! A [`Holding`] is the payer's or the payee's. Vouchers are signed and taken with nobody reached. For a redeem or a close it
-//! says what is to be asked of each witness ([`Holding::ask`]), and heeds what they answer ([`Holding::heed`]), until the
-//! entry is certified, or another one at its place is. It never waits, sends or stores: whoever drives it keeps it, encoded, after
-//! every call that changes it and **before** anything that it says leaves. Then a program that stops anywhere asks the
-//! same again, with the same entry in the same ballot, or a higher one. What witnesses said of themselves ([`Standing`]) need not be kept.
+//! A [`Holding`] is the payer's or the payee's. Vouchers are signed and taken with nobody reached. For a redeem or a
+//! close it says what is to be asked of each witness ([`Holding::ask`]), and heeds what they answer
+//! ([`Holding::heed`]), until the entry is certified, or another one at its place is. It never waits, sends or stores:
+//! whoever drives it keeps it, encoded, after every call that changes it and **before** anything that it says leaves.
+//! Then a program that stops anywhere asks the same again, with the same entry in the same ballot, or a higher one.
+//! What witnesses said of themselves ([`Standing`]) need not be kept.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,8 @@ use crate::signature::SecretKey;
 use crate::slot::pick::Pick;
 use crate::vote::{Cert, CertifiedEntry, GenuineVote, Phase, PrepCert, Receipt, SlotId, Vote};
 
-/// How long before a tab expires its payee takes no more vouchers, and redeems: so that a clock may be wrong, and a node away for
-/// an hour.
+/// How long before a tab expires its payee takes no more vouchers, and redeems: so that a clock may be wrong, and a
+/// node away for an hour.
 pub const MARGIN: Span = Span::from_hours(2);
 /// How far one witness's word raises a ballot.
 const RAISE: u32 = 1_000;
@@ -444,7 +445,8 @@ impl Holding {
         SlotId { currency, epoch, chain: self.state.chain(), seq: self.state.seq() }
     }
 
-    /// What is to be asked of a witness now; nothing where all is said, or the others are waited for. The key is this side's.
+    /// What is to be asked of a witness now; nothing where all is said, or the others are waited for. The key is this
+    /// side's.
     pub fn ask(&self, standing: &Standing, witness: u8, policy: &LoadedPolicy, key: &SecretKey) -> Option<Request> {
         if standing.trouble.is_some() {
             return None;
@@ -534,7 +536,8 @@ impl Holding {
         heeded
     }
 
-    /// It is time to ask again those that gave no answer, or no good one: in a higher ballot where this one came to nothing.
+    /// It is time to ask again those that gave no answer, or no good one: in a higher ballot where this one came to
+    /// nothing.
     pub fn again(&mut self, standings: &mut Standings, policy: &LoadedPolicy) {
         let seq = self.state.seq();
         for standing in standings.values_mut() {

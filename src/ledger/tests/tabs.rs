@@ -587,8 +587,8 @@ fn e09_raced_by_both_sides_round_the_expiry_no_two_entries_of_a_tab_are_certifie
     assert!(by_payee > 10 && by_payer > 10, "{by_payee} and {by_payer}");
 }
 
-/// Both sides ask what they like of four witnesses, each with a clock of its own and the last without a memory, in any order.
-/// By whom the entry is that is certified in the end.
+/// Both sides ask what they like of four witnesses, each with a clock of its own and the last without a memory, in any
+/// order. By whom the entry is that is certified in the end.
 fn race(seed: u64) -> Option<Proposer> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut town = Town::new(4, 1);
