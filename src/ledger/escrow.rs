@@ -243,6 +243,12 @@ impl Voucher {
         to_cbor(self)
     }
 
+    /// What a payment by this voucher is called by both sides, where other payments have the hash of their entry.
+    #[must_use]
+    pub fn name(&self) -> EntryHash {
+        EntryHash::new(Domain::Voucher.hash(&self.encode()))
+    }
+
     /// The voucher as far as it is signed by this key.
     pub fn unverified(self, key: &Vk) -> Unverified<Self> {
         let bytes = to_cbor(&(self.tab, self.total, self.memo_hash));

@@ -79,6 +79,8 @@ pub struct BalanceView {
 /// How far a payment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentState {
+    /// It was paid by voucher of a tab: the payee has it for certain, up to what is in the tab.
+    Tab,
     /// Votes are gathered.
     Voting,
     /// So many witnesses refuse it that it finds no quorum now.
@@ -124,6 +126,8 @@ pub struct PaymentView {
     pub refund_of: Option<EntryHash>,
     /// The invoice that it pays.
     pub invoice: Option<NoteHash>,
+    /// The tab that it has to do with.
+    pub tab: Option<AccountId>,
 }
 
 /// All currencies that this person has heard of.
@@ -319,6 +323,12 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         let is_lost = is_over || refusing > quorum.n().saturating_sub(quorum.q());
         state = if is_lost { PaymentState::Refused } else { PaymentState::Voting };
     }
+    if let Some(part) = movement.tab
+        && let Some(by_voucher) = super::tabs::state_of(read, part, &movement)?
+    {
+        state = by_voucher;
+        have = if state == PaymentState::Final { quorum.q() } else { 0 };
+    }
     let contact = match movement.contact {
         Some(contact) => find::<Contact>(read, &Key::Contact(contact))?.map(|row| (contact, row.name)),
         None => None,
@@ -341,6 +351,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         waits_for,
         refund_of: movement.refund_of.map(|(_, entry)| entry),
         invoice: movement.invoice,
+        tab: movement.tab.map(|part| part.tab),
     })
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    AccountId, ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
     PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
@@ -102,6 +102,10 @@ pub enum Key {
     Payee(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
+    /// A tab, by its chain.
+    Tab(AccountId),
+    /// Volatile: what witnesses have said of a tab.
+    TabTalk(AccountId),
     /// What the accounts of this wallet are derived from: one row.
     Wallet,
     /// The bringing back of an account in a currency.
@@ -182,6 +186,9 @@ pub enum Alarm {
     /// Ask the witnesses of a currency again that keep an account from being brought back.
     #[n(15)]
     Recover(#[n(0)] CurrencyId),
+    /// See what is to be done with a tab.
+    #[n(84)]
+    Tab(#[n(0)] AccountId),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -304,6 +311,7 @@ pub enum Table {
     Wallet = 48,
     Recovering = 49,
     Invoice = 50,
+    Tab = 54,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -315,6 +323,7 @@ pub enum Table {
     Inquiry = 213,
     WitnessKey = 214,
     Recoverer = 215,
+    TabTalk = 216,
 }
 
 impl Table {
@@ -373,6 +382,8 @@ impl Key {
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
             Self::Invoice(_) => Table::Invoice,
+            Self::Tab(_) => Table::Tab,
+            Self::TabTalk(_) => Table::TabTalk,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
             Self::Recoverer(..) => Table::Recoverer,
@@ -402,6 +413,7 @@ impl Key {
                 | Self::HashTable
                 | Self::Search(_)
                 | Self::Recoverer(..)
+                | Self::TabTalk(_)
                 | Self::Standing(..)
                 | Self::Inquiry(_)
                 | Self::WitnessKey(_)
@@ -438,6 +450,7 @@ impl Key {
             }
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
+            Self::Tab(tab) | Self::TabTalk(tab) => Segments::of([name(tab.as_bytes(), 16)]),
             Self::Payee(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }

@@ -3,7 +3,7 @@
 use kinfolk_crypto::SkippedKeyId;
 use kinfolk_wire::codec::{self, DecodeError};
 use kinfolk_wire::ids::{
-    ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
+    AccountId, ConversationId, CurrencyId, DeviceId, EntryHash, IdentityId, InviteId, MailboxTag, MessageId, NoteHash,
     PayloadDigest, PeerId, SessionId,
 };
 use kinfolk_wire::time::Timestamp;
@@ -133,6 +133,10 @@ enum KeyBytes {
     WitnessKey(#[n(0)] PeerId),
     #[n(64)]
     Invoice(#[n(0)] NoteHash),
+    #[n(84)]
+    Tab(#[n(0)] AccountId),
+    #[n(85)]
+    TabTalk(#[n(0)] AccountId),
     #[n(70)]
     Wallet,
     #[n(71)]
@@ -196,6 +200,8 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
+        Key::Tab(tab) => KeyBytes::Tab(tab),
+        Key::TabTalk(tab) => KeyBytes::TabTalk(tab),
         Key::Wallet => KeyBytes::Wallet,
         Key::Recovering(currency) => KeyBytes::Recovering(currency),
         Key::Recoverer(currency, witness) => KeyBytes::Recoverer(currency, witness),
@@ -257,6 +263,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
+        KeyBytes::Tab(tab) => Key::Tab(tab),
+        KeyBytes::TabTalk(tab) => Key::TabTalk(tab),
         KeyBytes::Wallet => Key::Wallet,
         KeyBytes::Recovering(currency) => Key::Recovering(currency),
         KeyBytes::Recoverer(currency, witness) => Key::Recoverer(currency, witness),

@@ -7,6 +7,7 @@ mod numbers;
 mod people;
 mod recovering;
 mod talk;
+mod tabs;
 mod wallet;
 
 use kinfolk_wire::codec::{self, DecodeError};
@@ -25,6 +26,7 @@ pub use numbers::Numbers;
 pub use people::*;
 pub use recovering::*;
 pub use talk::*;
+pub use tabs::*;
 pub use wallet::*;
 
 /// The version byte in front of every row that this program writes.
@@ -215,6 +217,10 @@ rows! {
     Payee(Payee) = Payee,
     /// An invoice.
     Invoice(Invoice) = Invoice,
+    /// A tab.
+    Tab(Tab) = Tab,
+    /// What witnesses have said of it.
+    TabTalk(TabTalk) = TabTalk,
     /// What accounts are derived from.
     Wallet(Wallet) = Wallet,
     /// The bringing back of an account.

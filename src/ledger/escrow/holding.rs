@@ -97,10 +97,14 @@ struct Work {
 }
 
 /// What one witness has said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Standing {
+    #[n(0)]
     next: Option<u64>,
+    #[n(1)]
     has_shown: bool,
+    #[n(2)]
     trouble: Option<String>,
 }
 

@@ -10,6 +10,7 @@ mod mailboxes;
 mod money;
 mod receipt;
 mod sticker;
+mod tab;
 mod text;
 
 pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
@@ -19,6 +20,7 @@ pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
 pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
+pub use tab::{TabPayment, TabSettled};
 pub use text::{Text, TextError};
 
 use minicbor::{Decode, Encode};
@@ -124,6 +126,10 @@ pub enum Body {
     AccountWanted(AccountWanted),
     /// Says where payments to the sender go.
     PayTo(PayTo),
+    /// Money that was paid by a voucher of a tab.
+    TabPayment(TabPayment),
+    /// An entry of a tab is certified.
+    TabSettled(TabSettled),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -236,13 +242,20 @@ impl Body {
     const CURRENCY: u16 = 41;
     const ACCOUNT_WANTED: u16 = 42;
     const PAY_TO: u16 = 43;
+    const TAB_PAYMENT: u16 = 45;
+    const TAB_SETTLED: u16 = 46;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
     /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Sticker(_) | Self::Location(_) | Self::Payment(_) | Self::PaymentRequest(_) => true,
+            Self::Text(_)
+            | Self::Sticker(_)
+            | Self::Location(_)
+            | Self::Payment(_)
+            | Self::PaymentRequest(_)
+            | Self::TabPayment(_) => true,
             Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
             Self::Receipt(_)
             | Self::Request(_)
@@ -256,7 +269,8 @@ impl Body {
             | Self::TokensIssued(_)
             | Self::Currency(_)
             | Self::AccountWanted(_)
-            | Self::PayTo(_) => false,
+            | Self::PayTo(_)
+            | Self::TabSettled(_) => false,
         }
     }
 
@@ -280,6 +294,8 @@ impl Body {
             Self::Currency(card) => (Self::CURRENCY, codec::to_cbor(card)),
             Self::AccountWanted(wanted) => (Self::ACCOUNT_WANTED, codec::to_cbor(wanted)),
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
+            Self::TabPayment(payment) => (Self::TAB_PAYMENT, codec::to_cbor(payment)),
+            Self::TabSettled(settled) => (Self::TAB_SETTLED, codec::to_cbor(settled)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -308,6 +324,8 @@ impl Body {
             Self::CURRENCY => Self::Currency(codec::from_cbor("currency", &body, MAX)?),
             Self::ACCOUNT_WANTED => Self::AccountWanted(codec::from_cbor("account wanted", &body, MAX)?),
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
+            Self::TAB_PAYMENT => Self::TabPayment(codec::from_cbor("tab payment", &body, MAX)?),
+            Self::TAB_SETTLED => Self::TabSettled(codec::from_cbor("tab settled", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 
 use super::{Reach, Text};
 use crate::codec::{self, DecodeError};
-use crate::ids::{AccountId, CurrencyId};
+use crate::ids::{AccountId, CurrencyId, Vk};
 use crate::limits;
 
 /// What every link to a currency begins with.
@@ -94,6 +94,9 @@ pub struct PayTo {
     /// The account.
     #[n(1)]
     pub account: AccountId,
+    /// The key by which the sender redeems vouchers of a tab (11.13), where their program has tabs.
+    #[n(3)]
+    pub tab_key: Option<Vk>,
 }
 
 /// So much of a currency, with what it takes to write it down.

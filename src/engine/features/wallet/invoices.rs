@@ -70,7 +70,9 @@ pub(crate) fn came(step: &mut Step<'_>, from: IdentityId, signed: &SignedInvoice
         return Ok(false);
     }
     if let Some(book) = book {
-        step.put(Key::Payee(book.id, from), Payee { account: invoice.account });
+        let known: Option<Payee> = step.find(&Key::Payee(book.id, from))?;
+        let tab_key = known.filter(|known| known.account == invoice.account).and_then(|known| known.tab_key);
+        step.put(Key::Payee(book.id, from), Payee { account: invoice.account, tab_key });
     }
     // It may have come by a link before, and be paid.
     if !step.has(&Key::Invoice(invoice_hash(signed)))? {

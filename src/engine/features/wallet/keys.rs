@@ -54,6 +54,16 @@ fn derived(secret: &KeyMaterial, info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     out
 }
 
+/// The key by which an account redeems vouchers of tabs.
+pub(super) fn tab_key(seed: &KeyMaterial, currency: CurrencyId) -> SecretKey {
+    SecretKey::from_seed(&derived(seed, &[b"kinfolk.wallet.v1.tab", currency.as_bytes()]))
+}
+
+/// The key that signs the vouchers of the tab which the entry at this place of an account funds.
+pub(super) fn voucher_key(seed: &KeyMaterial, currency: CurrencyId, seq: u64) -> SecretKey {
+    SecretKey::from_seed(&derived(seed, &[b"kinfolk.wallet.v1.voucher", currency.as_bytes(), &seq.to_be_bytes()]))
+}
+
 fn set_seed(root: &KeyMaterial, set: u8) -> KeyMaterial {
     KeyMaterial::new(derived(root, &[b"kinfolk.wallet.v1.set", &[set]]).as_slice())
 }

@@ -10,6 +10,7 @@
 //! | [`settling`] | taking an entry to the witnesses until it is final, and to all of them afterwards |
 //! | [`receiving`] | money that comes, and telling contacts where it goes |
 //! | [`recovering`] | bringing back an account whose phone is lost |
+//! | [`tabs`] | money put aside for one payee, who is paid by voucher |
 //! | [`adopting`] | what becomes of such an account: its history and its money |
 //!
 //! **One entry for one place.** What is signed is kept in the same turn, before anything leaves, and is never replaced: a
@@ -27,6 +28,7 @@ pub(crate) mod orders;
 pub(crate) mod receiving;
 pub(crate) mod recovering;
 pub(crate) mod settling;
+pub(crate) mod tabs;
 
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId};

@@ -9,7 +9,7 @@ use kinfolk_wire::ids::{IdentityId, NoteHash};
 
 use super::book::{Book, paid_to};
 use super::settling::is_mint;
-use super::{changed, currencies, invoices, settling};
+use super::{changed, currencies, invoices, keys, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -29,7 +29,8 @@ pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: Acco
         return Ok(());
     }
     let account = book.account.account;
-    currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account }))
+    let tab_key = Some(keys::tab_key(&book.account.seed, book.id).vk());
+    currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account, tab_key }))
 }
 
 /// A contact says where payments to them go.
@@ -38,7 +39,7 @@ pub(crate) fn pay_to(step: &mut Step<'_>, from: IdentityId, pay_to: PayTo) -> Re
     if !takes.is_some_and(|currency| currency.standing == CurrencyStanding::Accepted) {
         return Ok(());
     }
-    step.put(Key::Payee(pay_to.currency, from), Payee { account: pay_to.account });
+    step.put(Key::Payee(pay_to.currency, from), Payee { account: pay_to.account, tab_key: pay_to.tab_key });
     step.mention(Event::PayeeKnown(from));
     Ok(())
 }
@@ -89,6 +90,7 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         seq: None,
         refund_of,
         invoice,
+        tab: None,
     };
     invoices::paid(step, &movement)?;
     step.put(Key::Movement(book.id, number), movement);

@@ -20,4 +20,5 @@ mod cheats;
 mod invoices;
 mod payments;
 mod recovery;
+mod tabs;
 mod witnesses;
