@@ -122,7 +122,7 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
     for seq in 0..book.account.certified {
         let own = book.own(step, seq)?;
         if let Some(cert) = own.cert.clone() {
-            tabs::adopted(step, book, &Receipt { entry: (*own.entry).clone(), cert: *cert })?;
+            tabs::adopted(step, book, bringing.row.root.as_ref(), &Receipt { entry: (*own.entry).clone(), cert: *cert })?;
         }
         if own.movement.is_some() {
             continue;

@@ -9,7 +9,7 @@ use kinfolk_wire::ids::{IdentityId, NoteHash};
 
 use super::book::{Book, paid_to};
 use super::settling::is_mint;
-use super::{changed, currencies, invoices, keys, settling};
+use super::{book, changed, currencies, invoices, keys, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -29,7 +29,7 @@ pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: Acco
         return Ok(());
     }
     let account = book.account.account;
-    let tab_key = Some(keys::tab_key(&book.account.seed, book.id).vk());
+    let tab_key = Some(book::secret(&keys::tab_seed(&book.account.seed, book.id)).vk());
     currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account, tab_key }))
 }
 

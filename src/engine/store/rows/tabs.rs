@@ -5,6 +5,8 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
+use super::KeyMaterial;
+
 /// A tab of this person's, or of a contact's for this person.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -36,6 +38,9 @@ pub struct Tab {
     /// Whether it was opened with a phone that is lost: what was promised there is not known.
     #[n(8)]
     pub is_adopted: bool,
+    /// The seed of this side's key.
+    #[n(9)]
+    pub key: KeyMaterial,
 }
 
 /// What a movement has to do with a tab.

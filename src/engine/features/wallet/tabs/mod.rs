@@ -23,11 +23,11 @@ use kinfolk_wire::content::{Memo, TabPayment, Text};
 use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId};
 use kinfolk_wire::time::{Span, Timestamp};
 
-use super::book::{Book, Order};
+use super::book::{Book, Order, secret};
 use super::{adopting, changed, currencies, keys, orders, settling};
 use crate::refusal::{Refusal, in_words};
 use crate::step::Step;
-use crate::store::{Key, Movement, MovementKind, MovementPlace, Payee, Tab, TabPart, TabTalk};
+use crate::store::{Key, KeyMaterial, Movement, MovementKind, MovementPlace, Payee, Tab, TabPart, TabTalk};
 
 /// The shortest time that a tab is for.
 const SHORTEST: Span = Span::from_days(1);
@@ -64,12 +64,8 @@ impl Desk {
 
     /// The key of this side.
     fn key(&self) -> Result<SecretKey, Refusal> {
-        let (seed, opening) = (&self.book.account.seed, self.holding.opening());
-        let key = match self.holding.side() {
-            Proposer::Payer => keys::voucher_key(seed, self.book.id, opening.funding.seq),
-            Proposer::Payee => keys::tab_key(seed, self.book.id),
-        };
-        match key.vk() == *opening.tab().key(self.holding.side()) {
+        let key = secret(&self.row.key);
+        match key.vk() == *self.holding.opening().tab().key(self.holding.side()) {
             true => Ok(key),
             false => Err(Refusal::Inconsistent("a tab has another key than its account")),
         }
@@ -115,7 +111,8 @@ pub(crate) fn open(
     };
     let redeemer = tab_key.ok_or(Refusal::NoTabs { name, code })?;
     let seq = book.signed();
-    let voucher_key = keys::voucher_key(&book.account.seed, book.id, seq).vk();
+    let key = keys::voucher_seed(&book.account.seed, book.id, seq);
+    let voucher_key = secret(&key).vk();
     let (expires, epoch) = (step.now.after(lifetime), book.policy.epoch());
     let terms = Terms::Tab(Cap { payee: account, redeemer, voucher_key, expires, epoch });
     let tab = Opening { terms, funding: OutRef { chain: book.account.account, seq, idx: 0 } }.chain();
@@ -139,6 +136,7 @@ pub(crate) fn open(
         again_at: None,
         tries: 0,
         is_adopted: false,
+        key,
     };
     step.put(Key::Tab(tab), row);
     settling::take(step, &mut book)?;
@@ -208,14 +206,20 @@ fn keep_funded(
 
 /// An account was brought back, of which this certified entry may have funded a tab. What is left of it comes back when it
 /// has expired; vouchers are signed no more, since those of the lost phone are not known.
-pub(super) fn adopted(step: &mut Step<'_>, book: &Book, receipt: &Receipt) -> Result<(), Refusal> {
+pub(super) fn adopted(
+    step: &mut Step<'_>,
+    book: &Book,
+    root: Option<&KeyMaterial>,
+    receipt: &Receipt,
+) -> Result<(), Refusal> {
     let Some(opening) = Opening::of(&receipt.entry, 0) else { return Ok(()) };
     let (tab, header) = (opening.chain(), receipt.entry.header());
-    let key = keys::voucher_key(&book.account.seed, book.id, header.seq);
     let before: Option<Tab> = step.find(&Key::Tab(tab))?;
-    if before.as_ref().is_some_and(|before| before.holding.is_some()) || key.vk() != opening.tab().voucher_key {
+    if before.as_ref().is_some_and(|before| before.holding.is_some()) {
         return Ok(());
     }
+    let keys = root.into_iter().flat_map(|root| keys::voucher_seeds(root, book.id, header.seq));
+    let Some(key) = keys.into_iter().find(|key| secret(key).vk() == opening.tab().voucher_key) else { return Ok(()) };
     let row = match before {
         Some(before) => before,
         None => Tab {
@@ -228,6 +232,7 @@ pub(super) fn adopted(step: &mut Step<'_>, book: &Book, receipt: &Receipt) -> Re
             again_at: None,
             tries: 0,
             is_adopted: true,
+            key,
         },
     };
     keep_funded(step, book, tab, row, receipt)

@@ -10,7 +10,7 @@ use kinfolk_wire::content::{Body, TabPayment, TabSettled};
 use kinfolk_wire::ids::{AccountId, IdentityId};
 
 use super::{Desk, movement, note};
-use crate::features::wallet::book::{Book, paid_to};
+use crate::features::wallet::book::{Book, paid_to, secret};
 use crate::features::wallet::{changed, currencies, keys, settling};
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -67,8 +67,9 @@ fn take(step: &mut Step<'_>, from: IdentityId, payment: &TabPayment) -> Result<R
 fn funded(step: &Step<'_>, book: &Book, from: IdentityId, payment: &TabPayment, tab: AccountId) -> Option<Tab> {
     let receipt = Receipt::decode(&payment.funding).ok()?;
     let certified = receipt.verify(&book.policy).ok()?.verify().ok()?;
-    let key = keys::tab_key(&book.account.seed, book.id).vk();
-    let holding = Holding::of_payee(&certified, payment.idx, book.account.account, &key, step.now).ok()?;
+    let key = keys::tab_seed(&book.account.seed, book.id);
+    let vk = secret(&key).vk();
+    let holding = Holding::of_payee(&certified, payment.idx, book.account.account, &vk, step.now).ok()?;
     (holding.opening().chain() == tab).then(|| Tab {
         currency: book.id,
         contact: Some(from),
@@ -79,6 +80,7 @@ fn funded(step: &Step<'_>, book: &Book, from: IdentityId, payment: &TabPayment, 
         again_at: None,
         tries: 0,
         is_adopted: false,
+        key,
     })
 }
 
