@@ -1,8 +1,8 @@
 //! Payments through four witnesses: real nodes with logs on this disk, and wallets that ask them over loopback, all on
 //! this machine; beside what the disk and the network take by themselves in the same run.
 //!
-//! `cargo bench -p kinfolk-node --bench payments`. A payment is final here when its payer holds the four votes and has
-//! verified them; the next begins when all four have run it. Rates are the clock's: everything, four witnesses and the
+//! `cargo bench -p kinfolk-node --bench payments`. A payment is final here when its payer holds the votes of a quorum and
+//! has verified them; the next begins when all four witnesses have run it. Rates are the clock's: everything, four witnesses and the
 //! wallets, shares the cores of this machine.
 #![allow(
     clippy::unwrap_used,
@@ -26,8 +26,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use figures::{ROUNDS, median_micros, ratios, show, show_at_least, show_at_most};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use kinfolk_engine::query;
 use kinfolk_ledger::amount::Amount;
+use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position};
 use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::message::{Reply, Request};
@@ -37,7 +40,7 @@ use kinfolk_ledger::vote::{Cert, Receipt};
 use kinfolk_net::{Command, CommandSender, Event, RequestId};
 use kinfolk_node::clock::{Clock, SystemClock};
 use kinfolk_node::config::NetworkConfig;
-use kinfolk_node::entropy::SystemEntropy;
+use kinfolk_node::entropy::{Entropy, SystemEntropy};
 use kinfolk_node::{Handle, NodeConfig, create_profile, start};
 use kinfolk_store::{Backend, Options, Unlock};
 use kinfolk_wire::ids::{AccountId, EntryHash, PeerId};
@@ -196,6 +199,7 @@ impl Town {
             chain,
             seq: 0,
             prev: EntryHash::new([0; 32]),
+            state: None,
             at: self.at.clone(),
             policy: Arc::clone(&self.policy),
             line: Arc::clone(&self.lines[usize::from(number % LINES)]),
@@ -209,6 +213,7 @@ struct Wallet {
     chain: AccountId,
     seq: u64,
     prev: EntryHash,
+    state: Option<ChainState>,
     at: Vec<At>,
     policy: Arc<LoadedPolicy>,
     line: Arc<Line>,
@@ -217,8 +222,10 @@ struct Wallet {
 impl Wallet {
     /// Pays somebody a little; how long it took until it was final.
     async fn pay(&mut self) -> Duration {
-        let body = Body { outs: vec![Out::cash(AccountId::new([9; 32]), amount(1))], ..body() };
         let began = Instant::now();
+        // As the wallet's: it says what was there before.
+        let ctl = self.state.as_ref().map(|state| Ctl::Checkpoint { state_root: state.root() });
+        let body = Body { outs: vec![Out::cash(AccountId::new([9; 32]), amount(1))], ctl, ..body() };
         let (receipt, votes_at) = self.gather(body).await;
         let took = votes_at.duration_since(began);
         self.commit(receipt).await;
@@ -235,16 +242,24 @@ impl Wallet {
         let (currency, chain, seq, prev) = (self.policy.currency(), self.chain, self.seq, self.prev);
         let entry = Entry::sign(Position { currency, epoch: 0, chain, seq, prev, key_seq: 0 }, body, &self.key);
         let request = Request::Propose { entry: entry.clone(), cited: vec![] };
-        let mut votes = Vec::new();
-        for reply in self.ask_all(&request).await {
-            match reply {
-                Reply::Vote(vote) => votes.push(vote.unverified(&self.policy).unwrap().verify().unwrap()),
-                other => panic!("{other:?}"),
+        let mut asked: FuturesUnordered<_> = self.at.iter().map(|at| self.line.ask(self.group, at, &request)).collect();
+        let (mut votes, mut cert) = (Vec::new(), None);
+        while let Some(reply) = asked.next().await {
+            let Reply::Vote(vote) = reply else { panic!("{reply:?}") };
+            votes.push(vote);
+            // As a wallet does: the first votes of a quorum, verified together.
+            if votes.len() == self.policy.quorum().q() {
+                let gathered = Cert::gather(&votes, &self.policy, &mut SystemEntropy.generator().unwrap());
+                cert = gathered.cert.map(|cert| (cert, Instant::now()));
             }
         }
-        let cert = Cert::of(&votes, &self.policy).unwrap();
+        let (cert, at) = cert.unwrap();
+        let mut state = self.state.take().unwrap_or_else(|| ChainState::before(&entry, &self.policy).unwrap());
+        let change = state.try_entry(&entry, &self.policy).unwrap();
+        state.apply(change, entry.body());
+        self.state = Some(state);
         (self.seq, self.prev) = (seq + 1, entry.hash());
-        (Receipt { entry, cert }, Instant::now())
+        (Receipt { entry, cert }, at)
     }
 
     async fn commit(&self, receipt: Receipt) {

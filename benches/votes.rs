@@ -29,14 +29,16 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use figures::{ROUNDS, ratios, show, show_at_most};
+use kinfolk_ledger::account::Account;
+use kinfolk_ledger::chain::{ChainState, KeptState};
 use kinfolk_ledger::entry::{Body, Claim, Class, Ctl, Entry, Out, OutRef, Position as Place};
 use kinfolk_ledger::inception::Inception;
 use kinfolk_ledger::message::{Reply, Request};
-use kinfolk_ledger::policy::{Limits, LoadedPolicy, Witness as Named};
+use kinfolk_ledger::policy::{Limits, LoadedPolicy, Policies, Witness as Named};
 use kinfolk_ledger::signature::SecretKey;
 use kinfolk_ledger::signatures::Signatures;
 use kinfolk_ledger::vote::{Cert, Mode, Receipt};
-use kinfolk_ledger::witness::{Line, Shelf, Witness};
+use kinfolk_ledger::witness::{Compaction, Line, Shelf, Witness};
 use kinfolk_store::{Backend, Derivation, Options, Store, Unlock, Votes};
 use kinfolk_wire::ids::{AccountId, PeerId, Signature};
 use money::{NOW, amount, body, first_position, issuer, key, policy_of};
@@ -50,6 +52,9 @@ const ACCOUNTS: u32 = 1_000_000;
 const BATCHES: usize = 20;
 /// Proposals that are taken together.
 const TOGETHER: u32 = 256;
+/// Accounts with a checkpoint, and entries of each before it.
+const CHECKPOINTED: u32 = 10_000;
+const ENTRIES: u64 = 10;
 
 fn main() {
     if let Some(profile) = std::env::var_os(PROFILE) {
@@ -60,6 +65,7 @@ fn main() {
     votes(&dir.path().join("votes"));
     witness(&dir.path().join("witness"));
     let accounts = std::env::var("KINFOLK_ACCOUNTS").map_or(ACCOUNTS, |number| number.parse().unwrap());
+    compacted(&dir.path().join("compacted"));
     if accounts > 0 {
         known(&dir.path().join("accounts"), accounts);
     }
@@ -178,6 +184,116 @@ fn payment(policy: &LoadedPolicy, opened: &Entry, units: u64) -> Entry {
     let header = opened.header();
     let at = Place { seq: 1, prev: opened.hash(), ..first_position(policy, header.chain) };
     Entry::sign(at, Body { outs: vec![Out::cash(AccountId::new([5; 32]), amount(units))], ..body() }, writer())
+}
+
+/// Accounts with a checkpoint after ten entries, and their witness's log written anew while it votes.
+fn compacted(dir: &Path) {
+    let store = profile(dir);
+    let place = store.votes().clone();
+    let mut votes = place.create().unwrap();
+    let policy = policy(&votes);
+    let policies = Policies::from(policy.clone());
+    votes.append(&[Line::Policy(policy.signed()).encode()]).unwrap();
+    let mut states = Vec::new();
+    for first in (0..CHECKPOINTED).step_by(1_000) {
+        let mut lines = Vec::new();
+        for number in first..CHECKPOINTED.min(first + 1_000) {
+            let opened = opening(&policy, number);
+            let mut state = ChainState::before(&opened, &policy).unwrap();
+            let mut next = opened;
+            for units in 1..=ENTRIES {
+                let change = state.try_entry(&next, &policy).unwrap();
+                state.apply(change, next.body());
+                lines.push(Line::Certified(receipt(next)).encode());
+                let outs = vec![Out::cash(AccountId::new([5; 32]), amount(units))];
+                next = Entry::sign(state.next_position(0), Body { outs, ..body() }, writer());
+            }
+            states.push(state);
+        }
+        votes.append(&lines).unwrap();
+    }
+    let mut witness = Witness::open(votes).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for chunk in states.chunks_mut(TOGETHER as usize) {
+        let requests =
+            chunk.iter_mut().map(|state| Request::Commit { receipt: checkpoint(&policies, state) }).collect();
+        let said = witness.answer(requests, NOW, &mut rng).unwrap();
+        assert!(said.iter().all(|reply| matches!(reply, Reply::Ack { .. })), "{:?}", said[0]);
+    }
+    let kept = kinfolk_wire::codec::to_cbor(&KeptState::of(&states[0])).len() as f64;
+    let each = |bytes: u64| bytes as f64 / f64::from(CHECKPOINTED);
+    println!("{CHECKPOINTED} accounts, of {ENTRIES} entries and a checkpoint each; 16 proposals together meanwhile");
+    show_at_most("  a checkpointed account at rest, its state", "bytes", &[kept], 300.0);
+    let before = each(witness.end().number());
+    let mut turns = [Vec::new(), Vec::new()];
+    let mut proposed = states.iter_mut();
+    let mut turn = |witness: &mut Witness<Votes>, compaction: Option<&mut Compaction<Votes>>| {
+        let asked: Vec<_> = proposed.by_ref().take(16).collect();
+        let requests = asked.into_iter().map(|state| {
+            let outs = vec![Out::cash(AccountId::new([6; 32]), amount(1))];
+            let entry = Entry::sign(state.next_position(0), Body { outs, ..body() }, writer());
+            Request::Propose { entry, cited: vec![] }
+        });
+        let requests: Vec<_> = requests.collect();
+        let began = Instant::now();
+        let done = compaction.is_some_and(|compaction| witness.compact_some(compaction, 64 + 32).unwrap());
+        witness.answer(requests, NOW, &mut rng).unwrap();
+        (done, began.elapsed().as_secs_f64() * 1e3)
+    };
+    turns[0].extend((0..200).map(|_| turn(&mut witness, None).1));
+    let began = Instant::now();
+    let mut compaction = witness.compact().unwrap();
+    loop {
+        let (done, took) = turn(&mut witness, Some(&mut compaction));
+        turns[1].push(took);
+        if done && witness.compact_some(&mut compaction, 4_096).unwrap() {
+            break;
+        }
+    }
+    let finishing = Instant::now();
+    witness.finish_compaction(&mut compaction, NOW).unwrap();
+    let mut witness = witness.compacted(compaction).unwrap();
+    println!(
+        "  written anew in {:.1} s, {} turns; taking the other's place took {:.1} ms",
+        began.elapsed().as_secs_f64(),
+        turns[1].len(),
+        finishing.elapsed().as_secs_f64() * 1e3
+    );
+    for (what, turns) in ["16 votes, as ever", "16 votes, meanwhile"].iter().zip(&mut turns) {
+        turns.sort_by(f64::total_cmp);
+        let at = |part: usize| turns[(turns.len() - 1) * part / 100];
+        println!("  {what}: p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms", at(50), at(99), at(100));
+    }
+    witness.settle().unwrap();
+    let after = each(witness.end().number());
+    witness.into_shelf().close().unwrap();
+    store.close().unwrap();
+    let index =
+        fs::read_dir(dir.join("witness")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    let index = each(fs::metadata(index.unwrap().join("db")).unwrap().len());
+    println!(
+        "  on the disk: {before:.0} bytes an account in the log before, {after:.0} after; {index:.0} in the index\n"
+    );
+}
+
+/// The next entry of an account, which is its checkpoint, certified by the three other witnesses; the state goes on by it.
+fn checkpoint(policies: &Policies, state: &mut ChainState) -> Receipt {
+    let policy = policies.current();
+    let ctl = Some(Ctl::Checkpoint { state_root: state.root() });
+    let entry = Entry::sign(state.next_position(0), Body { ctl, ..body() }, writer());
+    let votes: Vec<_> = (1..4)
+        .map(|place| {
+            let mut account = Account::restore(state.chain(), Some(state.clone()), 0, []);
+            let approved = account.approval(entry.clone()).unwrap().verify().unwrap();
+            let cited = std::collections::BTreeMap::new();
+            let held = account.propose(approved, policies, &cited, NOW).unwrap();
+            let vote = held.release(&mut money::Log::default()).unwrap().sign(place, &key(2, place));
+            vote.unverified(policy).unwrap().verify().unwrap()
+        })
+        .collect();
+    let change = state.try_entry(&entry, policy).unwrap();
+    state.apply(change, entry.body());
+    Receipt { cert: Cert::of(&votes, policy).unwrap(), entry }
 }
 
 /// A witness that knows so many accounts.

@@ -6,7 +6,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
-use crate::routes::{bundles, contacts, events, invites, invoices, mailboxes, messages, status, stickers, wallet};
+use crate::routes::{
+    bundles, contacts, events, invites, invoices, mailboxes, merchants, messages, status, stickers, wallet,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -67,6 +69,9 @@ use crate::routes::{bundles, contacts, events, invites, invoices, mailboxes, mes
         invoices::create,
         invoices::one,
         invoices::pay,
+        merchants::list,
+        merchants::register,
+        merchants::certify,
         wallet::witness,
         wallet::serve,
         stickers::list,

@@ -75,6 +75,9 @@ pub enum Wallet {
     /// Invoices: making one whose link anybody can pay, paying one
     #[command(subcommand)]
     Invoice(Invoice),
+    /// Merchants: taking card money, certifying who may
+    #[command(subcommand)]
+    Merchant(Merchant),
     /// Pay back what came
     Refund {
         /// The entry of what came, or the beginning of it; `kinfolk wallet history` shows it
@@ -147,6 +150,38 @@ pub enum Currency {
         /// Its link, or the code of one that a contact told you of
         #[arg(value_name = "LINK|CODE", value_parser = non_empty)]
         currency: String,
+    },
+}
+
+/// What is asked about merchants.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Merchant {
+    /// Ask the issuer of a currency for a certificate, so that contacts can pay you with card money
+    ///
+    /// It is asked for again by itself before it ends. Each time the issuer says yes or does not.
+    Register {
+        /// The currency's code, or its id
+        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+        currency: String,
+        /// The contact who issues it [default: who made money for you]
+        #[arg(long, value_name = "CONTACT", value_parser = non_empty)]
+        issuer: Option<String>,
+    },
+    /// List who takes card money: you, and who asked you for it where you issue a currency
+    List,
+    /// Let a contact, who has asked for it, take card money in your currency
+    ///
+    /// Card money becomes cash at a merchant's. Whom you certify can turn it into cash for anybody: know your merchants.
+    Certify {
+        /// The contact's name, id, or the beginning of one
+        #[arg(value_name = "CONTACT", value_parser = non_empty)]
+        contact: String,
+        /// The currency's code, or its id
+        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+        currency: String,
+        /// For how many days, 2 to 1096
+        #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(2..=1096))]
+        days: u32,
     },
 }
 

@@ -28,6 +28,7 @@ use kinfolk_rpc::event::EventPage;
 use kinfolk_rpc::invite::{CreateInvite, Invite};
 use kinfolk_rpc::invoice::{CreateInvoice, Invoice, Invoices, PayInvoice};
 use kinfolk_rpc::mailbox::{AddMailbox, MailboxAdded, Mailboxes, Serve, Serving};
+use kinfolk_rpc::merchant::{CertifyMerchant, Merchant, Merchants, RegisterMerchant};
 use kinfolk_rpc::message::{AllowReadReceipts, MarkSeen, Message, MessagePage, SendMessage, Sent};
 use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::route;
@@ -497,6 +498,30 @@ impl Client {
     /// [`ClientError`].
     pub async fn pay_invoice(&self, wish: &PayInvoice) -> Result<Payment, ClientError> {
         self.tell(Method::POST, route::PAY_INVOICE, wish).await
+    }
+
+    /// This person as a merchant, and the merchants of the currencies that they issue.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn merchants(&self) -> Result<Merchants, ClientError> {
+        self.ask(Method::GET, route::MERCHANTS).await
+    }
+
+    /// Asks the issuer of a currency for a certificate, which lets contacts pay this person with card money.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn register_merchant(&self, wish: &RegisterMerchant) -> Result<Merchant, ClientError> {
+        self.tell(Method::POST, route::MERCHANTS, wish).await
+    }
+
+    /// Lets a contact, who has asked for it, take card money in a currency of this person's.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn certify_merchant(&self, wish: &CertifyMerchant) -> Result<Merchant, ClientError> {
+        self.tell(Method::POST, route::CERTIFY_MERCHANT, wish).await
     }
 
     /// This node as a witness.

@@ -24,7 +24,7 @@ use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::wallet::keys::Words;
-use crate::features::wallet::{currencies, invoices, orders, recovering, settling, tabs};
+use crate::features::wallet::{carrying, currencies, invoices, merchants, orders, recovering, settling, tabs};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -187,6 +187,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     settling::start(step)?;
     recovering::start(step)?;
     tabs::asking::start(step)?;
+    carrying::start(step)?;
     alarms::notice_clock_set_back(step)
 }
 
@@ -249,6 +250,12 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
         Command::AskAccount { contact, currency } => orders::ask_account(step, contact, &currency).map(done),
         Command::Pay { contact, amount, currency, memo } => {
             orders::pay(step, contact, &amount, &currency, memo).map(Answer::Payment)
+        }
+        Command::RegisterMerchant { currency, issuer } => {
+            merchants::register(step, &currency, issuer).map(Answer::Currency)
+        }
+        Command::CertifyMerchant { contact, currency, lifetime } => {
+            merchants::certify(step, contact, &currency, lifetime).map(Answer::Currency)
         }
         Command::Refund(entry) => orders::refund(step, entry).map(Answer::Payment),
         Command::CreateInvoice(new) => {
@@ -362,6 +369,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 settling::witness_came(step, delivery.peer)?;
                 recovering::witness_came(step, delivery.peer)?;
                 tabs::asking::witness_came(step, delivery.peer)?;
+                carrying::witness_came(step, delivery.peer)?;
                 outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;
             }

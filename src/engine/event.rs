@@ -53,6 +53,9 @@ pub enum Event {
     /// An invoice was made, came, or is being paid.
     #[n(36)]
     InvoiceChanged(#[n(0)] NoteHash),
+    /// Somebody is certified as a merchant of a currency, asks to be, or is no longer.
+    #[n(88)]
+    MerchantChanged(#[n(0)] CurrencyId, #[n(1)] IdentityId),
     /// Whether there is a node of the hash table to ask has changed, or which were tried in vain. Never kept.
     #[n(20)]
     HashTable,

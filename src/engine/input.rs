@@ -138,6 +138,22 @@ pub enum Command {
         /// What for.
         memo: Option<Text>,
     },
+    /// Ask the issuer of a currency for a certificate that lets this person take card money.
+    RegisterMerchant {
+        /// Which currency.
+        currency: String,
+        /// Who issues it; who minted money for this person where nobody is named.
+        issuer: Option<IdentityId>,
+    },
+    /// Certify a contact as a merchant, who has asked for it; by the issuer only.
+    CertifyMerchant {
+        /// Whom.
+        contact: IdentityId,
+        /// In which currency.
+        currency: String,
+        /// For how long.
+        lifetime: Span,
+    },
     /// Pay back what came by an entry.
     Refund(EntryHash),
     /// Make an invoice, and send it to the contact that it is for.

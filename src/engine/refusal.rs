@@ -137,6 +137,44 @@ pub enum Refusal {
         /// How much card money there is.
         card: String,
     },
+    /// A merchant's certificate is over, or so nearly that a payment that stands on it might not become final.
+    #[error(
+        "{name} may no longer take card money in {code}, and there is not enough cash: they renew their certificate with \
+         `kinfolk wallet merchant register {code}`"
+    )]
+    CertificateOver {
+        /// The merchant.
+        name: String,
+        /// The currency.
+        code: String,
+    },
+    /// Who issues a currency is not known here.
+    #[error("it is not known here which of your contacts issues {0}: name them with --issuer")]
+    IssuerUnknown(String),
+    /// Who issues a currency is no merchant of it.
+    #[error("you issue {0} yourself, and certify others; card money is not spent with its issuer")]
+    IssuerIsNoMerchant(String),
+    /// There is no card money.
+    #[error("{0} has no card money, so that nobody needs a certificate to be paid in it")]
+    NoCardMoney(String),
+    /// Nobody asked for a certificate.
+    #[error(
+        "{name} has not asked to take card money in {code}: they do with `kinfolk wallet merchant register {code}`"
+    )]
+    NotRegistered {
+        /// The contact.
+        name: String,
+        /// The currency.
+        code: String,
+    },
+    /// A certificate for too short or too long.
+    #[error("a merchant is certified for {least} to {most} days")]
+    CertificateDays {
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
     /// More than may be in circulation.
     #[error("at most {most} may be in circulation, that would be {found}")]
     Supply {
@@ -186,13 +224,17 @@ pub enum Refusal {
         code: String,
     },
     /// The entry that funds it is not certified.
-    #[error("this tab is not final yet, and nobody can be paid from it before; `kinfolk wallet history` shows how far it is")]
+    #[error(
+        "this tab is not final yet, and nobody can be paid from it before; `kinfolk wallet history` shows how far it is"
+    )]
     TabNotFunded,
     /// The payee's side.
     #[error("this tab is for you: whoever opened it pays from it")]
     TabNotPayer,
     /// The payer's side.
-    #[error("this tab is yours to pay from; whom it is for redeems it, and what is left comes back when it has expired")]
+    #[error(
+        "this tab is yours to pay from; whom it is for redeems it, and what is left comes back when it has expired"
+    )]
     TabNotPayee,
     /// It was opened with a phone that is lost.
     #[error("this tab was opened with the lost phone, and what was paid from it is not known here; open another")]
@@ -219,7 +261,9 @@ pub enum Refusal {
     #[error("the tab is closed, or being closed; open another")]
     TabClosed,
     /// The payer's, and not over.
-    #[error("the tab expires {0}; until a few minutes after that only its payee can close it, and then it closes by itself")]
+    #[error(
+        "the tab expires {0}; until a few minutes after that only its payee can close it, and then it closes by itself"
+    )]
     TabNotOver(String),
     /// No voucher that is not redeemed.
     #[error("there is nothing to redeem: all that came by this tab is redeemed")]
@@ -390,6 +434,12 @@ impl Refusal {
             Self::Witnesses { .. } => "invalid_witnesses",
             Self::Amount(_) => "invalid_amount",
             Self::NotEnough { .. } | Self::OnlyCard { .. } => "not_enough",
+            Self::CertificateOver { .. } => "certificate_over",
+            Self::IssuerUnknown(_) => "issuer_unknown",
+            Self::IssuerIsNoMerchant(_) => "issuer_no_merchant",
+            Self::NoCardMoney(_) => "no_card_money",
+            Self::NotRegistered { .. } => "not_registered",
+            Self::CertificateDays { .. } => "invalid_days",
             Self::Supply { .. } => "supply_exceeded",
             Self::NotIssuer(_) => "not_issuer",
             Self::CardToIssuer => "card_to_issuer",

@@ -5,7 +5,7 @@
 
 pub(crate) mod tabs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, Vk};
@@ -13,6 +13,7 @@ use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use crate::chain::{ChainState, Invalid};
+use crate::checkpoint::GenuineCheckpoint;
 use crate::entry::{ApprovedEntry, Ctl, Entry, SignedHeader};
 use crate::escrow::TabState;
 use crate::inception::{Inception, Recovery};
@@ -75,6 +76,8 @@ pub struct Account {
     /// What the votes in the slots are for.
     entries: BTreeMap<EntryHash, Entry>,
     parked: BTreeMap<u64, CertifiedEntry>,
+    /// The last checkpoint that was run since somebody took it.
+    checkpoint: Option<Box<GenuineCheckpoint>>,
 }
 
 /// Why a witness does not answer with a vote or a report.
@@ -187,6 +190,7 @@ impl Account {
             crossed: BTreeMap::new(),
             entries: BTreeMap::new(),
             parked: BTreeMap::new(),
+            checkpoint: None,
         }
     }
 
@@ -492,6 +496,52 @@ impl Account {
         Ok(Committed::Executed(executed))
     }
 
+    /// Goes on from a checkpoint, whose state stands for all entries before it; then as [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// [`Broken`]; the account is as it was, or as it was when those before the broken one had been run.
+    pub fn adopt(&mut self, checkpoint: GenuineCheckpoint, policies: &Policies) -> Result<Committed, Broken> {
+        let (certified, state) = checkpoint.into_parts();
+        if state.chain() != self.chain {
+            return Err(Invalid::Chain.into());
+        }
+        let seq = state.seq();
+        if seq > self.next() {
+            if self.parked.get(&seq).is_some_and(|parked| parked.entry().hash() != certified.entry().hash()) {
+                return Err(Broken::Two { seq });
+            }
+            self.state = Some(*state);
+            // What was done at places that are passed over is of the past.
+            self.slots.clear();
+            self.entries.clear();
+            self.parked.retain(|parked, _| *parked > seq);
+        }
+        self.commit(certified, policies)
+    }
+
+    /// Whether both stand at one place with one state, did the same there, and can show what they voted for: whatever one of
+    /// them answers, the other does.
+    pub(crate) fn answers_as(&self, other: &Self) -> bool {
+        let epochs: BTreeSet<u32> = self.slots.keys().chain(other.slots.keys()).copied().collect();
+        let did_the_same = epochs.into_iter().all(|epoch| {
+            let (mut slot, mut others) = (self.slot(epoch), other.slot(epoch));
+            // That an epoch is over here stands in a line of the currency, and is done to a slot when somebody asks.
+            if slot.promised() == CLOSING || others.promised() == CLOSING {
+                slot.close();
+                others.close();
+            }
+            let shown = [slot.v0(), slot.prepared(), slot.locked().map(|lock| lock.entry)];
+            slot == others && shown.iter().flatten().all(|hash| self.entry(hash) == other.entry(hash))
+        });
+        let stands = (&self.state, &self.tab, self.since, &self.crossed, &self.parked);
+        did_the_same && stands == (&other.state, &other.tab, other.since, &other.crossed, &other.parked)
+    }
+
+    /// The last checkpoint that was run since this was asked.
+    pub(crate) fn take_checkpoint(&mut self) -> Option<Box<GenuineCheckpoint>> {
+        self.checkpoint.take()
+    }
+
     fn run(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<(), Broken> {
         let entry = certified.entry();
         if self.tab.is_some() || tabs::is_of_tab(entry) {
@@ -504,11 +554,15 @@ impl Account {
         };
         let Some(state) = self.state.as_mut().or(opened.as_mut()) else { return Err(Invalid::Open.into()) };
         let change = state.try_entry(entry, policy)?;
+        let before = matches!(entry.body().ctl, Some(Ctl::Checkpoint { .. })).then(|| Box::new(state.clone()));
         state.apply(change, entry.body());
         if let Some(opened) = opened {
             self.state = Some(opened);
         }
         self.settled(&certified);
+        if let Some(before) = before {
+            self.checkpoint = Some(Box::new(GenuineCheckpoint::verified_before(certified, before)));
+        }
         Ok(())
     }
 

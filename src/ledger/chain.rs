@@ -102,6 +102,44 @@ pub struct ChainState {
     supply: Option<Supply>,
 }
 
+/// A state as a witness keeps it at rest, under the currency and the chain: without these two.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct KeptState {
+    #[n(0)]
+    seq: u64,
+    #[n(1)]
+    head: EntryHash,
+    #[n(2)]
+    keys: Keys,
+    #[n(3)]
+    recovery: Recovery,
+    #[n(4)]
+    bal: Balances,
+    #[n(5)]
+    spent: Spent,
+    #[n(6)]
+    refunded: Refunded,
+    #[n(7)]
+    supply: Option<Supply>,
+}
+
+impl KeptState {
+    /// What is kept of a state.
+    #[must_use]
+    pub fn of(state: &ChainState) -> Self {
+        let ChainState { currency: _, chain: _, seq, head, keys, recovery, bal, spent, refunded, supply } =
+            state.clone();
+        Self { seq, head, keys, recovery, bal, spent, refunded, supply }
+    }
+
+    /// The state, of this chain.
+    pub(crate) fn within(self, currency: CurrencyId, chain: AccountId) -> ChainState {
+        let Self { seq, head, keys, recovery, bal, spent, refunded, supply } = self;
+        ChainState { currency, chain, seq, head, keys, recovery, bal, spent, refunded, supply }
+    }
+}
+
 /// How much was paid back of outputs that this chain received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Refunded(BTreeMap<OutRef, Amount>);
@@ -569,7 +607,8 @@ fn check_shape(body: &Body) -> Result<(), Invalid> {
         None => claims || outs,
         Some(Ctl::Mint { .. }) => !claims && outs,
         Some(Ctl::Burn { .. }) => !outs,
-        Some(Ctl::Rotate { .. } | Ctl::Checkpoint { .. }) => !claims && !outs,
+        Some(Ctl::Checkpoint { .. }) => true,
+        Some(Ctl::Rotate { .. }) => !claims && !outs,
         Some(Ctl::Tab(_)) => false,
     };
     if fits { Ok(()) } else { Err(Invalid::Shape) }

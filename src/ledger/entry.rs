@@ -88,6 +88,13 @@ impl Header {
     pub fn hash(&self) -> EntryHash {
         EntryHash::new(Domain::Entry.hash(&self.to_bytes()))
     }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        let Self { currency, epoch, chain, seq, prev, key_seq, body: _ } = *self;
+        Position { currency, epoch, chain, seq, prev, key_seq }
+    }
 }
 
 impl<C> Encode<C> for Header {
@@ -305,7 +312,7 @@ pub enum Ctl {
         #[n(0)]
         amt: Amount,
     },
-    /// The state before this entry has this hash: whoever has both needs nothing older.
+    /// The state before this entry has this hash: whoever has both needs nothing older. It may move money as well.
     #[n(4)]
     Checkpoint {
         /// The hash of that state.

@@ -10,6 +10,8 @@ use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
 use kinfolk_wire::ids::{CurrencyId, Vk};
 use minicbor::{Decode, Encode};
 
+use crate::chain::ChainState;
+use crate::checkpoint::Checkpoint;
 use crate::entry::{Body, Ctl, Header};
 use crate::equivocation::{EquivocationProof, GenuineProof, ProofError};
 use crate::limits;
@@ -97,7 +99,8 @@ impl Head {
     }
 }
 
-/// A certified entry that made a key the chain's: the one that opened it, or handed it over.
+/// A certified entry that says which key is the chain's: the one that opened it or handed it over, or a checkpoint after
+/// that.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Naming {
@@ -110,6 +113,9 @@ pub struct Naming {
     /// Its certificate.
     #[n(2)]
     pub cert: Cert,
+    /// The state before it, where it is a checkpoint: that says whose key it is.
+    #[n(3)]
+    pub state: Option<Box<ChainState>>,
 }
 
 impl Naming {
@@ -117,16 +123,28 @@ impl Naming {
     #[must_use]
     pub fn of(receipt: &Receipt) -> Option<Self> {
         let (header, body) = (*receipt.entry.header(), receipt.entry.body().clone());
-        let naming = Self { header, body, cert: receipt.cert.clone() };
+        let naming = Self { header, body, cert: receipt.cert.clone(), state: None };
+        naming.key().is_some().then_some(naming)
+    }
+
+    /// What a checkpoint says of a key.
+    #[must_use]
+    pub fn of_checkpoint(checkpoint: Checkpoint) -> Option<Self> {
+        let Checkpoint { receipt, state } = checkpoint;
+        let (header, body) = (*receipt.entry.header(), receipt.entry.body().clone());
+        let naming = Self { header, body, cert: receipt.cert, state: Some(state) };
         naming.key().is_some().then_some(naming)
     }
 
     /// The key, and how many the chain had before it.
     #[must_use]
     pub fn key(&self) -> Option<(Vk, u32)> {
-        match &self.body.ctl {
-            Some(Ctl::Open(inception)) => Some((inception.writer, 0)),
-            Some(Ctl::Rotate { writer, .. }) => Some((*writer, self.header.key_seq.checked_add(1)?)),
+        match (&self.body.ctl, &self.state) {
+            (Some(Ctl::Open(inception)), None) => Some((inception.writer, 0)),
+            (Some(Ctl::Rotate { writer, .. }), None) => Some((*writer, self.header.key_seq.checked_add(1)?)),
+            (Some(Ctl::Checkpoint { state_root }), Some(state)) if state.root() == *state_root => {
+                Some((state.keys().writer, state.keys().key_seq))
+            }
             _ => None,
         }
     }

@@ -17,8 +17,10 @@
 //! | [`escrow`] | money put aside on terms: tabs, and the vouchers that are paid with. **Why nobody loses is there.** |
 //! | [`chain`], [`spent`] | what an account has, and what an entry does to it |
 //! | [`rules`] | what a witness finds out before it votes |
+//! | [`checkpoint`] | a certified checkpoint with its state, which stands for everything before it |
 //! | [`account`] | one chain at one witness |
 //! | [`witness`] | a witness whole, but for its disk and network: batches of requests, the log before the answers |
+//! | [`promise`] | a payment before its witnesses have seen it. **What its payee risks at most is there.** |
 //! | [`gossip`] | what everybody hears of a currency: heads of chains, and who signed two things |
 //! | [`message`] | what is asked of a witness, and what it answers |
 //! | [`signature`], [`domain`] | ZIP-215, single and in batches; what bytes are signed and hashed for |
@@ -32,6 +34,7 @@
 pub mod account;
 pub mod amount;
 pub mod chain;
+pub mod checkpoint;
 pub mod domain;
 pub mod entry;
 pub mod equivocation;
@@ -41,6 +44,7 @@ pub mod inception;
 pub mod limits;
 pub mod message;
 pub mod policy;
+pub mod promise;
 pub mod quorum;
 pub mod receipt_file;
 pub mod recovery;

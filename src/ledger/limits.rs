@@ -49,5 +49,19 @@ pub const TAB: Span = Span::from_days(30);
 pub const PAYEE_BALLOTS: u32 = 1_000;
 /// A voucher: less than 200 bytes.
 pub const VOUCHER: usize = 256;
+/// A checkpoint with its state, as a witness keeps it and gives it out: it fits into a [`MESSAGE`] and into a line of the log.
+pub const CHECKPOINT: usize = MESSAGE - 256;
+/// So many entries after a checkpoint that a witness has written down it writes down the next: where every payment is one,
+/// a chain has at most so many entries that are kept, and its log does not grow twice as fast.
+pub const CHECKPOINTS: u64 = 16;
 /// How far clocks may differ, where a time is judged at all.
 pub const CLOCKS: Span = Span::from_secs(300);
+/// A promise: inside the seal with a memo, it has [`PLAINTEXT`](kinfolk_wire::limits::PLAINTEXT).
+pub const PROMISE: usize = kinfolk_wire::limits::PROMISE;
+/// Entries of a promise; how many of them are taken the policy says, which is never more.
+pub const PROMISED: usize = 16;
+/// Receipts that come with a promise: what one entry can claim.
+pub const PROMISED_RECEIPTS: usize = CLAIMS;
+/// The state before an entry with a checkpoint that a wallet signs: more would not go into a promise, and each witness
+/// hashes it.
+pub const FOOTING: usize = 16_384;

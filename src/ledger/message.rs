@@ -8,6 +8,7 @@ use kinfolk_wire::codec::{DecodeError, bounded_list, from_cbor_canonical, to_cbo
 use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
 use minicbor::{Decode, Decoder, Encode, decode};
 
+use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, SignedHeader};
 use crate::escrow::Opening;
 use crate::inception::Inception;
@@ -170,6 +171,9 @@ pub enum Request {
         #[n(1)]
         chain: AccountId,
     },
+    /// Go on from a checkpoint, whose state stands for all entries before it: where those are nowhere to be had any more.
+    #[n(20)]
+    Adopt(#[n(0)] Checkpoint),
 }
 
 /// What a witness answers.
@@ -262,6 +266,9 @@ pub enum Reply {
         #[cbor(decode_with = "decode_pending")]
         entries: Vec<Entry>,
     },
+    /// To who asked for entries that were let go: a checkpoint after them, whose state stands for them.
+    #[n(20)]
+    Checkpoint(#[n(0)] Checkpoint),
 }
 
 /// Why a witness does not do what it was asked.

@@ -32,4 +32,4 @@ pub use config::{NodeConfig, ProfileError, StartError};
 pub use driver::{Created, Failed, Node, create_profile, start};
 pub use handle::{Answer, CommandError, Counters, Handle, Reachability, Stopped};
 pub use kinfolk_net::node_name;
-pub use witness::{Served, WitnessStatus};
+pub use witness::{LogCompacted, Served, WitnessStatus};

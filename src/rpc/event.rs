@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::contact::Contact;
 use crate::invoice::Invoice;
 use crate::mailbox::Custodian;
+use crate::merchant::Merchant;
 use crate::message::{Message, MessageState};
 use crate::status::HashTable;
 use crate::wallet::{Currency, Payment};
@@ -84,6 +85,8 @@ pub enum What {
     PaymentChanged(Payment),
     /// An invoice was made, came, is being paid or is paid; shown as it is now.
     InvoiceChanged(Invoice),
+    /// Somebody takes card money now, asks to, or no longer does; shown as it is now.
+    MerchantChanged(Merchant),
     /// A currency was made, told of or taken, or its account can pay no more; shown as it is now.
     CurrencyChanged(Currency),
     /// A node of the hash table answers now, or none does any more. Never numbered.
@@ -95,7 +98,7 @@ pub enum What {
 
 impl What {
     /// The names of all events, as `event` has them.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "message_added",
         "message_changed",
         "message_damaged",
@@ -107,6 +110,7 @@ impl What {
         "mailbox_dropped",
         "payment_changed",
         "invoice_changed",
+        "merchant_changed",
         "currency_changed",
         "hash_table",
         "reset",
@@ -127,6 +131,7 @@ impl What {
             Self::MailboxDropped(_) => "mailbox_dropped",
             Self::PaymentChanged(_) => "payment_changed",
             Self::InvoiceChanged(_) => "invoice_changed",
+            Self::MerchantChanged(_) => "merchant_changed",
             Self::CurrencyChanged(_) => "currency_changed",
             Self::HashTable(_) => "hash_table",
             Self::Reset => "reset",

@@ -19,7 +19,7 @@
 //! | [`mailbox`] | nodes that keep messages for people who are away |
 //! | [`bundle`] | messages that are carried by hand |
 //! | [`sticker`] | stickers |
-//! | [`wallet`], [`invoice`] | money |
+//! | [`wallet`], [`invoice`], [`merchant`] | money |
 //! | [`event`] | what a face is told |
 //! | [`problem`] | what went wrong, as RFC 9457 writes it |
 
@@ -30,6 +30,7 @@ pub mod event;
 pub mod invite;
 pub mod invoice;
 pub mod mailbox;
+pub mod merchant;
 pub mod message;
 pub mod problem;
 pub mod route;

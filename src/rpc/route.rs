@@ -74,6 +74,10 @@ pub const INVOICES: &str = "/v1/wallet/invoices";
 pub const INVOICE: &str = "/v1/wallet/invoices/{invoice}";
 /// Paying one.
 pub const PAY_INVOICE: &str = "/v1/wallet/invoices/pay";
+/// Merchants: this person as one, and those of the currencies that they issue.
+pub const MERCHANTS: &str = "/v1/wallet/merchants";
+/// Certifying one.
+pub const CERTIFY_MERCHANT: &str = "/v1/wallet/merchants/certify";
 /// This node as a witness.
 pub const WITNESS: &str = "/v1/witness";
 /// The stickers that can be sent.

@@ -184,6 +184,10 @@ pub struct Balance {
     pub amount: String,
     /// What is on its way out and not final.
     pub pending: String,
+    /// What was promised without witnesses and may not become final: no part of what can be spent. Absent where it is
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<String>,
 }
 
 /// What money may be used for.
@@ -195,6 +199,18 @@ pub enum Class {
     Cash,
     /// Goes to merchants that the issuer certified.
     Card,
+}
+
+/// What the money of a payment may be used for: a merchant is paid with card money first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentClass {
+    /// It is cash.
+    Cash,
+    /// It is card money.
+    Card,
+    /// Some of it is card money.
+    Both,
 }
 
 /// All balances.
@@ -250,8 +266,11 @@ pub struct Payment {
     pub currency: String,
     /// What it is called.
     pub code: String,
-    /// Of which class.
-    pub class: Class,
+    /// Of which class, or of both.
+    pub class: PaymentClass,
+    /// How much of it is card money; absent where all of it is of one class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// Who paid; null where it is nobody that is known.
     pub from: Option<Sender>,
     /// Who was paid; null where it is nobody that is known.
@@ -262,6 +281,12 @@ pub struct Payment {
     pub state: PaymentState,
     /// The votes of witnesses.
     pub quorum: Votes,
+    /// Why its payee does not have it before it is final, where they might have had it at risk; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_back: Option<String>,
+    /// Both signatures of who paid the same money twice, in hexadecimal; only where that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Which witnesses have not voted, and why, as far as they said; absent once it is final.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<Witness>,
@@ -302,9 +327,12 @@ pub enum PaymentKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
+    /// Its payee has it, at risk: no quorum of witnesses has certified it. It is no part of what they can spend.
+    Unwitnessed,
     /// Votes are gathered. It is not lost, and is not replaced by another.
     Voting,
-    /// So many witnesses refuse it that it finds no quorum now. They are asked again.
+    /// So many witnesses refuse it that it finds no quorum now. They are asked again. Of one that came without
+    /// witnesses: its payer signed another one for the same place.
     Refused,
     /// It stands for ever.
     Final,
@@ -344,9 +372,25 @@ pub struct WitnessStatus {
     pub put_off: u64,
     /// Bytes of its log.
     pub log_bytes: u64,
+    /// When its log was last written anew, without what nobody needs any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted: Option<LogCompacted>,
     /// Why it witnesses no more until it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+}
+
+/// A witness's log that was written anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogCompacted {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Bytes that it had.
+    pub before_bytes: u64,
+    /// Bytes that were left.
+    pub after_bytes: u64,
+    /// Lines that were let go.
+    pub dropped: u64,
 }
 
 /// A currency that this node witnesses.

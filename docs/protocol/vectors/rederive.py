@@ -328,7 +328,7 @@ def check_identity():
         same("invite id", invite_id(h(told["secret"])), h(told["id"]))
         for what in ("prekeys", "requests"):
             same(f"key of {what}", hmac(h(told["secret"]), f"kinfolk/1 meet {what}".encode()), h(told[f"{what}_key"]))
-    true("two invoices", len(file["invoices"]) == 2)
+    true("three invoices", len(file["invoices"]) == 3)
     for told in file["invoices"]:
         by = next(person for person in people if person.identity == h(told["by"]))
         code = told["code"].encode().ljust(8, b"\0")
@@ -341,6 +341,7 @@ def check_identity():
                 4: by.device,
                 5: told["memo"] and {0: told["memo"]},
                 6: told["expires_at"],
+                7: merchant_certificate(told["certificate"]),
             }
         )
         true("an invoice is short", len(payload) <= 700)
@@ -795,6 +796,15 @@ def reach(told):
     return {0: h(told["peer"]), 1: told["addresses"]}
 
 
+def merchant_certificate(told):
+    return told and [told["expires"], h(told["signature"])]
+
+
+def merchant_words(told):
+    certificate = merchant_certificate(told["certificate"])
+    return {0: h(told["currency"]), 1: h(told["account"]), 2: certificate}
+
+
 def body_of(told):
     kind = told["kind"]
     if "unknown" in told:
@@ -814,6 +824,9 @@ def body_of(told):
         34: lambda: {},
         35: lambda: {0: [h(digest) for digest in told["digests"]]},
         36: lambda: reach(told["reach"]),
+        43: lambda: merchant_words(told),
+        48: lambda: merchant_words(told),
+        49: lambda: merchant_words(told),
     }[kind]()
     return kind, cbor(record)
 
@@ -822,7 +835,7 @@ def check_content():
     file = load("content.json")
     for told in file["contents"]:
         kind, body = body_of(told["body"])
-        same("whether it is a line", kind < 16 or kind >= 48, told["line"])
+        same("whether it is a line", kind < 16 or (kind >= 48 and kind not in (48, 49)), told["line"])
         content = cbor(
             {
                 0: h(told["id"]),
@@ -839,7 +852,7 @@ def check_content():
         same("plaintext", plaintext, h(told["plaintext"]))
         cbor_read(plaintext)
     known = {told["body"]["kind"] for told in file["contents"]}
-    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36} <= known)
+    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36, 43, 48, 49} <= known)
     for length, padded in file["paddings"]:
         same(f"padding of {length} bytes", padded_length(length + 1), padded)
     for told in file["padded"]:
@@ -1369,6 +1382,7 @@ class Chain:
         self.balances, self.claimed, self.refunded, self.supply = [0, 0], {}, {}, [0, 0]
 
     def run(self, name, body):
+        before = ledger_hash(b"state", self.encode())
         for (payer, seq, idx), of_class, amount in body[2]:
             numbers = self.claimed.setdefault(payer, set())
             true("an output is claimed once", seq * 16 + idx not in numbers)
@@ -1390,7 +1404,7 @@ class Chain:
             self.balances[0] -= parts[0]
             self.supply[1] += parts[0]
         if control == 4:
-            same("the state that a checkpoint names", parts[0], ledger_hash(b"state", self.encode()))
+            same("the state that a checkpoint names", parts[0], before)
         true("nobody has less than nothing", min(self.balances) >= 0)
         self.seq, self.head = self.seq + 1, name
 
@@ -1477,6 +1491,8 @@ def check_ledger():
 
     check_ledger_recovery(vectors, currency, issuer, witnesses)
     check_ledger_change(vectors, currency, issuer, policy)
+    check_ledger_pruning(vectors)
+    check_ledger_promise(vectors, currency, issuer, witnesses, policy)
     for case in vectors["picks"]:
         locks = [(int(lock[0]), lock[1]) for lock in case["locks"].split()]
         votes = [vote if vote != "-" else None for vote in case["fast_votes"]]
@@ -1586,6 +1602,59 @@ def check_ledger_change(vectors, currency, issuer, before):
     later = cbor_read(h(told["later_account"]["inception"]))
     same("the first epoch of an account", later[5], 1)
     same("a later account", ledger_hash(b"inception", cbor(later)), h(told["later_account"]["account"]))
+
+
+def check_ledger_pruning(vectors):
+    """Page 11.14."""
+    told = vectors["pruning"]
+    entry = next(one for one in vectors["entries"] if one["entry"] == told["entry"])
+    chain = [one for one in vectors["entries"] if one["position"]["chain"] == entry["position"]["chain"]]
+    before = chain[entry["position"]["seq"] - 1]
+    same("what a checkpoint names", entry["body"]["ctl"], {"checkpoint": before["state_root"]})
+    receipt = [cbor_read(h(entry["entry"])), cbor_read(h(entry["cert"]))]
+    checkpoint = [receipt, cbor_read(h(before["state"]))]
+    same("a checkpoint", cbor(checkpoint), h(told["checkpoint"]))
+    same("a checkpoint that is brought", cbor([20, [checkpoint]]), h(told["question"]))
+    same("a checkpoint that is shown", cbor([20, [checkpoint]]), h(told["answer"]))
+
+
+def check_ledger_promise(vectors, currency, issuer, witnesses, policy):
+    """Page 12, "Payments without witnesses"."""
+    told, chains = vectors["promise"], {}
+    for entry in told["entries"]:
+        check_entry(entry, chains, currency, issuer, witnesses, h(vectors["policy"]["issuing_account"]))
+    base, cited = told["entries"][told["base"]], told["entries"][told["cited"]]
+    account = h(base["position"]["chain"])
+    # The state before the base is that after the entry of this chain before it.
+    earlier = [entry for entry in told["entries"][: told["base"]] if entry["position"]["chain"] == base["position"]["chain"]]
+    state = cbor_read(h(earlier[-1]["state"]))
+    same("the checkpoint of a base", base["body"]["ctl"]["checkpoint"], earlier[-1]["state_root"])
+    chain, writer, entries, votes = chains[account], h(told["writer_seed"]), [], []
+    for number, since in enumerate(told["uncertified"]):
+        body = ledger_body(since["body"], currency, issuer)
+        header = u8(1) + currency + u32(0) + account + u64(chain.seq) + chain.head + u32(chain.key_seq)
+        header += ledger_hash(b"body", cbor(body))
+        entry = {0: header, 1: [0, [ledger_sign(writer, b"entry", header)]], 2: body}
+        same("an entry since", cbor(entry), h(since["entry"]))
+        entries.append(entry)
+        name = ledger_hash(b"entry", header)
+        if number == 0:
+            statement = ledger_statement(currency, account, chain.seq, 0, 0, name)
+            votes = [[statement, place, ledger_sign(witnesses[place], b"vote", statement)] for place in told["voters"]]
+        chain.run(name, body)
+    promise = {
+        0: state,
+        1: [cbor_read(h(base["entry"])), cbor_read(h(base["cert"]))],
+        2: entries,
+        3: [[cbor_read(h(cited["entry"])), cbor_read(h(cited["cert"]))]],
+        4: votes,
+    }
+    same("a promise", cbor(promise), h(told["promise"]))
+    units = sum(out[2] for out in entries[-1][2][3] if out[0] == [0, [h(told["payee"])]])
+    same("what is promised", units, told["units"])
+    payment, _, chained, age = policy[10]
+    true("within the caps", units <= payment and len(entries) <= chained)
+    true("not too old", entries[-1][2][0] - cbor_read(h(base["entry"]))[2][0] <= age)
 
 
 def check_wallet():

@@ -108,6 +108,10 @@ fn said<'a>(
             .map(|view| super::invoice::invoice(&view, names))
             .transpose()?
             .map(rpc::What::InvoiceChanged),
+        Event::MerchantChanged(currency, who) => super::merchant::view(read, *currency, Some(*who))?
+            .map(|view| super::merchant::merchant(&view, names))
+            .transpose()?
+            .map(rpc::What::MerchantChanged),
         Event::CurrencyChanged(currency) => {
             let known = query::currencies(read)?.into_iter().find(|view| view.id == *currency);
             known.map(|view| rpc::What::CurrencyChanged(super::wallet::currency(&view)))

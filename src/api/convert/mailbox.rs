@@ -303,6 +303,7 @@ mod tests {
             sessions: vec![],
             unopened: vec![],
             reinit_asked_at: None,
+            reinits_in_a_row: 0,
             failed_dials: 0,
             knows_prekey: 0,
             dial_at: None,

@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod invite;
 pub(crate) mod invoice;
 pub(crate) mod mailbox;
+pub(crate) mod merchant;
 pub(crate) mod message;
 pub(crate) mod reach;
 pub(crate) mod refusal;

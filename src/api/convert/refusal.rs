@@ -81,6 +81,11 @@ fn status(code: &str) -> StatusCode {
         | "account_not_searched"
         | "not_recoverable"
         | "not_refundable"
+        | "certificate_over"
+        | "issuer_unknown"
+        | "issuer_no_merchant"
+        | "no_card_money"
+        | "not_registered"
         | "not_final" => StatusCode::CONFLICT,
         "invite_expired" | "invoice_expired" => StatusCode::GONE,
         "witness_silent" => StatusCode::GATEWAY_TIMEOUT,

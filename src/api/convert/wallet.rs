@@ -101,20 +101,32 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         amount: query::amount_text(&view.policy, view.units),
         currency: view.currency.to_string(),
         code: view.policy.policy().code.to_string(),
-        class: class(view.is_card),
+        class: payment_class(view),
+        card: (payment_class(view) == rpc::PaymentClass::Both).then(|| query::amount_text(&view.policy, view.card)),
         from,
         to,
         memo: view.memo.as_ref().map(|memo| memo.as_str().to_owned()),
         state: match view.state {
+            query::PaymentState::Unwitnessed => rpc::PaymentState::Unwitnessed,
             query::PaymentState::Voting => rpc::PaymentState::Voting,
             query::PaymentState::Refused => rpc::PaymentState::Refused,
             query::PaymentState::Final => rpc::PaymentState::Final,
         },
         quorum: rpc::Votes { have: view.have, need: view.need },
+        kept_back: view.kept_back.clone(),
+        proof: view.proof.clone().map(hex),
         waits_for: view.waits_for.iter().map(witness).collect(),
         refund_of: view.refund_of.map(|entry| entry.to_string()),
         invoice: view.invoice.map(|invoice| invoice.to_string()),
     })
+}
+
+const fn payment_class(view: &PaymentView) -> rpc::PaymentClass {
+    match view.card {
+        0 => rpc::PaymentClass::Cash,
+        card if card == view.units => rpc::PaymentClass::Card,
+        _ => rpc::PaymentClass::Both,
+    }
 }
 
 const fn class(is_card: bool) -> rpc::Class {
@@ -159,6 +171,10 @@ pub(crate) fn currency(view: &CurrencyView) -> rpc::Currency {
     }
 }
 
+fn hex(bytes: Vec<u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn stopped(stopped: &Stopped) -> rpc::Stopped {
     let reason = match stopped {
         Stopped::Forked(_) => "frozen",
@@ -166,7 +182,6 @@ fn stopped(stopped: &Stopped) -> rpc::Stopped {
         Stopped::Recovered => "recovered",
         Stopped::Recovering => "recovering",
     };
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     rpc::Stopped { reason: reason.to_owned(), proof: query::proof(stopped).map(hex) }
 }
 
@@ -209,6 +224,7 @@ pub(crate) fn balances(read: &dyn Read) -> Result<rpc::Balances, Refused> {
         class: class(view.is_card),
         amount: query::amount_text(&view.policy, view.units),
         pending: query::amount_text(&view.policy, view.pending),
+        at_risk: (view.at_risk > 0).then(|| query::amount_text(&view.policy, view.at_risk)),
     };
     Ok(rpc::Balances { balances: query::balances(read)?.iter().map(balance).collect() })
 }
@@ -238,6 +254,12 @@ pub(crate) fn witness_status(status: Option<&WitnessStatus>) -> rpc::WitnessStat
         conflicts: status.map_or(0, |status| status.conflicts),
         put_off: status.map_or(0, |status| status.refused),
         log_bytes: status.map_or(0, |status| status.log_bytes),
+        compacted: status.and_then(|status| status.compacted).map(|compacted| rpc::LogCompacted {
+            at: compacted.at.as_millis(),
+            before_bytes: compacted.before,
+            after_bytes: compacted.after,
+            dropped: compacted.dropped,
+        }),
         stopped: status.and_then(|status| status.stopped.clone()),
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod invites;
 pub(crate) mod invoices;
 pub(crate) mod mailboxes;
+pub(crate) mod merchants;
 pub(crate) mod messages;
 pub(crate) mod status;
 pub(crate) mod stickers;
@@ -66,6 +67,8 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::INVOICES, get(invoices::list).post(invoices::create))
         .route(route::INVOICE, get(invoices::one))
         .route(route::PAY_INVOICE, post(invoices::pay))
+        .route(route::MERCHANTS, get(merchants::list).post(merchants::register))
+        .route(route::CERTIFY_MERCHANT, post(merchants::certify))
         .route(route::WITNESS, get(wallet::witness).post(wallet::serve))
         .route(route::STICKERS, get(stickers::list))
         .route(route::STICKER, get(stickers::picture))

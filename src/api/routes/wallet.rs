@@ -3,8 +3,10 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use kinfolk_engine::Event;
 use kinfolk_engine::input::{Command, Words};
 use kinfolk_engine::query;
+use kinfolk_node::clock::{Clock, SystemClock};
 use kinfolk_node::{Answer, CommandError};
 use kinfolk_rpc::wallet::{
     AcceptCurrency, Balances, Class, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments,
@@ -184,12 +186,33 @@ async fn signed(
             }
             room.node().command(command).await
         }
+        // A contact may have become a merchant, or renewed what lets them take card money.
+        (Err(CommandError::Refused { code: "not_enough" | "certificate_over", .. }), Some(contact))
+            if matches!(command, Command::Pay { .. }) && card_may_do(room, currency.clone(), contact).await? =>
+        {
+            room.node().command(Command::AskAccount { contact, currency }).await?;
+            let told = async {
+                // What was missed may have been the answer.
+                while notices.recv().await.is_ok_and(|notice| notice.event != Event::PayeeKnown(contact)) {}
+            };
+            let _is_told = tokio::time::timeout(PATIENCE, told).await;
+            room.node().command(command).await
+        }
         (answer, _) => answer,
     };
     match answer? {
         Answer::Payment(entry) => Ok(entry),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Whether there is card money that a contact is not known to take.
+async fn card_may_do(room: &Room, currency: String, contact: IdentityId) -> Result<bool, Refused> {
+    let found = ask(room, move |read| {
+        let id = query::currency(read, &currency)?.id;
+        Ok(query::has_card(read, id)? && !query::takes_card(read, id, contact, SystemClock.now())?)
+    });
+    found.await
 }
 
 /// Which payments.

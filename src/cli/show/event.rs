@@ -36,6 +36,7 @@ pub(crate) fn line(event: &Event) -> String {
             format!("  the mailbox {peer} (of {whose}) gave what nobody had left there, and is yours no longer")
         }
         What::InvoiceChanged(invoice) => format!("  {}", super::invoice::line(invoice)),
+        What::MerchantChanged(merchant) => format!("  {}", super::merchant::line(merchant)),
         What::PaymentChanged(payment) => format!("  {}", super::wallet::line(payment)),
         What::CurrencyChanged(currency) => {
             format!("  {}", super::wallet::currencies(std::slice::from_ref(currency)).trim_end())

@@ -5,6 +5,7 @@ pub(crate) mod contact;
 pub(crate) mod event;
 pub(crate) mod invoice;
 pub(crate) mod mailbox;
+pub(crate) mod merchant;
 pub(crate) mod message;
 pub(crate) mod qr;
 pub(crate) mod rescue;

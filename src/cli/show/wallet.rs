@@ -1,6 +1,6 @@
 use kinfolk_rpc::wallet::{
-    Balance, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Recovery, RecoveryState, Witness,
-    WitnessStatus,
+    Balance, Class, Currency, CurrencyState, Payment, PaymentClass, PaymentKind, PaymentState, Recovery, RecoveryState,
+    Witness, WitnessStatus,
 };
 use serde::Serialize;
 
@@ -54,7 +54,10 @@ pub(crate) fn balances(balances: &[Balance]) -> String {
             } else {
                 format!("  ({} on its way, not final)", balance.pending)
             };
-            format!("{:>width$} {}{class}{pending}\n", balance.amount, balance.code)
+            let at_risk =
+                balance.at_risk.as_ref().map(|at_risk| format!("  ({at_risk} came without witnesses, at risk)"));
+            let at_risk = at_risk.unwrap_or_default();
+            format!("{:>width$} {}{class}{pending}{at_risk}\n", balance.amount, balance.code)
         })
         .collect()
 }
@@ -196,7 +199,7 @@ pub(crate) fn signed(payment: &Payment) -> String {
     };
     match payment.state {
         PaymentState::Final => format!("{done}: final. (entry {})", short(&payment.entry)),
-        PaymentState::Voting | PaymentState::Refused => {
+        PaymentState::Unwitnessed | PaymentState::Voting | PaymentState::Refused => {
             format!("{done}: {}. (entry {})", progress(payment), short(&payment.entry))
         }
     }
@@ -205,8 +208,13 @@ pub(crate) fn signed(payment: &Payment) -> String {
 /// Why a payment is not final, and what becomes of it.
 pub(crate) fn waits(payment: &Payment) -> String {
     let names: Vec<String> = payment.waits_for.iter().map(trouble_of).collect();
+    let whose = match (payment.state, &payment.kept_back) {
+        (PaymentState::Unwitnessed, _) => " Whom you pay has it meanwhile, and sees it as at risk.".to_owned(),
+        (_, Some(why)) => format!(" Whom you pay does not have it before: {why}."),
+        _ => String::new(),
+    };
     format!(
-        "the payment has {} of {} votes: {}. It is kept, and becomes final when they answer; do not pay again",
+        "the payment has {} of {} votes: {}. It is kept, and becomes final when they answer; do not pay again.{whose}",
         payment.quorum.have,
         payment.quorum.need,
         names.join("; ")
@@ -216,8 +224,22 @@ pub(crate) fn waits(payment: &Payment) -> String {
 fn progress(payment: &Payment) -> String {
     match payment.state {
         PaymentState::Final => "final".to_owned(),
-        PaymentState::Voting => format!("{} of {} votes", payment.quorum.have, payment.quorum.need),
-        PaymentState::Refused => "refused by its witnesses for now".to_owned(),
+        PaymentState::Unwitnessed => {
+            format!("at risk: unwitnessed, {} of {} votes", payment.quorum.have, payment.quorum.need)
+        }
+        PaymentState::Voting => match &payment.kept_back {
+            Some(why) => {
+                format!("{} of {} votes, and not handed over yet: {why}", payment.quorum.have, payment.quorum.need)
+            }
+            None => format!("{} of {} votes", payment.quorum.have, payment.quorum.need),
+        },
+        PaymentState::Refused if payment.proof.is_some() => {
+            "lost: its payer signed another payment for the same place; the proof is in --json".to_owned()
+        }
+        PaymentState::Refused => match payment.kind {
+            PaymentKind::Received => "lost: another entry stands in its place".to_owned(),
+            _ => "refused by its witnesses for now".to_owned(),
+        },
     }
 }
 
@@ -243,7 +265,11 @@ pub(crate) fn line(payment: &Payment) -> String {
     };
     let memo = payment.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
     let (when, id) = (moment(payment.at), short(&payment.entry));
-    let class = if payment.class == Class::Card { " (card)" } else { "" };
+    let class = match (payment.class, &payment.card) {
+        (PaymentClass::Cash, _) => String::new(),
+        (PaymentClass::Card, _) => " (card)".to_owned(),
+        (PaymentClass::Both, card) => format!(" ({} of it card)", card.as_deref().unwrap_or("some")),
+    };
     format!("{when}  {id}  {:>10} {}{class} {what}, {}{memo}", payment.amount, payment.code, progress(payment))
 }
 
@@ -274,5 +300,14 @@ pub(crate) fn witness(status: &WitnessStatus) -> String {
         status.put_off,
         crate::size::binary_size(status.log_bytes)
     ));
+    if let Some(compacted) = &status.compacted {
+        let size = crate::size::binary_size;
+        page.push_str(&format!(
+            "The log was written anew {}: of {}, {} were left\n",
+            moment(compacted.at),
+            size(compacted.before_bytes),
+            size(compacted.after_bytes)
+        ));
+    }
     page
 }

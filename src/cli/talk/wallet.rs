@@ -6,6 +6,7 @@ use std::time::Duration;
 use kinfolk_client::{Client, Events};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invoice::{CreateInvoice, PayInvoice};
+use kinfolk_rpc::merchant::{CertifyMerchant, RegisterMerchant};
 use kinfolk_rpc::wallet::{
     AcceptCurrency, Class, CreateCurrency, Mint, Pay, Payment, PaymentState, RecoverAccount, RecoveryState,
     ServeCurrency,
@@ -15,7 +16,7 @@ use super::link;
 use crate::failure::{Exit, Failure};
 use crate::screen::{Form, Screen};
 use crate::show;
-use crate::wallet::{self, Currency, Invoice, Order, Patience, Wallet, Witness};
+use crate::wallet::{self, Currency, Invoice, Merchant, Order, Patience, Wallet, Witness};
 
 /// Asks a node about money, and prints the outcome.
 pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
@@ -51,6 +52,7 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
             link::tell(&made, &made.link, false, screen, || show::invoice::made(&made))
         }
         Wallet::Invoice(asked) => invoice(asked, client, screen).await,
+        Wallet::Merchant(asked) => merchant(asked, client, screen).await,
         Wallet::Refund { entry, patience } => {
             settle(client, patience, screen, async || client.refund(entry).await).await
         }
@@ -123,6 +125,28 @@ fn wish(order: &Order) -> Pay {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn merchant(asked: &Merchant, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    match asked {
+        Merchant::Register { currency, issuer } => {
+            let wish = RegisterMerchant { currency: currency.clone(), issuer: issuer.clone() };
+            let asked = client.register_merchant(&wish).await?;
+            screen.tell(&asked, || show::merchant::registered(&asked))
+        }
+        Merchant::List => {
+            let merchants = client.merchants().await?.merchants;
+            if screen.form() == Form::People {
+                return screen.write(&show::merchant::list(&merchants));
+            }
+            merchants.iter().try_for_each(|merchant| screen.tell(merchant, String::new))
+        }
+        Merchant::Certify { contact, currency, days } => {
+            let wish = CertifyMerchant { contact: contact.clone(), currency: currency.clone(), days: Some(*days) };
+            let certified = client.certify_merchant(&wish).await?;
+            screen.tell(&certified, || show::merchant::certified(&certified))
+        }
+    }
 }
 
 async fn invoice(asked: &Invoice, client: &Client, screen: &mut Screen) -> Result<(), Failure> {

@@ -5,11 +5,11 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::{recovering, settling, tabs};
+use crate::features::wallet::{carrying, currencies, merchants, promising, recovering, settling, tabs};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
-    by_hand, collect, deposit, directory, finding, flow, host, links, outbox, prekeys, sessions, tokens,
+    by_hand, collect, deposit, directory, finding, flow, healing, host, links, outbox, prekeys, sessions, tokens,
 };
 use crate::step::Step;
 use crate::store::{Alarm, Key, Scan, Table};
@@ -51,6 +51,13 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
         Alarm::Tab(tab) => tabs::asking::look_after(step, tab),
+        Alarm::Heal(device) => healing::ask(step, device),
+        Alarm::Merchant(currency) => merchants::look_after(step, currency),
+        Alarm::Promise(entry) => match promising::due(step, entry)? {
+            Some((contact, body)) => currencies::say(step, contact, &body),
+            None => Ok(()),
+        },
+        Alarm::Carry(entry) => carrying::ask_again(step, entry),
         Alarm::Housekeeping => housekeeping(step),
     }
 }
@@ -68,6 +75,10 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
         Alarm::Tab(_) => tabs::asking::LONGEST_WAIT,
+        Alarm::Heal(_) => healing::LONGEST_WAIT,
+        Alarm::Merchant(_) => merchants::LONGEST_WAIT,
+        Alarm::Promise(_) => promising::PROMISED_AFTER,
+        Alarm::Carry(_) => carrying::LONGEST_WAIT,
         Alarm::Housekeeping => HOUSEKEEPING,
     }
 }

@@ -80,6 +80,17 @@ fn opened(
         Body::AccountWanted(wanted) => wallet::receiving::account_wanted(step, from, wanted),
         Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
         Body::TabSettled(settled) => wallet::tabs::receiving::settled(step, from, &settled),
+        Body::MerchantWanted(wanted) => wallet::merchants::wanted(step, from, wanted),
+        Body::MerchantCertified(certified) => wallet::merchants::certified(step, from, certified),
+        Body::Promise(promise) => {
+            // As for a line: nobody promises who was not let in.
+            if contacts::may_speak(step, from)? {
+                wallet::promised::came(step, from, &promise)
+            } else {
+                step.reject(Rejection::Misplaced);
+                Ok(())
+            }
+        }
         Body::Payment(_) | Body::PaymentRequest(_) | Body::TabPayment(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.

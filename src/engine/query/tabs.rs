@@ -212,11 +212,7 @@ fn view(read: &dyn Read, tab: AccountId, row: Tab, now: Timestamp) -> Result<Opt
 }
 
 /// When a tab expires that is not funded yet, and with how much it will be.
-fn unfunded(
-    read: &dyn Read,
-    currency: CurrencyId,
-    entry: EntryHash,
-) -> Result<Option<(Timestamp, u64)>, ReadError> {
+fn unfunded(read: &dyn Read, currency: CurrencyId, entry: EntryHash) -> Result<Option<(Timestamp, u64)>, ReadError> {
     let Some(place) = find::<MovementPlace>(read, &Key::MovementPlace(entry))? else { return Ok(None) };
     let Some(movement) = find::<Movement>(read, &Key::Movement(currency, place.number))? else { return Ok(None) };
     let Some(seq) = movement.seq else { return Ok(None) };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kinfolk_ledger::amount::in_text;
-use kinfolk_ledger::entry::{Class, Out};
+use kinfolk_ledger::entry::{Class, Destination, Out};
 use kinfolk_ledger::policy::{Code, LoadedPolicy, SignedPolicy};
 use kinfolk_ledger::receipt_file::ReceiptFile;
 use kinfolk_ledger::vote::Receipt;
@@ -17,8 +17,9 @@ use crate::features::wallet::book::loaded;
 use crate::features::wallet::currencies;
 use crate::refusal::Refusal;
 use crate::store::{
-    Account, Contact, Currency, CurrencyStanding, Device, Key, Movement, MovementKind, MovementPlace, OwnEntry, Payee,
-    Read, ReadError, Recoverer, Recovering, RecoveryPhase, Row, Scan, Standing, Stopped, Stuck, Table, WitnessKey,
+    Account, Contact, Currency, CurrencyStanding, Device, Footing, Handed, Key, Movement, MovementKind, MovementPlace,
+    Outcome, OwnEntry, Payee, Promised, Read, ReadError, Recoverer, Recovering, RecoveryPhase, Row, Scan, Standing,
+    Stopped, Stuck, Table, WitnessKey,
 };
 
 /// A currency as a face shows it.
@@ -74,6 +75,8 @@ pub struct BalanceView {
     pub units: u64,
     /// Smallest units on their way out and not final.
     pub pending: u64,
+    /// Smallest units that were promised to this person and are not certified: at risk, and not to be spent.
+    pub at_risk: u64,
 }
 
 /// How far a payment has come.
@@ -81,6 +84,8 @@ pub struct BalanceView {
 pub enum PaymentState {
     /// It was paid by voucher of a tab: the payee has it for certain, up to what is in the tab.
     Tab,
+    /// Its payee has it without a quorum of witnesses, at risk.
+    Unwitnessed,
     /// Votes are gathered.
     Voting,
     /// So many witnesses refuse it that it finds no quorum now.
@@ -104,8 +109,8 @@ pub struct PaymentView {
     pub at: Timestamp,
     /// Smallest units.
     pub units: u64,
-    /// Whether it is card money.
-    pub is_card: bool,
+    /// How many of them are card money.
+    pub card: u64,
     /// Whether it was signed here.
     pub is_own: bool,
     /// The other side, where known.
@@ -120,6 +125,10 @@ pub struct PaymentView {
     pub have: usize,
     /// Votes that are needed.
     pub need: usize,
+    /// Why its payee was not handed it before it is final, where they might have been.
+    pub kept_back: Option<String>,
+    /// That its payer signed two entries for one place, where that was found.
+    pub proof: Option<Vec<u8>>,
     /// Which witnesses keep it waiting, and why.
     pub waits_for: Vec<WitnessView>,
     /// Whose payment it pays back.
@@ -233,20 +242,38 @@ pub fn balances(read: &dyn Read) -> Result<Vec<BalanceView>, ReadError> {
                 *sum = sum.saturating_add(out.amt.units());
             }
         }
+        let at_risk = at_risk(read, view.id)?;
         for (class, units) in units {
             let pending = pending.get(&class).copied().unwrap_or_default();
-            if class == Class::Free || units > 0 || pending > 0 {
+            let at_risk = at_risk.get(&class).copied().unwrap_or_default();
+            if class == Class::Free || units > 0 || pending > 0 || at_risk > 0 {
                 views.push(BalanceView {
                     currency: view.id,
                     policy: view.policy.clone(),
                     is_card: class == Class::Card,
                     units,
                     pending,
+                    at_risk,
                 });
             }
         }
     }
     Ok(views)
+}
+
+/// What was promised and may still become final, by the class that it would be.
+fn at_risk(read: &dyn Read, currency: CurrencyId) -> Result<BTreeMap<Class, u64>, ReadError> {
+    let mut sums = BTreeMap::new();
+    for (key, row) in read.scan(&Scan::promised(currency))?.rows {
+        let (Key::Promised(_, number), Row::Promised(promised)) = (key, row) else { continue };
+        let movement: Option<Movement> = find(read, &Key::Movement(currency, number))?;
+        if let (Some(movement), Outcome::AtRisk) = (movement, promised.outcome) {
+            // Card money that a merchant is paid is cash once it is claimed, and nobody else is paid any.
+            let sum: &mut u64 = sums.entry(Class::Free).or_default();
+            *sum = sum.saturating_add(movement.amount.units());
+        }
+    }
+    Ok(sums)
 }
 
 /// Money that came or went, the newest first; of one currency, or of all.
@@ -306,8 +333,17 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         Some(seq) => find::<OwnEntry>(read, &Key::OwnEntry(view.id, seq))?,
         None => None,
     };
+    let card = card_of(&movement, own.as_ref(), view.account);
     let pending = own.filter(|own| own.cert.is_none());
     let (mut state, mut have, mut waits_for) = (PaymentState::Final, quorum.q(), Vec::new());
+    let (mut kept_back, mut proof) = (None, None);
+    if let Some(promised) = promised(read, view.id, &movement)? {
+        (state, proof) = outcome_of(&promised);
+        if state != PaymentState::Final {
+            have = votes_for(&promised);
+            waits_for = troubles(view, &promised);
+        }
+    }
     if let Some(own) = pending {
         have = own.votes.len();
         let mut refusing = 0;
@@ -321,7 +357,19 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         // What was signed with a key that is exchanged no witness ever votes for.
         let is_over = view.stopped == Some(Stopped::Recovered);
         let is_lost = is_over || refusing > quorum.n().saturating_sub(quorum.q());
-        state = if is_lost { PaymentState::Refused } else { PaymentState::Voting };
+        let handed = match movement.seq {
+            Some(seq) => find::<Footing>(read, &Key::Footing(view.id, seq))?.and_then(|footing| footing.handed),
+            None => None,
+        };
+        state = match handed {
+            _ if is_lost => PaymentState::Refused,
+            Some(Handed::Over) => PaymentState::Unwitnessed,
+            Some(Handed::Kept(why)) => {
+                kept_back = Some(why);
+                PaymentState::Voting
+            }
+            None => PaymentState::Voting,
+        };
     }
     if let Some(part) = movement.tab
         && let Some(by_voucher) = super::tabs::state_of(read, part, &movement)?
@@ -340,7 +388,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         kind: movement.kind,
         at: movement.at,
         units: movement.amount.units(),
-        is_card: movement.class == Class::Card,
+        card,
         is_own: movement.seq.is_some(),
         contact,
         account: movement.account,
@@ -348,11 +396,57 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         state,
         have,
         need: quorum.q(),
+        kept_back,
+        proof,
         waits_for,
         refund_of: movement.refund_of.map(|(_, entry)| entry),
         invoice: movement.invoice,
         tab: movement.tab.map(|part| part.tab),
     })
+}
+
+/// How much of a payment is card money, by its entry.
+fn card_of(movement: &Movement, own: Option<&OwnEntry>, account: Option<AccountId>) -> u64 {
+    let entry = own.map(|own| &*own.entry).or_else(|| movement.receipt.as_ref().map(|receipt| &receipt.entry));
+    let to = if movement.seq.is_some() { Some(movement.account) } else { account };
+    let (Some(entry), Some(to)) = (entry, to) else {
+        return if movement.class == Class::Card { movement.amount.units() } else { 0 };
+    };
+    let outs = entry.body().outs.iter().filter(|out| out.to == Destination::Account(to) && out.class == Class::Card);
+    outs.map(|out| out.amt.units()).fold(0, u64::saturating_add)
+}
+
+/// What came of a movement that was promised to this person.
+fn promised(read: &dyn Read, currency: CurrencyId, movement: &Movement) -> Result<Option<Promised>, ReadError> {
+    if movement.seq.is_some() || movement.receipt.is_some() {
+        return Ok(None);
+    }
+    let place: Option<MovementPlace> = find(read, &Key::MovementPlace(movement.entry))?;
+    match place {
+        Some(place) => find(read, &Key::Promised(currency, place.number)),
+        None => Ok(None),
+    }
+}
+
+fn outcome_of(promised: &Promised) -> (PaymentState, Option<Vec<u8>>) {
+    match &promised.outcome {
+        Outcome::AtRisk => (PaymentState::Unwitnessed, None),
+        Outcome::Final => (PaymentState::Final, None),
+        Outcome::Broken { proof, .. } => (PaymentState::Refused, proof.as_ref().map(|proof| proof.encode())),
+    }
+}
+
+/// Votes for the payment itself: none while something before it is not certified.
+fn votes_for(promised: &Promised) -> usize {
+    let before = promised.promise.as_ref().map(|promise| promise.entries.len().saturating_sub(1));
+    if before == Some(promised.certs.len()) { promised.votes.len() } else { 0 }
+}
+
+fn troubles(view: &CurrencyView, promised: &Promised) -> Vec<WitnessView> {
+    let carriers = view.witnesses.iter().zip(&promised.carriers);
+    let asked = carriers.map(|(witness, carrier)| WitnessView { trouble: carrier.trouble.clone(), ..witness.clone() });
+    let is_missing = |(place, _): &(u8, WitnessView)| !promised.votes.iter().any(|vote| vote.witness == *place);
+    (0_u8..).zip(asked).filter(is_missing).map(|(_, witness)| witness).collect()
 }
 
 /// What proves a payment to anybody, once it is final.

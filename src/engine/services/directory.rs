@@ -92,6 +92,7 @@ const fn new_device(device: DeviceId, identity: IdentityId) -> Device {
         sessions: Vec::new(),
         unopened: Vec::new(),
         reinit_asked_at: None,
+        reinits_in_a_row: 0,
         failed_dials: 0,
         knows_prekey: 0,
         dial_at: None,

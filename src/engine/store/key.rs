@@ -100,16 +100,28 @@ pub enum Key {
     Unclaimed(CurrencyId, u64),
     /// Where payments to a contact go.
     Payee(CurrencyId, IdentityId),
+    /// A merchant of a currency: this person, or a contact whom this person certifies.
+    Merchant(CurrencyId, IdentityId),
+    /// A contact who was told where payments in a currency go.
+    Told(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
     /// A tab, by its chain.
     Tab(AccountId),
     /// Volatile: what witnesses have said of a tab.
     TabTalk(AccountId),
+    /// A payment that came without a certificate, by the number of its movement.
+    Promised(CurrencyId, u64),
+    /// What an entry of one's own stands on, by its place in the chain.
+    Footing(CurrencyId, u64),
+    /// What is known of an account that pays.
+    Payer(AccountId),
     /// What the accounts of this wallet are derived from: one row.
     Wallet,
     /// The bringing back of an account in a currency.
     Recovering(CurrencyId),
+    /// The last checkpoint of the account in a currency.
+    OwnCheckpoint(CurrencyId),
     /// Volatile: what a witness has answered to who brings an account back, by its place in the policy.
     Recoverer(CurrencyId, u8),
     /// Volatile: how far a witness has come, by its place in the policy.
@@ -189,6 +201,18 @@ pub enum Alarm {
     /// See what is to be done with a tab.
     #[n(84)]
     Tab(#[n(0)] AccountId),
+    /// Ask a device to start anew, for what came from it and did not open.
+    #[n(20)]
+    Heal(#[n(0)] DeviceId),
+    /// Look after one's certificate as a merchant of a currency.
+    #[n(88)]
+    Merchant(#[n(0)] CurrencyId),
+    /// See whether a payment of this person's has found its quorum, and promise it to its payee if not.
+    #[n(80)]
+    Promise(#[n(0)] EntryHash),
+    /// Take a payment that was promised to the witnesses again.
+    #[n(81)]
+    Carry(#[n(0)] EntryHash),
     /// Rotate prekeys, give up what is too old, forget what is spent.
     #[n(5)]
     Housekeeping,
@@ -312,6 +336,12 @@ pub enum Table {
     Recovering = 49,
     Invoice = 50,
     Tab = 54,
+    Promised = 51,
+    Footing = 52,
+    Payer = 53,
+    Merchant = 57,
+    Told = 58,
+    OwnCheckpoint = 59,
     Link = 200,
     LinkOf = 201,
     Listening = 202,
@@ -381,11 +411,17 @@ impl Key {
             Self::MovementPlace(_) => Table::MovementPlace,
             Self::Unclaimed(..) => Table::Unclaimed,
             Self::Payee(..) => Table::Payee,
+            Self::Merchant(..) => Table::Merchant,
+            Self::Told(..) => Table::Told,
             Self::Invoice(_) => Table::Invoice,
             Self::Tab(_) => Table::Tab,
             Self::TabTalk(_) => Table::TabTalk,
+            Self::Promised(..) => Table::Promised,
+            Self::Footing(..) => Table::Footing,
+            Self::Payer(_) => Table::Payer,
             Self::Wallet => Table::Wallet,
             Self::Recovering(_) => Table::Recovering,
+            Self::OwnCheckpoint(_) => Table::OwnCheckpoint,
             Self::Recoverer(..) => Table::Recoverer,
             Self::Standing(..) => Table::Standing,
             Self::Inquiry(_) => Table::Inquiry,
@@ -442,16 +478,20 @@ impl Key {
             Self::Errand(number) | Self::Carried(number) | Self::Search(number) | Self::Inquiry(number) => {
                 Segments::of([Segment::Order(*number)])
             }
-            Self::Currency(currency) | Self::Account(currency) | Self::Recovering(currency) => {
-                Segments::of([name(currency.as_bytes(), 16)])
-            }
-            Self::OwnEntry(currency, number) | Self::Movement(currency, number) | Self::Unclaimed(currency, number) => {
-                Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)])
-            }
+            Self::Currency(currency)
+            | Self::Account(currency)
+            | Self::Recovering(currency)
+            | Self::OwnCheckpoint(currency) => Segments::of([name(currency.as_bytes(), 16)]),
+            Self::OwnEntry(currency, number)
+            | Self::Movement(currency, number)
+            | Self::Unclaimed(currency, number)
+            | Self::Promised(currency, number)
+            | Self::Footing(currency, number) => Segments::of([name(currency.as_bytes(), 16), Segment::Order(*number)]),
+            Self::Payer(account) => Segments::of([name(account.as_bytes(), 16)]),
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
             Self::Tab(tab) | Self::TabTalk(tab) => Segments::of([name(tab.as_bytes(), 16)]),
-            Self::Payee(currency, contact) => {
+            Self::Payee(currency, contact) | Self::Merchant(currency, contact) | Self::Told(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }
             Self::Standing(currency, witness) | Self::Recoverer(currency, witness) => {

@@ -137,12 +137,24 @@ enum KeyBytes {
     Tab(#[n(0)] AccountId),
     #[n(85)]
     TabTalk(#[n(0)] AccountId),
+    #[n(88)]
+    Merchant(#[n(0)] CurrencyId, #[n(1)] IdentityId),
+    #[n(89)]
+    Told(#[n(0)] CurrencyId, #[n(1)] IdentityId),
     #[n(70)]
     Wallet,
     #[n(71)]
     Recovering(#[n(0)] CurrencyId),
     #[n(72)]
     Recoverer(#[n(0)] CurrencyId, #[n(1)] u8),
+    #[n(80)]
+    Promised(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(81)]
+    Footing(#[n(0)] CurrencyId, #[n(1)] u64),
+    #[n(82)]
+    Payer(#[n(0)] AccountId),
+    #[n(92)]
+    OwnCheckpoint(#[n(0)] CurrencyId),
 }
 
 pub(super) fn encode(key: &Key) -> Vec<u8> {
@@ -197,13 +209,19 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Invoice(invoice) => KeyBytes::Invoice(invoice),
         Key::Unclaimed(currency, number) => KeyBytes::Unclaimed(currency, number),
         Key::Payee(currency, contact) => KeyBytes::Payee(currency, contact),
+        Key::Merchant(currency, who) => KeyBytes::Merchant(currency, who),
+        Key::Told(currency, contact) => KeyBytes::Told(currency, contact),
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
         Key::Tab(tab) => KeyBytes::Tab(tab),
         Key::TabTalk(tab) => KeyBytes::TabTalk(tab),
+        Key::Promised(currency, number) => KeyBytes::Promised(currency, number),
+        Key::Footing(currency, number) => KeyBytes::Footing(currency, number),
+        Key::Payer(account) => KeyBytes::Payer(account),
         Key::Wallet => KeyBytes::Wallet,
         Key::Recovering(currency) => KeyBytes::Recovering(currency),
+        Key::OwnCheckpoint(currency) => KeyBytes::OwnCheckpoint(currency),
         Key::Recoverer(currency, witness) => KeyBytes::Recoverer(currency, witness),
     })
 }
@@ -260,13 +278,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Invoice(invoice) => Key::Invoice(invoice),
         KeyBytes::Unclaimed(currency, number) => Key::Unclaimed(currency, number),
         KeyBytes::Payee(currency, contact) => Key::Payee(currency, contact),
+        KeyBytes::Merchant(currency, who) => Key::Merchant(currency, who),
+        KeyBytes::Told(currency, contact) => Key::Told(currency, contact),
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
         KeyBytes::Tab(tab) => Key::Tab(tab),
         KeyBytes::TabTalk(tab) => Key::TabTalk(tab),
+        KeyBytes::Promised(currency, number) => Key::Promised(currency, number),
+        KeyBytes::Footing(currency, number) => Key::Footing(currency, number),
+        KeyBytes::Payer(account) => Key::Payer(account),
         KeyBytes::Wallet => Key::Wallet,
         KeyBytes::Recovering(currency) => Key::Recovering(currency),
+        KeyBytes::OwnCheckpoint(currency) => Key::OwnCheckpoint(currency),
         KeyBytes::Recoverer(currency, witness) => Key::Recoverer(currency, witness),
     })
 }

@@ -1,13 +1,15 @@
 //! The records: what stands behind each [`Key`].
 
+mod checkpoint;
 mod finding;
 mod links;
 mod mailbox;
 mod numbers;
 mod people;
+mod promises;
 mod recovering;
-mod talk;
 mod tabs;
+mod talk;
 mod wallet;
 
 use kinfolk_wire::codec::{self, DecodeError};
@@ -19,14 +21,16 @@ use zeroize::Zeroizing;
 use super::Table;
 use crate::event::MessagePlace;
 
+pub use checkpoint::*;
 pub use finding::*;
 pub use links::*;
 pub use mailbox::*;
 pub use numbers::Numbers;
 pub use people::*;
+pub use promises::*;
 pub use recovering::*;
-pub use talk::*;
 pub use tabs::*;
+pub use talk::*;
 pub use wallet::*;
 
 /// The version byte in front of every row that this program writes.
@@ -170,9 +174,9 @@ rows! {
     Opened(Opened) = Opened,
     /// Receipts to send.
     PendingReceipts(PendingReceipts) = PendingReceipts,
-    /// A timer has nothing but its key, nor have the index of what a host keeps, what was spent there, and the money
-    /// that is still to be claimed.
-    Nothing(Nothing) = Timer | DepositExpiry | SpentToken | Unclaimed,
+    /// A timer has nothing but its key, nor have the index of what a host keeps, what was spent there, the money that is
+    /// still to be claimed, and who was told where money goes.
+    Nothing(Nothing) = Timer | DepositExpiry | SpentToken | Unclaimed | Told,
     /// A stretch of the event log.
     Events(Events) = Event,
     /// This node as a mailbox.
@@ -215,18 +219,28 @@ rows! {
     MovementPlace(MovementPlace) = MovementPlace,
     /// Where payments to a contact go.
     Payee(Payee) = Payee,
+    /// Somebody who takes card money, or wants to.
+    Merchant(Merchant) = Merchant,
     /// An invoice.
     Invoice(Invoice) = Invoice,
     /// A tab.
     Tab(Tab) = Tab,
     /// What witnesses have said of it.
     TabTalk(TabTalk) = TabTalk,
+    /// A payment that came without a certificate.
+    Promised(Promised) = Promised,
+    /// What an entry of one's own stands on.
+    Footing(Footing) = Footing,
+    /// What is known of an account that pays.
+    Payer(Payer) = Payer,
     /// What accounts are derived from.
     Wallet(Wallet) = Wallet,
     /// The bringing back of an account.
     Recovering(Recovering) = Recovering,
     /// What a witness has answered to that.
     Recoverer(Recoverer) = Recoverer,
+    /// The last checkpoint of an account.
+    OwnCheckpoint(OwnCheckpoint) = OwnCheckpoint,
     /// How far a witness has come.
     Standing(Standing) = Standing,
     /// Something asked of a witness.

@@ -89,10 +89,28 @@ impl Scan {
         Self::under(Table::Unclaimed, vec![name(currency.as_bytes(), 16)], limit)
     }
 
+    /// Who are merchants of a currency, or want to be.
+    #[must_use]
+    pub fn merchants(currency: CurrencyId, limit: usize) -> Self {
+        Self::under(Table::Merchant, vec![name(currency.as_bytes(), 16)], limit)
+    }
+
+    /// Who was told where payments in a currency go.
+    #[must_use]
+    pub fn told(currency: CurrencyId, limit: usize) -> Self {
+        Self::under(Table::Told, vec![name(currency.as_bytes(), 16)], limit)
+    }
+
     /// Movements of a currency, the newest first.
     #[must_use]
     pub fn movements(currency: CurrencyId, limit: usize) -> Self {
         Self { backwards: true, ..Self::under(Table::Movement, vec![name(currency.as_bytes(), 16)], limit) }
+    }
+
+    /// What was promised in a currency, the oldest first.
+    #[must_use]
+    pub fn promised(currency: CurrencyId) -> Self {
+        Self::under(Table::Promised, vec![name(currency.as_bytes(), 16)], usize::MAX)
     }
 
     /// The lines that a device has not receipted.

@@ -80,6 +80,7 @@ fn every_name_in_a_key_has_room_for_all_its_bytes() {
         Alarm::LinkStalled(peer),
         Alarm::Write(device(255)),
         Alarm::Look(device(255)),
+        Alarm::Heal(device(255)),
         Alarm::Housekeeping,
     ];
     for alarm in alarms {

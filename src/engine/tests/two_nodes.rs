@@ -8,7 +8,7 @@ mod duo;
 use duo::{Duo, peer};
 use kinfolk_engine::effect::RequestId;
 use kinfolk_engine::input::{Command, Delivery, Report};
-use kinfolk_engine::store::{Alarm, Changes, Key, MessageState, Read, mend};
+use kinfolk_engine::store::{Alarm, Changes, Device, Key, MessageState, Read, Row, mend};
 use kinfolk_engine::{Effect, Input, Rejection, query};
 use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode};
@@ -57,6 +57,74 @@ fn query_last_request(duo: &Duo, who: usize) -> u64 {
         Some(kinfolk_engine::store::Row::Counters(counters)) => counters.last_request,
         _ => panic!("no counters"),
     }
+}
+
+#[test]
+fn lines_that_do_not_open_soon_after_a_new_session_was_asked_for_come_within_seconds() {
+    let mut duo = Duo::friends();
+    let sessions = |duo: &Duo| -> Vec<_> {
+        duo.stores[0].iter().filter(|(key, _)| matches!(key, Key::Session(..))).cloned().collect()
+    };
+    duo.say(0, "before");
+    duo.pass(Span::from_secs(1));
+    // The sender's session goes back by three lines, as in a copy of its store, and a new one was asked for lately.
+    let older = sessions(&duo);
+    for number in 0..3 {
+        duo.say(0, &format!("then {number}"));
+    }
+    duo.pass(Span::from_secs(1));
+    assert_ne!(sessions(&duo), older);
+    let mut changes = Changes::default();
+    older.into_iter().for_each(|(key, row)| changes.put(key, row));
+    duo.stores[0].commit(&changes);
+    let (key, row) = duo.stores[1].iter().find(|(key, _)| matches!(key, Key::Device(_))).cloned().unwrap();
+    let Row::Device(device) = row else { panic!("{row:?}") };
+    let mut changes = Changes::default();
+    changes.put(key, Row::Device(Device { reinit_asked_at: Some(duo.now), ..device }));
+    duo.stores[1].commit(&changes);
+    duo.effects.clear();
+    for number in 0..3 {
+        duo.say(0, &format!("now {number}"));
+    }
+    duo.pass(Span::from_secs(9));
+    assert_eq!(duo.lines(1).len(), 4, "it was asked a moment ago");
+    duo.pass(Span::from_secs(3));
+    assert_eq!(duo.lines(1).len(), 7);
+    assert!(duo.lines(0).iter().all(|line| line.state == MessageState::Delivered), "{:?}", duo.lines(0));
+    // All of them came with one new session, and nothing of them is asked for again.
+    let asked_at = |duo: &Duo| match duo.stores[1].get(&key).unwrap() {
+        Some(Row::Device(device)) => (device.unopened.len(), device.reinit_asked_at, device.reinits_in_a_row),
+        other => panic!("{other:?}"),
+    };
+    let before = asked_at(&duo);
+    assert_eq!((before.0, before.2), (0, 1));
+    duo.pass(Span::from_hours(1));
+    assert_eq!(asked_at(&duo), before);
+}
+
+#[test]
+fn a_device_that_sends_what_nobody_can_open_without_end_is_asked_ever_more_seldom() {
+    let mut duo = Duo::friends();
+    let mut resets = Vec::new();
+    for number in 0..3 * 3_600 / 5 {
+        let delivery = Delivery { peer: peer(0), stream: 1, sequence: 90_000 + number };
+        let body = format!("nothing that opens, {number}").into_bytes();
+        let made = duo.input(1, Input::Network(Report::Received { delivery, kind: FrameKind::Payload, body }));
+        assert_eq!(made.rejections, [Rejection::Undecryptable]);
+        duo.pass(Span::from_secs(5));
+        let mut rows = duo.stores[1].iter().map(|(_, row)| row);
+        let asked_at = rows.find_map(|row| if let Row::Device(device) = row { device.reinit_asked_at } else { None });
+        if resets.last() != asked_at.as_ref() {
+            resets.extend(asked_at);
+        }
+    }
+    let waits: Vec<_> = resets.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+    let least = (0..).map(|number| Span::from_secs(10).times(1 << number).min(Span::from_hours(1)));
+    assert!(waits.iter().zip(least).all(|(wait, least)| *wait >= least), "{waits:?}");
+    assert_eq!(waits.len(), 10, "{waits:?}");
+    duo.say(0, "and lines go on");
+    duo.pass(Span::from_secs(5));
+    assert_eq!(duo.lines(0).last().map(|line| line.state), Some(MessageState::Delivered));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use kinfolk_ledger::rules::NotValid;
 use kinfolk_ledger::signature::key_hash;
 use kinfolk_ledger::slot::SlotRefusal;
 use kinfolk_ledger::vote::{Cert, CertError, Mode, Receipt};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 use super::support::*;
 
@@ -40,6 +42,27 @@ fn a_receipt_proves_a_payment_with_the_policy_alone() {
     let paid = town.settle(&entry).unwrap();
     let read = Receipt::decode(&paid.receipt().encode()).unwrap();
     assert_eq!(read.verify(&town.policy).unwrap().verify().unwrap(), paid);
+}
+
+#[test]
+fn votes_that_came_make_a_certificate_without_the_forged_ones_which_are_told() {
+    let mut town = town();
+    let entry = town.pay(0, 1, 250);
+    let mut votes: Vec<_> = (0..4).map(|at| town.vote(at, entry.clone()).unwrap()).collect();
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let whole = Cert::gather(&votes, &town.policy, &mut rng);
+    assert_eq!((whole.cert.map(|cert| cert.sigs.len()), whole.forged), (Some(4), vec![]));
+    // One witness's signature under another's name; a quorum is left.
+    votes[1].signature = votes[2].signature;
+    let gathered = Cert::gather(&votes, &town.policy, &mut rng);
+    assert_eq!(gathered.forged, [1]);
+    let cert = gathered.cert.unwrap();
+    assert!(cert.sigs.iter().map(|(witness, _)| witness).eq([0, 2, 3]));
+    cert.attach(entry, &town.policy).unwrap().verify().unwrap();
+    // A place that the policy does not have, and too few.
+    votes[3].witness = 9;
+    let gathered = Cert::gather(&votes, &town.policy, &mut rng);
+    assert_eq!((gathered.cert, gathered.forged), (None, vec![9, 1]));
 }
 
 #[test]

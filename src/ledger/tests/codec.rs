@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::escrow::{Opening, Proposer, TabAct, TabState};
@@ -11,6 +12,7 @@ use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::limits;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::{Endorsement, SignedPolicy};
+use kinfolk_ledger::promise::Promise;
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
 use kinfolk_ledger::vote::{PrepCert, Receipt, SlotId, Statement};
@@ -83,6 +85,15 @@ fn of_tabs() -> Vec<Sample> {
     ]
 }
 
+fn checkpoint() -> Checkpoint {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    let chain = town.rich(0, 1_000);
+    let state = town.state(chain);
+    let entry = town.next(0, Body { ctl: Some(Ctl::Checkpoint { state_root: state.root() }), ..body() });
+    Checkpoint { receipt: town.settle(&entry).unwrap().receipt(), state: Box::new(state) }
+}
+
 /// One of each.
 fn samples() -> Vec<Sample> {
     let mut town = Town::new(4, 1);
@@ -116,6 +127,7 @@ fn samples() -> Vec<Sample> {
     let closing = town.closing(0, 0);
     let later = Inception { since: std::num::NonZeroU32::new(3), ..inception(&town.policy, 0) };
     let endorsement = Endorsement { witness: 2, signature: next.signature };
+    let checkpoint = checkpoint();
     let mut samples = vec![
         Sample::new("policy", "policy", town.policy.signed().encode()),
         Sample::new("full entry", "entry", full.encode()),
@@ -129,6 +141,16 @@ fn samples() -> Vec<Sample> {
         Sample::new("state", "state", state.encode()),
     ];
     samples.extend(of_tabs());
+    let promise = Promise {
+        state: Some(state),
+        base: receipt.clone(),
+        entries: vec![entry.clone(), other.clone()],
+        cited: vec![receipt.clone()],
+        votes: vec![vote],
+    };
+    let opening = Promise { state: None, cited: vec![], votes: vec![], ..promise.clone() };
+    samples.push(Sample::new("promise", "promise", promise.encode()));
+    samples.push(Sample::new("promise on an opening", "promise", opening.encode()));
     let (currency, chain) = (slot.currency, slot.chain);
     let cited = vec![receipt.clone()];
     let questions = [
@@ -146,6 +168,7 @@ fn samples() -> Vec<Sample> {
         ("cross", Request::Cross { inception: Some(later), reports: vec![closing.clone(); 2], opening: None }),
         ("policies", Request::Policies { currency, from: 1 }),
         ("pending", Request::Pending { currency, chain }),
+        ("adopt", Request::Adopt(checkpoint.clone())),
     ];
     samples.extend(questions.map(|(what, question)| Sample::new(what, "request", question.encode())));
     let answers = [
@@ -165,6 +188,7 @@ fn samples() -> Vec<Sample> {
         ("policies", Reply::Policies(vec![town.policy.signed(), next.clone()])),
         ("nothing pending", Reply::Pending { next: 0, entries: vec![] }),
         ("pending", Reply::Pending { next: 7, entries: vec![rotated.clone()] }),
+        ("checkpoint", Reply::Checkpoint(checkpoint)),
     ];
     samples.extend(answers.map(|(what, answer)| Sample::new(what, "reply", answer.encode())));
     let reasons = [

@@ -9,6 +9,7 @@ use kinfolk_ledger::escrow::Voucher;
 use kinfolk_ledger::gossip::{Exposure, Head};
 use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
+use kinfolk_ledger::promise::Promise;
 use kinfolk_ledger::recovery::{Recover, SignedReport};
 use kinfolk_ledger::vote::{Receipt, Vote};
 use kinfolk_wire::codec::DecodeError;
@@ -22,7 +23,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them; an input of the fuzz target begins with the place of one in here.
-pub(crate) const DECODERS: [Decoder; 14] = [
+pub(crate) const DECODERS: [Decoder; 15] = [
     Decoder { name: "policy", again: |bytes| SignedPolicy::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "entry", again: |bytes| Entry::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "vote", again: |bytes| Vote::decode(bytes).map(|read| read.encode()) },
@@ -37,6 +38,7 @@ pub(crate) const DECODERS: [Decoder; 14] = [
     Decoder { name: "head", again: |bytes| Head::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "exposure", again: |bytes| Exposure::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "voucher", again: |bytes| Voucher::decode(bytes).map(|read| read.encode()) },
+    Decoder { name: "promise", again: |bytes| Promise::decode(bytes).map(|read| read.encode()) },
 ];
 
 /// Gives an input of the fuzz target to its decoder: whatever is accepted is written in one way only. Whether it was

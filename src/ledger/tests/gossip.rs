@@ -102,9 +102,10 @@ fn e01_an_exposure_convinces_whoever_has_the_policy_and_brings_whose_key_it_was(
     let payment = town.certify(&payment).unwrap().receipt();
     assert_eq!(Naming::of(&payment), None);
     let Naming { header, body, .. } = opening(&town, town.chain(0));
-    let altered = Naming { header, body: Body { blind: [9; 16], ..body.clone() }, cert: exposed.key.cert.clone() };
+    let altered =
+        Naming { header, body: Body { blind: [9; 16], ..body.clone() }, cert: exposed.key.cert.clone(), state: None };
     assert!(matches!(Exposure { key: altered, ..exposed.clone() }.unverified(&town.policy), Err(ExposureError::Key)));
-    let payment = Naming { header: *payment.entry.header(), body, cert: payment.cert };
+    let payment = Naming { header: *payment.entry.header(), body, cert: payment.cert, state: None };
     assert!(matches!(Exposure { key: payment, ..exposed.clone() }.unverified(&town.policy), Err(ExposureError::Key)));
     // One entry twice is no proof.
     let EquivocationProof::Writer(one, _) = exposed.proof else { panic!() };
@@ -124,7 +125,7 @@ fn e07_an_account_that_nobody_opened_cannot_be_exposed() {
         Entry::sign(at, body, &key(10, 9))
     });
     let cert = opening(&town, town.chain(0)).cert;
-    let uncertified = Naming { header: *entries[0].header(), body: entries[0].body().clone(), cert };
+    let uncertified = Naming { header: *entries[0].header(), body: entries[0].body().clone(), cert, state: None };
     let made_up = Exposure { proof: proof(&entries), key: uncertified };
     assert!(matches!(made_up.unverified(&town.policy), Err(ExposureError::Cert(_))));
     // Too few witnesses, too.

@@ -16,6 +16,7 @@ mod epochs;
 mod gossip;
 mod holdings;
 mod money;
+mod promise;
 mod support;
 mod tabs;
 mod tabs_vectors;

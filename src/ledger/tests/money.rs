@@ -234,12 +234,15 @@ impl Both {
                 Body { ctl: Some(Ctl::Mint { class: *class }), ..pay(out) }
             }
             Act::Burn { units, .. } => Body { ctl: Some(Ctl::Burn { amt: amount(*units) }), ..body() },
-            Act::Pay { to, class, units, certified, .. } => {
+            Act::Pay { from, to, class, units, certified } => {
                 let chain = self.chain(*to);
                 // Who is no merchant shows the certificate of one who is.
                 let of = if is_merchant(*to) { chain } else { self.chain(2) };
                 let merchant = certified.then(|| MerchantCert::sign(&issuer(), self.town.policy.currency(), of, NOW));
-                pay(Out { class: *class, merchant, ..Out::cash(chain, amount(*units)) })
+                // Some say what was there before, as wallets do.
+                let state_root = self.town.state(self.chain(*from)).root();
+                let ctl = (units % 2 == 0).then_some(Ctl::Checkpoint { state_root });
+                Body { ctl, ..pay(Out { class: *class, merchant, ..Out::cash(chain, amount(*units)) }) }
             }
             Act::Claim { outs, lie, .. } => {
                 let mut claims: Vec<Claim> =
@@ -491,6 +494,9 @@ fn a_checkpoint_of_another_state_is_refused() {
     let state_root = town.state(chain).root();
     let reason = refusal(&mut town, 1, Body { ctl: Some(Ctl::Checkpoint { state_root }), ..body() });
     assert_eq!(reason, NotValid::Chain(Invalid::StateRoot));
+    let outs = vec![Out::cash(chain, amount(1))];
+    let reason = refusal(&mut town, 1, Body { outs, ctl: Some(Ctl::Checkpoint { state_root }), ..body() });
+    assert_eq!(reason, NotValid::Chain(Invalid::StateRoot), "also where it pays");
 }
 
 #[test]

@@ -7,9 +7,13 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use kinfolk_ledger::chain::ChainState;
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Approval, Body, Class, Ctl, Destination, Entry, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::inception::Inception;
+use kinfolk_ledger::message::{Reply, Request};
+use kinfolk_ledger::promise::{Judge, Promise};
 use kinfolk_ledger::receipt_file::{invoice_hash, memo_hash};
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::{SecretKey, key_hash};
@@ -264,6 +268,74 @@ fn tell_change(story: &mut Story) -> Value {
     })
 }
 
+/// What stands for all entries of an account before its checkpoint, as it is brought and shown.
+fn tell_pruning(story: &Story) -> Value {
+    let town = &story.town;
+    let mut account = kinfolk_ledger::account::Account::new(town.chain(0));
+    let entries = town.certified.iter().filter(|((chain, _), _)| *chain == town.chain(0));
+    for (_, certified) in entries {
+        if matches!(certified.entry().body().ctl, Some(Ctl::Checkpoint { .. })) {
+            let state = Box::new(account.state().unwrap().clone());
+            let checkpoint = Checkpoint { receipt: certified.receipt(), state };
+            assert!(checkpoint.clone().verify(&town.policy).unwrap().verify().is_ok());
+            return json!({
+                "entry": hex(certified.entry().encode()),
+                "checkpoint": hex(checkpoint.encode()),
+                "question": hex(Request::Adopt(checkpoint.clone()).encode()),
+                "answer": hex(Reply::Checkpoint(checkpoint).encode()),
+            });
+        }
+        account.commit(certified.clone(), &town.policies).unwrap();
+    }
+    panic!("there is no checkpoint in the story")
+}
+
+/// A payment without witnesses: what is certified, what was signed since, and two votes.
+fn tell_promise() -> Value {
+    let mut story = Story { town: Town::new(4, 1), told: Vec::new() };
+    let opening = Inception::of_issuer(story.town.policy.currency(), issuer().vk());
+    let at = first_position(&story.town.policy, story.town.policy.issuing_account());
+    let entry = Entry::sign(at, Body { ctl: Some(Ctl::Open(opening)), ..body() }, &issuer());
+    story.settle(&entry, &[(0, seed(1, 0))]);
+    let cash = story.mint(0, Class::Free, 1_000);
+    story.open(0, Body { claims: vec![claim(&cash, 0)], ..body() });
+    let more = story.mint(0, Class::Free, 60);
+    let (anna, bela) = (story.town.chain(0), story.town.chain(1));
+    let before = story.town.state(anna);
+    let pays = |state: &ChainState, claims, units| Body {
+        claims,
+        outs: vec![Out::cash(bela, amount(units))],
+        ctl: Some(Ctl::Checkpoint { state_root: state.root() }),
+        ..body()
+    };
+    let base = story.write(0, pays(&before, vec![], 250));
+    let mut state = story.town.state(anna);
+    let mut entries = Vec::new();
+    for (claims, units) in [(vec![claim(&more, 0)], 40), (vec![], 770)] {
+        let entry = Entry::sign(state.next_position(0), pays(&state, claims, units), &key(10, 0));
+        let change = state.try_entry(&entry, &story.town.policy).unwrap();
+        state.apply(change, entry.body());
+        entries.push(entry);
+    }
+    let votes = [0, 2].map(|at| story.town.vote(at, entries[0].clone()).unwrap()).to_vec();
+    let promise = Promise { state: Some(before), base: base.receipt(), entries, cited: vec![more.receipt()], votes };
+    let judge = Judge { policy: &story.town.policy, payee: bela, outstanding: 4_230, known: &[], now: NOW };
+    assert_eq!(promise.clone().judge(&judge).unwrap().amount(), amount(770));
+    json!({
+        "entries": story.told,
+        "base": story.told.len() - 1,
+        "cited": story.told.len() - 2,
+        "writer_seed": seed(10, 0),
+        "uncertified": promise.entries.iter().map(|entry| {
+            json!({ "body": body_told(entry.body()), "entry": hex(entry.encode()) })
+        }).collect::<Vec<_>>(),
+        "voters": [0, 2],
+        "payee": hex(bela.as_bytes()),
+        "units": 770,
+        "promise": hex(promise.encode()),
+    })
+}
+
 fn friend_seed(key: &SecretKey) -> String {
     let friends = (0..3).find(|friend| support_key(20 + friend).vk() == key.vk()).unwrap();
     seed(20 + friends, 1)
@@ -344,6 +416,7 @@ fn make() -> Value {
             })
         })
         .collect();
+    let pruning = tell_pruning(&story);
     let change = tell_change(&mut story);
     let told = policy.policy();
     json!({
@@ -365,6 +438,8 @@ fn make() -> Value {
         "entries": story.told,
         "recovery": recovery,
         "change": change,
+        "pruning": pruning,
+        "promise": tell_promise(),
         "picks": picks(),
         "notes": [note()],
     })

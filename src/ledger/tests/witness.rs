@@ -16,6 +16,8 @@ use rand_core::SeedableRng;
 use super::support::shelf::{Failure, PaperShelf};
 use super::support::*;
 
+mod compaction;
+
 /// Witnesses of the town's currency; the town itself is the model of what is certified.
 pub(super) struct Ring {
     pub(super) town: Town,

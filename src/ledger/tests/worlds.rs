@@ -23,12 +23,12 @@ use kinfolk_ledger::signature::{SecretKey, key_hash};
 use kinfolk_ledger::slot::Report;
 use kinfolk_ledger::slot::pick::{Pick, pick};
 use kinfolk_ledger::vote::{Cert, GenuineVote, Phase, PrepCert, Receipt, SlotId, Vote};
-use kinfolk_ledger::witness::Witness;
+use kinfolk_ledger::witness::{CompactError, Witness};
 use kinfolk_wire::ids::{AccountId, EntryHash, KeyHash, Vk};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use super::support::shelf::{Failure, PaperShelf};
+use super::support::shelf::{DiskFailed, Failure, PaperShelf};
 use super::support::*;
 
 mod change;
@@ -179,6 +179,7 @@ struct Counts {
     ordered: u64,
     conflicts: u64,
     crashes: u64,
+    compacted: u64,
     lost_appends: u64,
     changes: u64,
     crossed: u64,
@@ -411,6 +412,9 @@ impl World {
         if self.one_in(3) && self.mutant == Mutant::None && !witness.status().stopped {
             witness.settle().map_err(|error| error.to_string())?;
         }
+        if self.mutant == Mutant::None && !witness.status().stopped && self.one_in(4) {
+            witness = self.compact(witness).map_err(|error| error.to_string())?;
+        }
         let shelf = witness.into_shelf();
         let shelf = match self.mutant {
             // The newcomer's first lines are what it serves.
@@ -420,6 +424,19 @@ impl World {
         let shelf = if self.one_in(8) { shelf.without_index() } else { shelf };
         self.witnesses[at][copy] = Some(Witness::open(shelf).map_err(|error| error.to_string())?);
         Ok(())
+    }
+
+    /// Writes its log anew, unless the power goes before it has come to the end.
+    fn compact(&mut self, mut witness: Witness<PaperShelf>) -> Result<Witness<PaperShelf>, CompactError<DiskFailed>> {
+        let mut compaction = witness.compact().map_err(CompactError::InUse)?;
+        while !witness.compact_some(&mut compaction, 1 + self.rng.next_u32() as usize % 8)? {
+            if self.one_in(32) {
+                return Ok(witness);
+            }
+        }
+        witness.finish_compaction(&mut compaction, NOW).map_err(CompactError::InUse)?;
+        self.counts.compacted += 1;
+        witness.compacted(compaction).map_err(CompactError::InUse)
     }
 
     /// Notes what a witness said: from then on it cannot be taken back.
@@ -509,6 +526,7 @@ fn play(first: u64, worlds: u64, mutant: Mutant) -> Result<Counts, (u64, String)
             all.ordered += counts.ordered;
             all.conflicts += counts.conflicts;
             all.crashes += counts.crashes;
+            all.compacted += counts.compacted;
             all.lost_appends += counts.lost_appends;
             all.changes += counts.changes;
             all.crossed += counts.crossed;
@@ -529,6 +547,7 @@ fn play(first: u64, worlds: u64, mutant: Mutant) -> Result<Counts, (u64, String)
             ordered: one.ordered + other.ordered,
             conflicts: one.conflicts + other.conflicts,
             crashes: one.crashes + other.crashes,
+            compacted: one.compacted + other.compacted,
             lost_appends: one.lost_appends + other.lost_appends,
             changes: one.changes + other.changes,
             crossed: one.crossed + other.crossed,
@@ -545,7 +564,7 @@ fn e01_e10_in_no_world_are_two_entries_of_a_place_certified_or_money_made_or_the
             println!("{worlds} worlds from seed {first}: {counts:?}");
             if worlds >= 500 {
                 assert!(counts.certified > worlds && counts.ordered > worlds / 50 && counts.conflicts > worlds / 10);
-                assert!(counts.crashes > worlds && counts.lost_appends > worlds / 10);
+                assert!(counts.crashes > worlds && counts.lost_appends > worlds / 10 && counts.compacted > worlds / 8);
                 assert!(
                     counts.changes > worlds / 40 && counts.crossed > worlds / 3 && counts.over_a_change > worlds / 20
                 );

@@ -6,13 +6,14 @@ use kinfolk_wire::codec::{DecodeError, from_cbor, to_cbor};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash};
 use minicbor::{Decode, Encode};
 
-use super::line::Line;
+use super::line::{Line, checkpoint_of};
 use super::quota::Quota;
 use super::shelf::{Position, RowKey, Shelf};
 use super::{OpenError, ShelfError};
 use crate::account::{Account, Record};
-use crate::chain::ChainState;
+use crate::chain::KeptState;
 use crate::escrow::TabState;
+use crate::limits;
 use crate::policy::Policies;
 use crate::recovery::SignedReport;
 use crate::slot::Step;
@@ -38,6 +39,8 @@ pub(super) struct Desk {
     crossed: BTreeMap<u32, Position>,
     /// Where the log has the proof against its writer.
     pub(super) proof: Option<Position>,
+    /// The place of the checkpoint that stands for all before it, and where the log has that.
+    pub(super) base: Option<(u64, Position)>,
     pub(super) quota: Quota,
     /// Whether the index does not have all of this.
     pub(super) changed: bool,
@@ -55,8 +58,9 @@ struct Written {
 #[derive(Debug, Encode, Decode)]
 #[cbor(map)]
 struct Row {
+    /// Absent before the first entry, and where the account stands right after its base: there it follows from that.
     #[n(0)]
-    state: Option<ChainState>,
+    state: Option<KeptState>,
     #[n(1)]
     steps: Vec<Position>,
     #[n(2)]
@@ -71,8 +75,13 @@ struct Row {
     /// Lines by which it was crossed; absent for none.
     #[n(6)]
     crossed: Option<Vec<Position>>,
-    /// The state of an escrow chain.
     #[n(7)]
+    base: Option<(u64, Position)>,
+    /// Whose row it is: what it is kept under does not tell.
+    #[n(8)]
+    of: (CurrencyId, AccountId),
+    /// The state of an escrow chain.
+    #[n(9)]
     tab: Option<TabState>,
 }
 
@@ -84,6 +93,7 @@ impl Desk {
             parked: BTreeMap::new(),
             crossed: BTreeMap::new(),
             proof: None,
+            base: None,
             quota: Quota::default(),
             changed: false,
         }
@@ -104,10 +114,24 @@ impl Desk {
             }
         }
         let steps = records.iter().map(|(_, record)| record);
+        let state = row.state.map(|kept| kept.within(currency, chain));
         let since = row.since.unwrap_or_default();
-        let mut account = match row.tab {
-            Some(tab) => Account::restore_tab(tab, since, steps),
-            None => Account::restore(chain, row.state, since, steps),
+        let mut account = match (row.tab, state, row.base) {
+            (Some(tab), ..) => Account::restore_tab(tab, since, steps),
+            (None, None, Some((_, at))) => {
+                let mut account = Account::new(chain);
+                let Line::Base(receipt, kept) = read_line(shelf, at)? else {
+                    return Err(OpenError::Inconsistent { at }.into());
+                };
+                let adopted = account.adopt(checkpoint_of(receipt, kept), policies);
+                adopted.map_err(|_| OpenError::Inconsistent { at })?;
+                account.take_checkpoint();
+                steps.for_each(|step| {
+                    account.take(step);
+                });
+                account
+            }
+            (None, state, _) => Account::restore(chain, state, since, steps),
         };
         let mut crossed = BTreeMap::new();
         for at in row.crossed.unwrap_or_default() {
@@ -130,16 +154,17 @@ impl Desk {
         }
         let steps = records.into_iter().map(|(at, Record { slot, step, .. })| Written { at, slot, step }).collect();
         let parked = row.parked.into_iter().collect();
-        let Row { proof, quota, .. } = row;
-        let mut desk = Self { account, steps, parked, crossed, proof, quota, changed: false };
+        let Row { proof, quota, base, .. } = row;
+        let mut desk = Self { account, steps, parked, crossed, proof, base, quota, changed: false };
         desk.settle();
         Ok(desk)
     }
 
     /// What the index is given of it.
-    pub(super) fn row(&self) -> Vec<u8> {
+    pub(super) fn row(&self, of: Key) -> Vec<u8> {
+        let is_at_base = self.base.is_some_and(|(seq, _)| seq.checked_add(1) == Some(self.account.next()));
         to_cbor(&Row {
-            state: self.account.state().cloned(),
+            state: self.account.state().filter(|_| !is_at_base).map(KeptState::of),
             tab: self.account.tab().cloned(),
             steps: self.steps.iter().map(|written| written.at).collect(),
             parked: self.parked.iter().map(|(seq, at)| (*seq, *at)).collect(),
@@ -147,7 +172,28 @@ impl Desk {
             quota: self.quota,
             since: Some(self.account.since()).filter(|since| *since > 0),
             crossed: Some(self.crossed.values().copied().collect()).filter(|crossed: &Vec<_>| !crossed.is_empty()),
+            base: self.base,
+            of,
         })
+    }
+
+    /// Whether the log is to have a checkpoint at this place, of which everything before can be let go.
+    pub(super) fn wants_base(&self, seq: u64) -> bool {
+        self.base.is_none_or(|(base, _)| seq >= base.saturating_add(limits::CHECKPOINTS))
+    }
+
+    /// Notes that the log has a checkpoint there.
+    pub(super) fn note_base(&mut self, seq: u64, at: Position) {
+        self.changed = true;
+        if self.base.is_none_or(|(base, _)| base <= seq) {
+            self.base = Some((seq, at));
+        }
+        self.settle();
+    }
+
+    /// Whether the log's line at a place is one of the open slot, that says what this witness did there.
+    pub(super) fn stands_on(&self, at: Position) -> bool {
+        self.steps.iter().any(|written| written.at == at)
     }
 
     /// Where the log has this record, of the open slot.

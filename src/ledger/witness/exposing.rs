@@ -43,14 +43,18 @@ impl<S: Shelf> Witness<S> {
     ///
     /// # Errors
     /// [`ShelfError`].
-    pub fn exposures(&self, from: u64) -> Result<(Vec<Exposure>, u64), ShelfError<S::Error>> {
+    pub fn exposures(&mut self, from: u64) -> Result<(Vec<Exposure>, u64), ShelfError<S::Error>> {
         let (mut exposures, mut next) = (Vec::new(), from);
         for proof in self.proofs(from)? {
             next = next.saturating_add(1);
             if let EquivocationProof::Writer(one, _) = &proof
                 && let Some(key) = self.key_entry(&one.header)?
             {
-                exposures.push(Exposure { proof, key });
+                let exposure = Exposure { proof, key };
+                // A checkpoint of an account that very many paid is too long for everybody's ears.
+                if exposure.encode().len() <= limits::GOSSIP {
+                    exposures.push(exposure);
+                }
             }
         }
         Ok((exposures, next))
@@ -74,9 +78,18 @@ impl<S: Shelf> Witness<S> {
         Ok(true)
     }
 
-    /// The certified entry that made the key of this header the chain's.
-    fn key_entry(&self, header: &Header) -> Result<Option<Naming>, ShelfError<S::Error>> {
+    /// The certified entry that says whose key signed this header.
+    fn key_entry(&mut self, header: &Header) -> Result<Option<Naming>, ShelfError<S::Error>> {
         let key: Key = (header.currency, header.chain);
+        if let Some(naming) = self.naming_entry(key, header)? {
+            return Ok(Some(naming));
+        }
+        // That one was let go: the checkpoint after it says it as well.
+        let named = self.base(key)?.and_then(|base| Naming::of_checkpoint(base.checkpoint()));
+        Ok(named.filter(|naming| naming.key().is_some_and(|(_, key_seq)| key_seq == header.key_seq)))
+    }
+
+    fn naming_entry(&self, key: Key, header: &Header) -> Result<Option<Naming>, ShelfError<S::Error>> {
         if header.key_seq == 0 {
             return Ok(self.certified(key, 0)?.and_then(|certified| Naming::of(&certified.receipt())));
         }

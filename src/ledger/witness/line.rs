@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use kinfolk_wire::codec::{DecodeError, from_cbor, to_cbor};
 use kinfolk_wire::ids::{CurrencyId, PolicyHash};
+use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::shelf::{Position, Shelf};
 use crate::account::Record;
+use crate::chain::KeptState;
+use crate::checkpoint::GenuineCheckpoint;
 use crate::equivocation::EquivocationProof;
 use crate::limits;
 use crate::policy::SignedPolicy;
@@ -60,6 +63,37 @@ pub enum Line {
     /// Closing reports by which a chain was crossed, all verified.
     #[n(7)]
     Crossed(#[n(0)] Vec<SignedReport>),
+    /// A checkpoint that was run, or that a chain was gone on with: what stands for everything of the chain before it.
+    #[n(8)]
+    Base(#[n(0)] Receipt, #[n(1)] KeptState),
+    /// An entry that is cited by one that was voted for, and is kept for that alone; its chain has gone on.
+    #[n(9)]
+    Cited(#[n(0)] Receipt),
+    /// The lines before this one are those that were needed of another log.
+    #[n(10)]
+    Compacted(#[n(0)] Compacted),
+}
+
+/// What was left of a log, and what it counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Compacted {
+    /// When.
+    #[n(0)]
+    pub at: Timestamp,
+    /// The size of the log before, in bytes.
+    #[n(1)]
+    pub before: u64,
+    /// Lines that were let go.
+    #[n(2)]
+    pub dropped: u64,
+    /// Accounts, entries and votes that the witness had counted.
+    #[n(3)]
+    pub(super) accounts: u64,
+    #[n(4)]
+    pub(super) entries: u64,
+    #[n(5)]
+    pub(super) votes: u64,
 }
 
 impl Line {
@@ -76,6 +110,18 @@ impl Line {
     pub fn encode(&self) -> Vec<u8> {
         to_cbor(self)
     }
+
+    /// The line of a checkpoint.
+    pub(super) fn base(checkpoint: &GenuineCheckpoint) -> Self {
+        Self::Base(checkpoint.certified().receipt(), KeptState::of(checkpoint.state()))
+    }
+}
+
+/// The checkpoint that a line of one's own log has.
+pub(super) fn checkpoint_of(receipt: Receipt, kept: KeptState) -> GenuineCheckpoint {
+    let header = *receipt.entry.header();
+    let state = Box::new(kept.within(header.currency, header.chain));
+    GenuineCheckpoint::verified_before(receipt.verified_before(), state)
 }
 
 /// A line that an answer stands on, and where the log has it if it was written before: that it is known where it stands

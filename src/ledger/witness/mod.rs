@@ -33,6 +33,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use crate::account::Broken;
+use crate::checkpoint::{Checkpoint, GenuineCheckpoint};
 use crate::limits;
 use crate::message::{Reason, Reply, Request};
 use crate::policy::Policies;
@@ -40,10 +41,11 @@ use crate::signature::verify_batch;
 use crate::slot::held::Held;
 use crate::vote::{CertifiedEntry, Receipt};
 use desk::{Desk, Key, read_line, read_row};
-use line::{Kept, Writing};
+use line::{Kept, Writing, checkpoint_of};
 use perform::Answer;
 use sift::Sifted;
 
+pub mod compaction;
 mod desk;
 mod exposing;
 mod handing_over;
@@ -55,10 +57,11 @@ mod serving;
 pub mod shelf;
 mod sift;
 
-pub use line::Line;
+pub use compaction::{CompactError, Compaction};
+pub use line::{Compacted, Line};
 pub use opening::OpenError;
 pub use serving::{ServeError, ServedCurrency, Status};
-pub use shelf::{Position, RowKey, Shelf, Stretch};
+pub use shelf::{Position, Renewable, RowKey, Shelf, Stretch};
 
 /// Why a witness says nothing.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +123,9 @@ struct Totals {
     /// Lines by which epochs were closed; absent for none.
     #[n(6)]
     closed: Option<Vec<Position>>,
+    /// When the log was last written anew, and where that line stands.
+    #[n(7)]
+    compacted: Option<(Compacted, Position)>,
 }
 
 /// A witness.
@@ -134,6 +140,8 @@ pub struct Witness<S> {
     proofs: BTreeMap<u64, Position>,
     /// What was committed in this batch, and is on its way into the log.
     fresh: BTreeMap<(Key, u64), CertifiedEntry>,
+    /// Checkpoints that were run and are to be written down with what they came with.
+    bases: Vec<GenuineCheckpoint>,
     totals: Totals,
     unindexed: usize,
     strangers: quota::Strangers,
@@ -173,7 +181,7 @@ impl<S: Shelf> Witness<S> {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Reply>, ShelfError<S::Error>> {
         let mut said: BTreeMap<usize, Reply> = BTreeMap::new();
-        let mut held: Vec<Held<Kept, (usize, Answer)>> = Vec::new();
+        let mut held: Vec<Held<Kept, Option<(usize, Answer)>>> = Vec::new();
         let mut waiting: VecDeque<(usize, Request)> = requests.into_iter().enumerate().collect();
         while !waiting.is_empty() {
             // Who may sign an entry, and which is the next, follows from those before it: what is asked about a chain
@@ -183,11 +191,12 @@ impl<S: Shelf> Witness<S> {
             let mut sifted = Vec::new();
             for (number, request) in waiting {
                 let chain = chain_of(&request);
-                if chain.is_some_and(|chain| committed.contains(&chain)) && !matches!(request, Request::Commit { .. }) {
+                let commits = matches!(request, Request::Commit { .. } | Request::Adopt(_));
+                if chain.is_some_and(|chain| committed.contains(&chain)) && !commits {
                     later.push_back((number, request));
                     continue;
                 }
-                if let Request::Commit { receipt } = &request {
+                if let Request::Commit { receipt } | Request::Adopt(Checkpoint { receipt, .. }) = &request {
                     committed.push(receipt.entry.header().chain);
                 }
                 sifted.push((number, self.sift(request, now)?));
@@ -216,15 +225,18 @@ impl<S: Shelf> Witness<S> {
                     },
                 };
                 match performed {
-                    Ok(answer) => held.push(answer.map(|kept| kept, |answer| (number, answer))),
+                    Ok(answer) => held.push(answer.map(|kept| kept, |answer| Some((number, answer)))),
                     Err(reply) => {
                         said.insert(number, reply);
                     }
                 }
+                // Right behind what it came with: all lines of the chain that follow stand on it.
+                let bases = self.bases.drain(..);
+                held.extend(bases.map(|base| Held::new(Kept { line: Line::base(&base), at: None }, None)));
             }
             waiting = later;
         }
-        for (number, answer) in self.write(held)? {
+        for (number, answer) in self.write(held)?.into_iter().flatten() {
             said.insert(number, answer.say(self.shelf.key()));
         }
         if self.unindexed >= limits::UNINDEXED {
@@ -302,7 +314,7 @@ impl<S: Shelf> Witness<S> {
     fn index(&mut self, until: Position) -> Result<(), ShelfError<S::Error>> {
         let mut rows = vec![(RowKey::Totals, to_cbor(&self.totals))];
         for ((currency, chain), desk) in self.desks.iter().filter(|(_, desk)| desk.changed) {
-            rows.push((RowKey::Account(*currency, *chain), desk.row()));
+            rows.push((RowKey::Account(*currency, *chain), desk.row((*currency, *chain))));
         }
         for (((currency, chain), seq), at) in &self.entries {
             rows.push((RowKey::Entry(*currency, *chain, *seq), to_cbor(at)));
@@ -339,15 +351,29 @@ impl<S: Shelf> Witness<S> {
         if let Some(certified) = self.fresh.get(&(key, seq)) {
             return Ok(Some(certified.clone()));
         }
-        let at = match self.entries.get(&(key, seq)) {
-            Some(at) => *at,
-            None => match self.shelf.row(&RowKey::Entry(key.0, key.1, seq)).map_err(ShelfError::Shelf)? {
-                Some(bytes) => read_row(&bytes)?,
-                None => return Ok(None),
-            },
-        };
+        let Some(at) = self.entry_at(key, seq)? else { return Ok(None) };
         match read_line(&self.shelf, at)? {
-            Line::Certified(receipt) => Ok(Some(receipt.verified_before())),
+            Line::Certified(receipt) | Line::Base(receipt, _) | Line::Cited(receipt) => {
+                Ok(Some(receipt.verified_before()))
+            }
+            _ => Err(OpenError::Inconsistent { at }.into()),
+        }
+    }
+
+    /// Where the log has the certified entry at a place.
+    fn entry_at(&self, key: Key, seq: u64) -> Result<Option<Position>, ShelfError<S::Error>> {
+        if let Some(at) = self.entries.get(&(key, seq)) {
+            return Ok(Some(*at));
+        }
+        let row = self.shelf.row(&RowKey::Entry(key.0, key.1, seq)).map_err(ShelfError::Shelf)?;
+        row.map(|bytes| read_row(&bytes)).transpose()
+    }
+
+    /// The checkpoint that stands for everything before it of a chain, if the log has one.
+    fn base(&mut self, key: Key) -> Result<Option<GenuineCheckpoint>, ShelfError<S::Error>> {
+        let Some((_, at)) = self.desk(key)?.and_then(|desk| desk.base) else { return Ok(None) };
+        match read_line(&self.shelf, at)? {
+            Line::Base(receipt, kept) => Ok(Some(checkpoint_of(receipt, kept))),
             _ => Err(OpenError::Inconsistent { at }.into()),
         }
     }
@@ -356,7 +382,7 @@ impl<S: Shelf> Witness<S> {
 fn chain_of(request: &Request) -> Option<AccountId> {
     match request {
         Request::Propose { entry, .. } | Request::Prepare { entry, .. } => Some(entry.header().chain),
-        Request::Commit { receipt } => Some(receipt.entry.header().chain),
+        Request::Commit { receipt } | Request::Adopt(Checkpoint { receipt, .. }) => Some(receipt.entry.header().chain),
         Request::Recover(recover) => Some(recover.slot.chain),
         Request::Lock { slot, .. } => Some(slot.chain),
         Request::Cross { reports, .. } => reports.first().map(|report| report.findings.slot.chain),

@@ -7,7 +7,7 @@ use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::ids::CurrencyId;
 
 use super::desk::{read_line, read_row, take_crossed};
-use super::line::{Kept, Line};
+use super::line::{Compacted, Kept, Line, checkpoint_of};
 use super::perform::opens_account;
 use super::shelf::{Position, RowKey, Shelf, Stretch};
 use super::{End, Served, ShelfError, Totals, Witness, quota};
@@ -57,6 +57,7 @@ impl<S: Shelf> Witness<S> {
             entries: BTreeMap::new(),
             proofs: BTreeMap::new(),
             fresh: BTreeMap::new(),
+            bases: Vec::new(),
             totals: Totals::default(),
             unindexed: 0,
             strangers: quota::Strangers::default(),
@@ -100,10 +101,31 @@ impl<S: Shelf> Witness<S> {
     }
 
     /// Takes a line that is in the log already.
-    fn take(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
+    pub(super) fn take(&mut self, line: Line, at: Position) -> Result<(), ShelfError<S::Error>> {
         let inconsistent = OpenError::Inconsistent { at };
         match &line {
-            Line::Policy(_) | Line::Proof(_) | Line::Broken(_) | Line::Closed { .. } | Line::Next { .. } => {}
+            Line::Policy(_)
+            | Line::Proof(_)
+            | Line::Broken(_)
+            | Line::Closed { .. }
+            | Line::Next { .. }
+            | Line::Cited(_)
+            | Line::Compacted(_) => {}
+            Line::Base(receipt, kept) => {
+                let header = *receipt.entry.header();
+                let Some(served) = self.served.get(&header.currency).map(Arc::clone) else {
+                    return Err(inconsistent.into());
+                };
+                let Some(desk) = self.desk((header.currency, header.chain))? else { return Err(inconsistent.into()) };
+                let opened = desk.account.state().is_none();
+                let done = desk.account.adopt(checkpoint_of(receipt.clone(), kept.clone()), &served.policies);
+                desk.account.take_checkpoint();
+                match done {
+                    Ok(Committed::Executed(_)) => self.count_opened(opened),
+                    Ok(Committed::Parked | Committed::Known) => {}
+                    Err(_) => return Err(inconsistent.into()),
+                }
+            }
             Line::Crossed(reports) => {
                 let slot = reports.first().map(|report| report.findings.slot);
                 let slot = slot.ok_or(OpenError::Inconsistent { at })?;
@@ -128,6 +150,8 @@ impl<S: Shelf> Witness<S> {
                 let Some(desk) = self.desk(key)? else { return Err(inconsistent.into()) };
                 let opened = opens_account(&desk.account, receipt);
                 let done = desk.account.commit(receipt.clone().verified_before(), &served.policies);
+                // If it was a checkpoint, the line that says so follows.
+                desk.account.take_checkpoint();
                 match done {
                     Ok(Committed::Executed(_)) => self.count_opened(opened),
                     Ok(Committed::Parked | Committed::Known) => {}
@@ -184,6 +208,23 @@ impl<S: Shelf> Witness<S> {
                 if let Some(desk) = self.desks.get_mut(&key) {
                     desk.note_certified(header.seq, at);
                 }
+            }
+            Line::Base(receipt, _) => {
+                let header = receipt.entry.header();
+                let key = (header.currency, header.chain);
+                self.entries.insert((key, header.seq), at);
+                if let Some(desk) = self.desks.get_mut(&key) {
+                    desk.note_base(header.seq, at);
+                }
+            }
+            Line::Cited(receipt) => {
+                let header = receipt.entry.header();
+                self.entries.insert(((header.currency, header.chain), header.seq), at);
+            }
+            Line::Compacted(compacted) => {
+                let Compacted { accounts, entries, votes, .. } = compacted;
+                self.totals = Totals { accounts, entries, votes, ..std::mem::take(&mut self.totals) };
+                self.totals.compacted = Some((compacted, at));
             }
             Line::Proof(EquivocationProof::Writer(one, _)) => {
                 let key = (one.header.currency, one.header.chain);

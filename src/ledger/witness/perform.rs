@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kinfolk_wire::ids::{AccountId, CurrencyId};
 use kinfolk_wire::time::Timestamp;
 
 use super::desk::{Desk, Key};
@@ -14,6 +13,7 @@ use super::{Served, ShelfError, Witness, broken};
 use crate::account::tabs::is_of_tab;
 use crate::account::{Account, Broken, Committed, Record, Refusal};
 use crate::chain::Invalid;
+use crate::checkpoint::GenuineCheckpoint;
 use crate::entry::{ApprovedEntry, Entry, SignedHeader};
 use crate::equivocation::EquivocationProof;
 use crate::limits;
@@ -82,7 +82,8 @@ impl<S: Shelf> Witness<S> {
             | Work::Recover { key, .. }
             | Work::Prepare { key, .. }
             | Work::Lock { key, .. }
-            | Work::Cross { key, .. } => *key,
+            | Work::Cross { key, .. }
+            | Work::Adopt { key, .. } => *key,
         };
         // Broken by something earlier in this batch, perhaps.
         let served = match self.serving(&key.0) {
@@ -90,7 +91,7 @@ impl<S: Shelf> Witness<S> {
             Err(reason) => return Ok(Err(Reply::Refused(reason))),
         };
         let voting = match &work {
-            Work::Late { .. } | Work::Commit { .. } | Work::Cross { .. } => Ok(0),
+            Work::Late { .. } | Work::Commit { .. } | Work::Cross { .. } | Work::Adopt { .. } => Ok(0),
             Work::Propose { .. } | Work::Recover { .. } | Work::Prepare { .. } | Work::Lock { .. } => served.voting(),
         };
         // So may the epoch have been closed.
@@ -103,6 +104,7 @@ impl<S: Shelf> Witness<S> {
             Work::Propose { approved, cited, .. } => self.propose(key, &served, place, approved, cited, now),
             Work::Late { first, second, .. } => self.conflict(key, first, second),
             Work::Commit { certified, .. } => self.commit(key, &served, certified),
+            Work::Adopt { checkpoint, .. } => self.adopt(key, &served, checkpoint),
             Work::Recover { recover, .. } => self.recover(key, &served, place, &recover, now),
             Work::Prepare { ballot, approved, reports, cited, .. } => {
                 self.prepare(key, &served, place, ballot, approved, &reports, cited, now)
@@ -169,15 +171,11 @@ impl<S: Shelf> Witness<S> {
         };
         let next = desk.account.next();
         let at = desk.parked_at(seq);
+        let base = desk.account.take_checkpoint();
+        let base = base.filter(|base| desk.wants_base(base.state().seq()) && base.checkpoint().fits());
         let done = match done {
             Ok(done) => done,
-            Err(why) => {
-                // What the account ran before it broke is not in the log: it is not to be believed any more either.
-                self.stop_serving(key.0);
-                let line = Line::Broken(key.0);
-                let reply = Reply::Refused(broken(&why));
-                return Ok(Ok(Held::new(Kept { line, at: None }, Answer::Say(reply))));
-            }
+            Err(why) => return Ok(Ok(self.found_broken(key, &why))),
         };
         match done {
             Committed::Known => return Ok(Err(Reply::Ack { next })),
@@ -187,8 +185,41 @@ impl<S: Shelf> Witness<S> {
             Committed::Parked => {}
             Committed::Executed(_) => self.count_opened(opened),
         }
+        self.bases.extend(base.map(|base| *base));
         self.fresh.insert((key, seq), certified);
         Ok(Ok(Held::new(Kept { line: Line::Certified(receipt), at }, Answer::Say(Reply::Ack { next }))))
+    }
+
+    /// Goes on from a checkpoint, where what is before it is not here.
+    fn adopt(&mut self, key: Key, served: &Arc<Served>, checkpoint: GenuineCheckpoint) -> Performed<S> {
+        let line = Line::base(&checkpoint);
+        let certified = checkpoint.certified().clone();
+        let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
+        let known = self.certified(key, seq)?;
+        let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        let opened = desk.account.state().is_none();
+        let done = match known {
+            Some(known) if known.entry().hash() != hash => Err(Broken::Two { seq }),
+            _ => desk.account.adopt(checkpoint, &served.policies),
+        };
+        let next = desk.account.next();
+        // If a later one was run as well, that came of entries which were parked, and is as good as this one.
+        desk.account.take_checkpoint();
+        match done {
+            Err(why) => return Ok(Ok(self.found_broken(key, &why))),
+            Ok(Committed::Known | Committed::Parked) => return Ok(Err(Reply::Ack { next })),
+            Ok(Committed::Executed(_)) => self.count_opened(opened),
+        }
+        self.fresh.insert((key, seq), certified);
+        Ok(Ok(Held::new(Kept { line, at: None }, Answer::Say(Reply::Ack { next }))))
+    }
+
+    /// Two certified entries of one place, or one that breaks the rules.
+    fn found_broken(&mut self, key: Key, why: &Broken) -> Held<Kept, Answer> {
+        // What the account ran before it broke is not in the log: it is not to be believed any more either.
+        self.stop_serving(key.0);
+        let reply = Reply::Refused(broken(why));
+        Held::new(Kept { line: Line::Broken(key.0), at: None }, Answer::Say(reply))
     }
 
     fn recover(
@@ -316,30 +347,31 @@ impl<S: Shelf> Witness<S> {
                 }
                 None => Reply::Pending { next: 0, entries: Vec::new() },
             },
-            Request::Entries { chain, from, to, .. } => Reply::Entries(self.entries(*currency, *chain, *from, *to)?),
+            Request::Entries { chain, from, to, .. } => self.entries((*currency, *chain), *from, *to)?,
             Request::Policies { from, .. } => Reply::Policies(self.policies_from(&served, *from)),
             _ => Reply::Policy(served.policy().signed()),
         })
     }
 
-    fn entries(
-        &self,
-        currency: CurrencyId,
-        chain: AccountId,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<Receipt>, ShelfError<S::Error>> {
+    /// Entries in a row; where the first that was asked for was let go, the checkpoint that stands for it.
+    fn entries(&mut self, key: Key, from: u64, to: u64) -> Result<Reply, ShelfError<S::Error>> {
         // The reply's own head, with room to spare.
         let mut room = limits::MESSAGE.saturating_sub(16);
         let mut found = Vec::new();
         for seq in (from..to).take(limits::ENTRIES) {
-            let Some(certified) = self.certified((currency, chain), seq)? else { break };
+            let Some(certified) = self.certified(key, seq)? else { break };
             let receipt = certified.receipt();
             let Some(left) = room.checked_sub(receipt.encode().len()) else { break };
             room = left;
             found.push(receipt);
         }
-        Ok(found)
+        if found.is_empty() && from < to {
+            let base = self.base(key)?.filter(|base| from < base.state().seq());
+            if let Some(base) = base {
+                return Ok(Reply::Checkpoint(base.checkpoint()));
+            }
+        }
+        Ok(Reply::Entries(found))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kinfolk_wire::ids::{CurrencyId, Vk};
 
-use super::line::{Kept, Line};
+use super::line::{Compacted, Kept, Line};
 use super::shelf::Shelf;
 use super::{ShelfError, Totals, Witness};
 use crate::limits;
@@ -67,6 +67,8 @@ pub struct Status {
     pub refused_by_quota: u64,
     /// Its log failed; it must be opened anew.
     pub stopped: bool,
+    /// When its log was last written anew, and how many bytes it had afterwards.
+    pub compacted: Option<(Compacted, u64)>,
 }
 
 impl<S: Shelf> Witness<S> {
@@ -143,6 +145,7 @@ impl<S: Shelf> Witness<S> {
             conflicts: proofs,
             refused_by_quota: self.refused_by_quota,
             stopped: self.stopped,
+            compacted: self.totals.compacted.map(|(compacted, at)| (compacted, at.number())),
         }
     }
 

@@ -94,6 +94,41 @@ pub trait Shelf {
     fn end(&self) -> Position;
 }
 
+/// A log that can be written anew: another one beside it takes its place, whole.
+pub trait Renewable: Shelf + Sized {
+    /// Where the first line of the log begins.
+    fn first(&self) -> Position;
+
+    /// An empty log with the same key, beside this one. What is left of one that was begun before and given up goes.
+    ///
+    /// # Errors
+    /// It cannot be made; this one is as it was.
+    fn beside(&self) -> Result<Self, Self::Error>;
+
+    /// Writes lines at the end of a log beside another, which need not be there after a loss of power yet.
+    ///
+    /// # Errors
+    /// As of [`append`](Shelf::append).
+    fn copy(&mut self, lines: &[Vec<u8>]) -> Result<Vec<Position>, Self::Error>;
+
+    /// When this returns, all lines that were copied will be there after a loss of power, as soon as the log is the one
+    /// that is opened.
+    ///
+    /// # Errors
+    /// Nobody knows then which of them will.
+    fn finish(&mut self) -> Result<(), Self::Error>;
+
+    /// Puts this log, which is finished, in the place of the one that it was made beside. When this returns, it is the one
+    /// that is opened, after a loss of power as well; at no time is there none.
+    ///
+    /// # Errors
+    /// Nobody knows then which of the two is opened.
+    fn replace(&mut self, old: Self) -> Result<(), Self::Error>;
+
+    /// Removes this log, which was begun beside another and is not needed.
+    fn give_up(self);
+}
+
 impl<S: Shelf> Shelf for &mut S {
     type Error = S::Error;
 

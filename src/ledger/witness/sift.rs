@@ -14,9 +14,11 @@ use super::shelf::Shelf;
 use super::{Served, ShelfError, Witness, broken};
 use crate::account::tabs::{is_of_tab, opening_of};
 use crate::account::{Account, Broken};
+use crate::checkpoint::{Checkpoint, GenuineCheckpoint};
 use crate::entry::{ApprovedEntry, Ctl, Entry, OutRef, SignedHeader};
 use crate::escrow::{Opening, Proposer};
 use crate::inception::Inception;
+use crate::limits;
 use crate::message::{Reason, Reply, Request};
 use crate::policy::Policies;
 use crate::recovery::{GenuineRecover, GenuineReport, Recover, SignedReport};
@@ -67,6 +69,10 @@ pub(super) enum Work {
         key: Key,
         reports: Vec<GenuineReport>,
     },
+    Adopt {
+        key: Key,
+        checkpoint: GenuineCheckpoint,
+    },
 }
 
 #[derive(Debug)]
@@ -103,6 +109,7 @@ impl<S: Shelf> Witness<S> {
             }
             Request::Propose { entry, cited } => self.sift_propose(entry, cited, now),
             Request::Commit { receipt } => self.sift_commit(receipt),
+            Request::Adopt(checkpoint) => self.sift_adopt(checkpoint),
             Request::Recover(recover) => self.sift_recover(recover, now),
             Request::Prepare { ballot, entry, reports, cited } => self.sift_prepare(ballot, entry, reports, cited, now),
             Request::Lock { slot, prepared } => self.sift_lock(slot, prepared),
@@ -188,6 +195,31 @@ impl<S: Shelf> Witness<S> {
         }
         Ok(match receipt.verify_among(&served.policies) {
             Ok(certified) => Sifted::Verify(certified.map(|certified| Work::Commit { key, certified })),
+            Err(error) => Reason::invalid(error).into(),
+        })
+    }
+
+    fn sift_adopt(&mut self, checkpoint: Checkpoint) -> Step<S> {
+        let header = *checkpoint.receipt.entry.header();
+        let key = (header.currency, header.chain);
+        let served = match self.serving(&key.0) {
+            Ok(served) => served,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let Some(desk) = self.desk(key)? else { return Ok(Reason::NotServed.into()) };
+        let next = desk.account.next();
+        if header.seq < next {
+            return Ok(Sifted::Say(Reply::Ack { next }));
+        }
+        if checkpoint.receipt.cert.epoch > served.present() {
+            return Ok(Reason::Epoch { present: served.present() }.into());
+        }
+        if !checkpoint.fits() {
+            let words = format!("a checkpoint with its state has at most {} bytes", limits::CHECKPOINT);
+            return Ok(Reason::invalid(words).into());
+        }
+        Ok(match checkpoint.verify_among(&served.policies) {
+            Ok(checkpoint) => Sifted::Verify(checkpoint.map(|checkpoint| Work::Adopt { key, checkpoint })),
             Err(error) => Reason::invalid(error).into(),
         })
     }

@@ -1,18 +1,18 @@
 //! The thread: takes what waits, has the witness answer it, lets the answers out.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use kinfolk_ledger::gossip::Head;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
-use kinfolk_ledger::witness::{ServeError, Shelf, Witness};
+use kinfolk_ledger::witness::{Compaction, ServeError, Shelf, Witness};
 use kinfolk_net::{CommandSender, Topic, Verdict};
 use kinfolk_wire::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::rumours::{Heard, Rumours};
-use super::{Answered, Asker, Job, Place, STOPPED, Served, WitnessStatus, answer, judge, later};
+use super::{Answered, Asker, Job, LogCompacted, Place, STOPPED, Served, WitnessStatus, answer, judge, later};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::handle::CommandError;
 
@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The witness, if there is one.
-enum State<S> {
+pub(super) enum State<S> {
     /// Nobody has asked for one yet.
     Absent,
     Open(Box<Witness<S>>),
@@ -32,7 +32,11 @@ enum State<S> {
 
 pub(super) struct Bench<P: Place> {
     place: P,
-    state: State<P::Shelf>,
+    pub(super) state: State<P::Shelf>,
+    /// Where the log is being written anew.
+    pub(super) compaction: Option<Compaction<P::Shelf>>,
+    /// How long the log is when it is written anew next.
+    pub(super) compacted_at: u64,
     network: Option<CommandSender>,
     back: mpsc::Sender<Answered>,
     status: watch::Sender<Option<WitnessStatus>>,
@@ -49,7 +53,8 @@ impl<P: Place> Bench<P> {
         status: watch::Sender<Option<WitnessStatus>>,
     ) -> Self {
         let rumours = Rumours::new(Instant::now());
-        Self { place, state: State::Absent, network, back, status, rumours, exposed: 0 }
+        let (state, compaction, compacted_at) = (State::Absent, None, P::WRITTEN_ANEW);
+        Self { place, state, compaction, compacted_at, network, back, status, rumours, exposed: 0 }
     }
 
     /// Until the driver has ended, and what it asked is answered.
@@ -60,8 +65,14 @@ impl<P: Place> Bench<P> {
         }
         let mut is_settled = false;
         loop {
-            let first = match queue.recv_timeout(PAUSE) {
+            let first = if self.compaction.is_some() { in_between(queue) } else { queue.recv_timeout(PAUSE) };
+            let first = match first {
                 Ok(job) => job,
+                // Nobody asks for anything: the time is the new log's.
+                Err(RecvTimeoutError::Timeout) if self.compaction.is_some() => {
+                    self.compact(0);
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) if is_settled => match queue.recv() {
                     Ok(job) => job,
                     Err(_) => break,
@@ -73,11 +84,14 @@ impl<P: Place> Bench<P> {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            let mut asked = 0_usize;
             let batch = std::iter::once(first).chain(queue.try_iter().take(BATCH - 1));
-            self.take(batch);
+            self.take(batch.inspect(|_| asked = asked.saturating_add(1)));
+            self.compact(asked);
             self.rumours.tell(self.network.as_ref());
             is_settled = false;
         }
+        self.give_up_compaction();
         self.settle();
         if let State::Open(witness) = self.state
             && let Err(error) = P::close(witness.into_shelf())
@@ -146,11 +160,12 @@ impl<P: Place> Bench<P> {
 
     /// Tells of the writers who were caught since the last time.
     fn gossip_proofs(&mut self) {
-        let (State::Open(witness), Some(network)) = (&self.state, &self.network) else { return };
+        let (State::Open(witness), Some(network)) = (&mut self.state, &self.network) else { return };
         if witness.status().conflicts == self.exposed {
             return;
         }
-        match witness.exposures(self.exposed) {
+        let exposures = witness.exposures(self.exposed);
+        match exposures {
             Ok((exposures, next)) => {
                 self.exposed = next;
                 for exposure in exposures {
@@ -242,6 +257,7 @@ impl<P: Place> Bench<P> {
             Ok(witness) => {
                 self.exposed = witness.status().conflicts;
                 self.state = State::Open(Box::new(witness));
+                self.measure();
                 self.follow();
                 self.tell_status();
             }
@@ -268,7 +284,7 @@ impl<P: Place> Bench<P> {
         }
     }
 
-    fn stopped(&mut self, error: &dyn std::fmt::Display) {
+    pub(super) fn stopped(&mut self, error: &dyn std::fmt::Display) {
         tracing::error!(%error, "the witness stops; the rest of the node goes on");
         self.tell_status();
         self.state = State::Stopped;
@@ -285,7 +301,7 @@ impl<P: Place> Bench<P> {
         }
     }
 
-    fn tell_status(&self) {
+    pub(super) fn tell_status(&self) {
         let State::Open(witness) = &self.state else { return };
         let kept = witness.status();
         self.status.send_replace(Some(WitnessStatus {
@@ -297,9 +313,23 @@ impl<P: Place> Bench<P> {
             conflicts: kept.conflicts,
             refused: kept.refused_by_quota,
             log_bytes: P::bytes(witness.end()),
+            compacted: kept.compacted.map(|(compacted, after)| LogCompacted {
+                at: compacted.at,
+                before: compacted.before,
+                after,
+                dropped: compacted.dropped,
+            }),
             stopped: None,
         }));
     }
+}
+
+/// What waits, if anything does.
+fn in_between(queue: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
+    queue.try_recv().map_err(|error| match error {
+        TryRecvError::Empty => RecvTimeoutError::Timeout,
+        TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+    })
 }
 
 fn head_of(request: &Request) -> Option<Head> {

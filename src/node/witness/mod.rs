@@ -9,6 +9,7 @@
 //! serves a currency.
 
 mod bench;
+mod compacting;
 mod rumours;
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -17,7 +18,7 @@ use std::thread::JoinHandle;
 use kinfolk_engine::effect::RequestId;
 use kinfolk_ledger::message::{Reason, Reply};
 use kinfolk_ledger::policy::{Code, SignedPolicy};
-use kinfolk_ledger::witness::{Position, Shelf};
+use kinfolk_ledger::witness::{Position, Renewable};
 use kinfolk_net::{CommandSender, GossipId, InquiryId, Topic, Verdict};
 use kinfolk_store::{Votes, VotesPlace};
 use kinfolk_wire::ids::{CurrencyId, Vk};
@@ -55,8 +56,23 @@ pub struct WitnessStatus {
     pub refused: u64,
     /// Bytes of its log.
     pub log_bytes: u64,
+    /// When its log was last written anew, without what nobody needs any more.
+    pub compacted: Option<LogCompacted>,
     /// Why it says nothing any more, where it has stopped.
     pub stopped: Option<String>,
+}
+
+/// A log that was written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogCompacted {
+    /// When.
+    pub at: Timestamp,
+    /// Bytes that it had.
+    pub before: u64,
+    /// Bytes that were left.
+    pub after: u64,
+    /// Lines that were let go.
+    pub dropped: u64,
 }
 
 /// A currency that this node's witness serves.
@@ -79,7 +95,10 @@ pub struct Served {
 /// Where a witness's log lies.
 pub(crate) trait Place: Send + 'static {
     /// The log, and its index.
-    type Shelf: Shelf + Send;
+    type Shelf: Renewable + Send;
+
+    /// How long the log is, at least, when it is written anew.
+    const WRITTEN_ANEW: u64;
 
     /// Whether this node has ever been a witness.
     fn is_there(&self) -> bool;
@@ -102,6 +121,9 @@ pub(crate) trait Place: Send + 'static {
 
 impl Place for VotesPlace {
     type Shelf = Votes;
+
+    /// Where it is shorter, nobody minds it; and so often as it has become twice as long as it was left.
+    const WRITTEN_ANEW: u64 = 64 << 20;
 
     fn is_there(&self) -> bool {
         self.exists()

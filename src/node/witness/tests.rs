@@ -3,10 +3,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use kinfolk_ledger::amount::Amount;
+use kinfolk_ledger::chain::ChainState;
+use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, Out, Position as Chain};
+use kinfolk_ledger::inception::Inception;
 use kinfolk_ledger::message::Request;
 use kinfolk_ledger::policy::{Policy, Witness};
 use kinfolk_ledger::signature::SecretKey;
-use kinfolk_ledger::witness::{Position, RowKey, Stretch};
+use kinfolk_ledger::vote::{Cert, Receipt};
+use kinfolk_ledger::witness::{Position, Renewable, RowKey, Shelf, Stretch};
 use kinfolk_wire::ids::{AccountId, PeerId};
 
 use super::*;
@@ -47,6 +52,8 @@ fn position(number: usize) -> Position {
 
 impl Place for Disk {
     type Shelf = Log;
+
+    const WRITTEN_ANEW: u64 = 40;
 
     fn is_there(&self) -> bool {
         self.log().is_some()
@@ -115,6 +122,36 @@ impl Shelf for Log {
     fn end(&self) -> Position {
         position(self.0.log().as_ref().unwrap().len())
     }
+}
+
+impl Renewable for Log {
+    fn first(&self) -> Position {
+        position(0)
+    }
+
+    fn beside(&self) -> Result<Self, DiskFailed> {
+        let beside = Disk::default();
+        beside.log().get_or_insert_default();
+        Ok(Self(beside, self.1.clone()))
+    }
+
+    fn copy(&mut self, lines: &[Vec<u8>]) -> Result<Vec<Position>, DiskFailed> {
+        self.append(lines)
+    }
+
+    fn finish(&mut self) -> Result<(), DiskFailed> {
+        Ok(())
+    }
+
+    fn replace(&mut self, old: Self) -> Result<(), DiskFailed> {
+        *old.0.log() = self.0.log().take();
+        *old.0.0.rows.lock().unwrap() = std::mem::take(&mut *self.0.0.rows.lock().unwrap());
+        old.0.0.indexed.store(self.0.0.indexed.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.0 = old.0;
+        Ok(())
+    }
+
+    fn give_up(self) {}
 }
 
 fn policy() -> SignedPolicy {
@@ -248,4 +285,66 @@ async fn stopping_waits_for_the_log_and_for_nobody_who_no_longer_listens() {
     }
     thread.stop();
     assert_eq!(disk.0.indexed.load(Ordering::SeqCst), disk.log().as_ref().unwrap().len(), "and the index is up to it");
+}
+
+#[tokio::test]
+async fn a_log_that_has_grown_is_written_anew_while_the_witness_votes() {
+    let disk = Disk::default();
+    let mut thread = WitnessThread::new(disk.clone(), None);
+    thread.served(policy()).await.unwrap();
+    let policy = policy().load().unwrap();
+    let issuer = SecretKey::from_seed(&[1; 32]);
+    let inception = Inception::of_issuer(policy.currency(), issuer.vk());
+    let mut state = None;
+    let body = Body { ts: NOW, blind: [7; 16], claims: vec![], outs: vec![], ctl: None, memo_hash: None };
+    for number in 0..19_u64 {
+        let ctl = match (&state, number % 6) {
+            (None, _) => Ctl::Open(inception.clone()),
+            (Some(state), 5) => Ctl::Checkpoint { state_root: ChainState::root(state) },
+            _ => Ctl::Mint { class: Class::Free },
+        };
+        let outs = match ctl {
+            Ctl::Mint { .. } => vec![Out::cash(AccountId::new([5; 32]), Amount::new(number + 1_000).unwrap())],
+            _ => vec![],
+        };
+        let at = match &state {
+            Some(state) => state.next_position(0),
+            None => Chain {
+                currency: policy.currency(),
+                epoch: 0,
+                chain: inception.account(),
+                seq: 0,
+                prev: Header::NOTHING_BEFORE,
+                key_seq: 0,
+            },
+        };
+        let entry = Entry::sign(at, Body { outs, ctl: Some(ctl), ..body.clone() }, &issuer);
+        let proposed = Request::Propose { entry: entry.clone(), cited: vec![] };
+        let said = thread.told(&proposed).await;
+        let Reply::Vote(vote) = said else { panic!("{said:?}") };
+        let genuine = vote.unverified(&policy).unwrap().verify().unwrap();
+        let mut after = state.take().unwrap_or_else(|| ChainState::before(&entry, &policy).unwrap());
+        let change = after.try_entry(&entry, &policy).unwrap();
+        after.apply(change, entry.body());
+        state = Some(after);
+        let receipt = Receipt { cert: Cert::of(&[genuine], &policy).unwrap(), entry };
+        assert_eq!(thread.told(&Request::Commit { receipt }).await, Reply::Ack { next: number + 1 });
+    }
+    // It has begun by now, and comes to its end between questions.
+    let compacted = loop {
+        if let Some(compacted) = thread.how().await.unwrap().compacted {
+            break compacted;
+        }
+        assert!(matches!(thread.told(&head(&policy.signed())).await, Reply::Head { .. }));
+    };
+    assert!(compacted.before >= 40 && compacted.after < 20 && compacted.dropped > 20, "{compacted:?}");
+    let (currency, chain) = (policy.currency(), inception.account());
+    let head = Request::Head { currency, chain };
+    let standing = thread.told(&head).await;
+    assert!(matches!(standing, Reply::Head { next: 19, last: Some(_) }));
+    thread.stop();
+    let mut again = WitnessThread::new(disk, None);
+    assert_eq!(again.told(&head).await, standing);
+    assert_eq!(again.how().await.unwrap().compacted, Some(compacted));
+    again.stop();
 }

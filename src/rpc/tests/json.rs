@@ -13,6 +13,7 @@ use kinfolk_rpc::invoice::{CreateInvoice, Invoice, InvoiceState, Invoices, PayIn
 use kinfolk_rpc::mailbox::{
     AddMailbox, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serve, Serving,
 };
+use kinfolk_rpc::merchant::{CertifyMerchant, Merchant, MerchantState, Merchants, RegisterMerchant};
 use kinfolk_rpc::message::{
     AllowReadReceipts, Kind, Location, MarkSeen, Message, MessagePage, MessageState, Money, Reaction, SendMessage,
     Sender, Sent,
@@ -21,8 +22,8 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use kinfolk_rpc::wallet::{
-    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, Mint, Pay, Payment, PaymentKind,
-    PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
+    AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, LogCompacted, Mint, Pay,
+    Payment, PaymentClass, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -417,6 +418,11 @@ fn events() {
             format!("{{\"seq\":12,\"event\":\"invoice_changed\",{}", &invoice_json()[1..]),
         ),
         (
+            Some(13),
+            What::MerchantChanged(merchant()),
+            format!("{{\"seq\":13,\"event\":\"merchant_changed\",{}", &merchant_json()[1..]),
+        ),
+        (
             Some(11),
             What::CurrencyChanged(currency()),
             format!("{{\"seq\":11,\"event\":\"currency_changed\",{}", &CURRENCY[1..]),
@@ -493,12 +499,15 @@ fn payment() -> Payment {
         amount: "12.50".into(),
         currency: "cc".into(),
         code: "MANGO".into(),
-        class: Class::Cash,
+        class: PaymentClass::Cash,
+        card: None,
         from: Some(bo()),
         to: None,
         memo: Some("m".into()),
         state: PaymentState::Voting,
         quorum: Votes { have: 1, need: 3 },
+        kept_back: Some("why".into()),
+        proof: Some("00".into()),
         waits_for: vec![Witness { trouble: Some("did not answer".into()), ..witness() }],
         refund_of: Some("ab".into()),
         invoice: Some("ad".into()),
@@ -541,10 +550,48 @@ fn an_invoice_is_what_other_programs_expect() {
     reads_and_writes(&PayInvoice { invoice: "ad".into() }, "{\"invoice\":\"ad\"}");
 }
 
+fn merchant() -> Merchant {
+    Merchant {
+        currency: "cc".into(),
+        code: "MANGO".into(),
+        merchant: bo(),
+        issuer: bo(),
+        account: "dd".into(),
+        state: MerchantState::Asked,
+        asked: Some(7),
+        expires: Some(9),
+    }
+}
+
+fn merchant_json() -> String {
+    format!(
+        "{{\"currency\":\"cc\",\"code\":\"MANGO\",\"merchant\":{BO},\"issuer\":{BO},\"account\":\"dd\",\
+         \"state\":\"asked\",\"asked\":7,\"expires\":9}}"
+    )
+}
+
+#[test]
+fn a_merchant_is_what_other_programs_expect() {
+    reads_and_writes(&Merchants { merchants: vec![merchant()] }, &format!("{{\"merchants\":[{}]}}", merchant_json()));
+    let states = [MerchantState::Asked, MerchantState::Certified, MerchantState::Expired];
+    assert_eq!(names(&states).replace('"', ""), "asked certified expired");
+    reads_and_writes(&RegisterMerchant { currency: "A".into(), issuer: None }, "{\"currency\":\"A\"}");
+    reads_and_writes(
+        &CertifyMerchant { contact: "Bo".into(), currency: "A".into(), days: Some(30) },
+        "{\"contact\":\"Bo\",\"currency\":\"A\",\"days\":30}",
+    );
+    let both = Payment { class: PaymentClass::Both, card: Some("2.50".into()), ..payment() };
+    let written = payment_json().replace("\"class\":\"cash\"", "\"class\":\"both\",\"card\":\"2.50\"");
+    reads_and_writes(&both, &written);
+    let classes = [PaymentClass::Cash, PaymentClass::Card, PaymentClass::Both];
+    assert_eq!(names(&classes).replace('"', ""), "cash card both");
+}
+
 fn payment_json() -> String {
     format!(
         "{{\"entry\":\"aa\",\"at\":7,\"kind\":\"paid\",\"amount\":\"12.50\",\"currency\":\"cc\",\"code\":\"MANGO\",\
          \"class\":\"cash\",\"from\":{BO},\"to\":null,\"memo\":\"m\",\"state\":\"voting\",\"quorum\":{{\"have\":1,\"need\":3}},\
+         \"kept_back\":\"why\",\"proof\":\"00\",\
          \"waits_for\":[{{\"peer\":\"e0\",\"key\":\"e1\",\"name\":\"Eve\",\"display_name\":\"E\",\
          \"trouble\":\"did not answer\"}}],\"refund_of\":\"ab\",\"invoice\":\"ad\"}}"
     )
@@ -597,11 +644,12 @@ fn money() {
         class: Class::Card,
         amount: "1.00".into(),
         pending: "0.00".into(),
+        at_risk: Some("2.00".into()),
     };
     reads_and_writes(
         &Balances { balances: vec![balance] },
         "{\"balances\":[{\"currency\":\"cc\",\"code\":\"MANGO\",\"class\":\"card\",\"amount\":\"1.00\",\
-         \"pending\":\"0.00\"}]}",
+         \"pending\":\"0.00\",\"at_risk\":\"2.00\"}]}",
     );
     reads_and_writes(
         &CreateCurrency { code: "A".into(), decimals: 2, witnesses: vec!["Bo".into()], ..CreateCurrency::default() },
@@ -629,10 +677,12 @@ fn money() {
             conflicts: 4,
             put_off: 5,
             log_bytes: 6,
+            compacted: Some(LogCompacted { at: 7, before_bytes: 8, after_bytes: 6, dropped: 1 }),
             stopped: None,
         },
         "{\"key\":null,\"currencies\":[{\"currency\":\"cc\",\"code\":\"A\",\"place\":0,\"witnesses\":4,\"quorum\":3,\
-         \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6}",
+         \"broken\":false}],\"accounts\":1,\"entries\":2,\"votes\":3,\"conflicts\":4,\"put_off\":5,\"log_bytes\":6,\
+         \"compacted\":{\"at\":7,\"before_bytes\":8,\"after_bytes\":6,\"dropped\":1}}",
     );
     let paid = Money {
         amount: "1.00".into(),
@@ -651,7 +701,8 @@ fn money() {
     let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
     assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");
     assert_eq!(
-        names(&[PaymentState::Voting, PaymentState::Refused, PaymentState::Final]).replace('"', ""),
-        "voting refused final"
+        names(&[PaymentState::Unwitnessed, PaymentState::Voting, PaymentState::Refused, PaymentState::Final])
+            .replace('"', ""),
+        "unwitnessed voting refused final"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kinfolk_ledger::witness::{RowKey, Shelf};
+use kinfolk_ledger::witness::{Renewable, RowKey, Shelf};
 use zeroize::Zeroizing;
 
 use super::chance::Chance;
@@ -16,6 +16,9 @@ const BATCHES: u64 = 150;
 const INDEXED: u64 = 20;
 /// Batches of a process that is killed after each.
 const KILLED: u64 = 25;
+/// Batches of a process that writes its log anew, and after how many it does.
+const RENEWED: u64 = 60;
+const RENEWS: u64 = 7;
 
 fn place(dir: &Path) -> VotesPlace {
     VotesPlace::new(dir.join("profile").join("witness"), Zeroizing::new([7; 32]))
@@ -55,6 +58,30 @@ fn child_that_is_killed(dir: &Path) {
         votes.append_and_be_killed(&lines(batch)).unwrap();
         votes = place(dir).open().unwrap();
         tell(dir, &format!("{batch}\n"));
+    }
+    std::process::exit(0);
+}
+
+/// Writes its log anew now and then, all of it; what comes meanwhile is copied last.
+fn child_that_renews(dir: &Path) {
+    std::fs::create_dir_all(dir.join("profile")).unwrap();
+    let mut votes = place(dir).create().unwrap();
+    tell(dir, "made\n");
+    for batch in 0..RENEWED {
+        let fresh = (batch % RENEWS == RENEWS - 1).then(|| {
+            let mut fresh = votes.beside().unwrap();
+            let copied = read(&votes, votes.first());
+            copied.chunks(16).for_each(|lines| assert_eq!(fresh.copy(lines).unwrap().len(), lines.len()));
+            (fresh, votes.end())
+        });
+        votes.append(&lines(batch)).unwrap();
+        tell(dir, &format!("{batch}\n"));
+        if let Some((mut fresh, copied)) = fresh {
+            fresh.copy(&read(&votes, copied)).unwrap();
+            fresh.finish().unwrap();
+            fresh.replace(votes).unwrap();
+            votes = fresh;
+        }
     }
     std::process::exit(0);
 }
@@ -133,6 +160,7 @@ fn run(test: &str, role: &str, only_flushes: bool) -> Option<u64> {
         let (role, dir) = role.split_once(' ').unwrap();
         match role {
             "killed" => child_that_is_killed(Path::new(dir)),
+            "renewed" => child_that_renews(Path::new(dir)),
             _ => child(Path::new(dir)),
         }
     }
@@ -177,6 +205,12 @@ fn i14_no_acknowledged_vote_is_lost_with_the_power() {
 fn i14_what_a_killed_process_wrote_is_on_the_disk_before_the_next_relies_on_it() {
     let test = "power_loss::votes::i14_what_a_killed_process_wrote_is_on_the_disk_before_the_next_relies_on_it";
     assert!(run(test, "killed", false).is_none_or(|bad| bad == 0));
+}
+
+#[test]
+fn i14_no_acknowledged_vote_is_lost_while_the_log_is_written_anew() {
+    let test = "power_loss::votes::i14_no_acknowledged_vote_is_lost_while_the_log_is_written_anew";
+    assert!(run(test, "renewed", false).is_none_or(|bad| bad == 0));
 }
 
 #[test]

@@ -133,8 +133,18 @@ impl FrameKeys {
 
     /// What proves that this end was marked.
     pub(super) fn mark(&self, end: u64) -> [u8; 32] {
+        self.mark_of(&self.id, end)
+    }
+
+    /// What proves that this end of the log with that id was marked.
+    pub(super) fn mark_of(&self, id: &[u8; ID], end: u64) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.marks);
-        *hasher.update(&self.id).update(&end.to_be_bytes()).finalize().as_bytes()
+        *hasher.update(id).update(&end.to_be_bytes()).finalize().as_bytes()
+    }
+
+    /// The same keys for another log.
+    pub(super) fn with_id(&self, id: [u8; ID]) -> Self {
+        Self { id, ..self.clone() }
     }
 
     fn check(&self, at: u64, length: u32, start: u64) -> [u8; CHECK] {

@@ -14,13 +14,14 @@ use crate::backend::{self, Backend, Batch, Disk, Fault};
 use crate::profile::layout;
 use crate::seal::{NONCE, NoRandomness, PIECE, random};
 
-const FORMAT: &[u8] = b"kinfolk witness row 1";
+/// A row of another format does not open, and the index is made again.
+const FORMAT: &[u8] = b"kinfolk witness row 2";
 const META: [u8; 1] = [0];
 const PIECES: u8 = 0xfe;
 /// Bytes of a name's keyed hash.
 const NAME: usize = 16;
 
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 struct IndexKeys {
     values: [u8; 32],
     names: [u8; 32],
@@ -51,11 +52,21 @@ impl Index {
     /// Opens the index of the log with this id; makes it anew where there is none, where it is another log's, or where it
     /// cannot be read.
     pub(super) fn open(dir: &Path, key: &[u8; 32], id: &[u8; ID], first: u64) -> Result<Self, Fault> {
-        let keys = || IndexKeys {
+        let keys = IndexKeys {
             values: blake3::derive_key("kinfolk witness 1: rows", key),
             names: blake3::derive_key("kinfolk witness 1: names", key),
             id: *id,
         };
+        Self::open_with(dir, keys, first)
+    }
+
+    /// An empty index for another log with the same keys.
+    pub(super) fn beside(&self, dir: &Path, id: &[u8; ID], first: u64) -> Result<Self, Fault> {
+        Self::open_with(dir, IndexKeys { id: *id, ..self.keys.clone() }, first)
+    }
+
+    fn open_with(dir: &Path, keys: IndexKeys, first: u64) -> Result<Self, Fault> {
+        let keys = || keys.clone();
         if dir.exists() && !spoiled(dir).exists() {
             let opened = backend::open(Backend::Sled, dir).map_err(RowError::from).and_then(|disk| {
                 let mut index = Self { disk, keys: keys(), until: first };

@@ -4,6 +4,9 @@
 //! its own, so that it never runs ahead of what is on the disk. From both follows what an end that cannot be read means:
 //! if the mark is not behind it, and no whole frame of a later batch stands after it, then nobody was told of it, and it
 //! is cut off. Otherwise something that was acknowledged is damaged, and the log is not used any more.
+//!
+//! A log that is written anew has an id of its own, and says which it came of. The mark names the log that it is of: where
+//! it is of one that this one neither is nor came of, an older copy was put in its place.
 
 use std::fs::File;
 use std::io;
@@ -24,9 +27,12 @@ use crate::seal::random;
 const STRETCH: usize = 1 << 20;
 /// Bytes that are read where one frame is, which is most often all of it.
 const GUESS: usize = 1_536;
-/// The version of the first line: then comes the seed of the key.
+/// The versions of the first line: then comes the seed of the key; in the second also the id of the log that it came of.
 const FIRST: u8 = 1;
+const FIRST_ANEW: u8 = 2;
+/// The end that is marked, what proves it, and the log's id; the last was not there from the beginning.
 const MARKED: usize = 8 + 32;
+const MARKED_WITH_ID: usize = MARKED + ID;
 
 /// An open log.
 pub(super) struct Log {
@@ -35,6 +41,10 @@ pub(super) struct Log {
     mark: File,
     keys: FrameKeys,
     key: SecretKey,
+    /// The log that it came of, where it was written anew.
+    came_of: Option<[u8; ID]>,
+    /// Where the first line stands.
+    first: u64,
     /// Where the next line will stand.
     end: u64,
     /// An append failed: nobody knows what of it is on the disk.
@@ -62,10 +72,7 @@ impl Log {
         let keys = FrameKeys::of(key, id);
         let nonce = BatchNonce::random().map_err(|_| VotesError::NoRandomness)?;
         keys.seal(&mut content, &nonce, BEGIN, BEGIN, first.as_slice());
-        match std::fs::remove_file(mark) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        remove(mark).map_err(failed)?;
         layout::replace(path, &content).map_err(failed)
     }
 
@@ -97,14 +104,14 @@ impl Log {
         let keys = FrameKeys::of(key, id.try_into().unwrap_or_default());
         let first = Zeroizing::new(read_frame(&file, BEGIN, GUESS).map_err(failed)?);
         let line = keys.open(BEGIN, &first).ok_or_else(|| damaged(BEGIN, "the frame with its key is not whole"))?;
-        let seed: Option<&[u8; 32]> =
-            line.split_first().and_then(|(version, seed)| seed.try_into().ok().filter(|_| *version == FIRST));
-        let key = SecretKey::from_seed(seed.ok_or_else(|| damaged(BEGIN, "its key is of another version"))?);
+        let (seed, came_of) = first_line(&line).ok_or_else(|| damaged(BEGIN, "its key is of another version"))?;
+        let key = SecretKey::from_seed(seed);
         let first = BEGIN.saturating_add(as_u64(line.len().saturating_add(OVERHEAD)));
         let mark = layout::private_file(mark).map_err(failed)?;
-        let mut log = Self { path: path.to_path_buf(), file, mark, keys, key, end: length, failed: false };
+        let path = path.to_path_buf();
+        let mut log = Self { path, file, mark, keys, key, came_of, first, end: length, failed: false };
         let indexed = indexed(log.keys.id(), first)?.max(first);
-        let marked = log.marked().map_err(failed)?.unwrap_or(first);
+        let marked = log.marked()?.unwrap_or(first);
         log.find_end(indexed, marked, length)?;
         log.set_mark();
         Ok(log)
@@ -154,18 +161,73 @@ impl Log {
 
     /// Writes lines at the end; when it returns they are on the disk. Says where each stands.
     pub(super) fn append(&mut self, lines: &[Vec<u8>]) -> Result<Vec<u64>, VotesError> {
+        let places = self.copy(lines)?;
+        self.finish()?;
+        self.set_mark();
+        Ok(places)
+    }
+
+    /// Writes lines at the end, which are on the disk once this log is finished.
+    pub(super) fn copy(&mut self, lines: &[Vec<u8>]) -> Result<Vec<u64>, VotesError> {
         if self.failed {
             return Err(VotesError::Failed { file: self.path.clone() });
         }
         let (frames, places) = self.frames(lines)?;
-        let written = self.file.write_all_at(&frames, self.end).and_then(|()| sync(&self.file));
-        if let Err(error) = written {
+        if let Err(error) = self.file.write_all_at(&frames, self.end) {
             self.failed = true;
             return Err(VotesError::of(&self.path, &error));
         }
         self.end = self.end.saturating_add(as_u64(frames.len()));
-        self.set_mark();
         Ok(places)
+    }
+
+    /// Waits until all that was written is on the disk.
+    pub(super) fn finish(&mut self) -> Result<(), VotesError> {
+        let synced = sync(&self.file);
+        self.failed |= synced.is_err();
+        synced.map_err(|error| VotesError::of(&self.path, &error))
+    }
+
+    /// An empty log with the same key and an id of its own, which comes of this one.
+    pub(super) fn beside(&self, path: &Path) -> Result<Self, VotesError> {
+        let failed = |error| VotesError::of(path, &error);
+        remove(path).map_err(failed)?;
+        let mut id = [0; ID];
+        random(&mut id).map_err(|_| VotesError::NoRandomness)?;
+        let frame = Zeroizing::new(read_frame(&self.file, BEGIN, GUESS).map_err(failed)?);
+        let own = self.keys.open(BEGIN, &frame);
+        let seed = own.as_ref().and_then(|line| first_line(line)).map(|(seed, _)| seed);
+        let seed = seed.ok_or_else(|| VotesError::Damaged {
+            file: self.path.clone(),
+            at: BEGIN,
+            what: "the frame with its key is not whole".to_owned(),
+        })?;
+        let line = Zeroizing::new([&[FIRST_ANEW][..], seed, self.keys.id()].concat());
+        let keys = self.keys.with_id(id);
+        let mut content = [&MAGIC[..], &id].concat();
+        let nonce = BatchNonce::random().map_err(|_| VotesError::NoRandomness)?;
+        keys.seal(&mut content, &nonce, BEGIN, BEGIN, &line);
+        let file = layout::private_file(path).map_err(failed)?;
+        file.write_all_at(&content, 0).map_err(failed)?;
+        let (first, mark) = (as_u64(content.len()), self.mark.try_clone().map_err(failed)?);
+        let (path, key, came_of) = (path.to_path_buf(), self.key.clone(), Some(*self.keys.id()));
+        Ok(Self { path, file, mark, keys, key, came_of, first, end: first, failed: false })
+    }
+
+    /// Removes it.
+    pub(super) fn remove(self) -> io::Result<()> {
+        remove(&self.path)
+    }
+
+    /// Takes the name of the log that it came of. What it has must be on the disk before.
+    pub(super) fn take_name(&mut self, path: &Path) -> Result<(), VotesError> {
+        let failed = |error| VotesError::of(path, &error);
+        std::fs::rename(&self.path, path).map_err(failed)?;
+        // Until the name is on the disk, a loss of power may bring the other log back, which lacks what is said from now on.
+        path.parent().map_or(Ok(()), layout::sync_dir).map_err(failed)?;
+        self.path = path.to_path_buf();
+        self.set_mark();
+        Ok(())
     }
 
     /// A process that is killed after it has written and before it has synced.
@@ -240,21 +302,23 @@ impl Log {
         Ok(frames)
     }
 
-    fn marked(&self) -> io::Result<Option<u64>> {
-        let mut bytes = [0; MARKED];
-        match self.mark.read_exact_at(&mut bytes, 0) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
+    fn marked(&self) -> Result<Option<u64>, VotesError> {
+        let bytes = read_up_to(&self.mark, 0, MARKED_WITH_ID).map_err(|error| VotesError::of(&self.path, &error))?;
+        let Some((number, rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
+        let Some((tag, id)) = rest.split_first_chunk::<32>() else { return Ok(None) };
+        let end = u64::from_be_bytes(*number);
+        let own = self.keys.id();
+        let of = id.try_into().unwrap_or(*own);
+        let genuine: bool = self.keys.mark_of(&of, end).as_slice().ct_eq(tag).into();
+        if genuine && of != *own && Some(of) != self.came_of {
+            return Err(VotesError::Older { file: self.path.clone() });
         }
-        let (number, tag) = bytes.split_at(8);
-        let end = number.try_into().map(u64::from_be_bytes).unwrap_or_default();
-        let genuine: bool = self.keys.mark(end).as_slice().ct_eq(tag).into();
-        Ok(genuine.then_some(end))
+        Ok((genuine && of == *own).then_some(end))
     }
 
     /// Without a sync, and of no consequence where it fails: it then says less than it could.
     fn set_mark(&self) {
-        let bytes = [&self.end.to_be_bytes()[..], &self.keys.mark(self.end)].concat();
+        let bytes = [&self.end.to_be_bytes()[..], &self.keys.mark(self.end), self.keys.id()].concat();
         if let Err(error) = self.mark.write_all_at(&bytes, 0) {
             tracing::warn!(%error, "the mark of the witness's log was not written");
         }
@@ -266,6 +330,33 @@ impl Log {
 
     pub(super) const fn end(&self) -> u64 {
         self.end
+    }
+
+    pub(super) const fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) const fn id(&self) -> &[u8; ID] {
+        self.keys.id()
+    }
+}
+
+/// The seed of the key, and the log that this one came of.
+fn first_line(line: &[u8]) -> Option<(&[u8; 32], Option<[u8; ID]>)> {
+    let (version, rest) = line.split_first()?;
+    let (seed, came_of) = rest.split_first_chunk::<32>()?;
+    match *version {
+        FIRST if came_of.is_empty() => Some((seed, None)),
+        FIRST_ANEW => Some((seed, Some(came_of.try_into().ok()?))),
+        _ => None,
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -3,9 +3,11 @@
 //! ```text
 //! <profile>/witness/   0700
 //!   lock               held by the process that has the log open
-//!   log                the key, and every line that was ever written (`frame`, `log`)
+//!   log                the key, and every line that may still be needed (`frame`, `log`)
+//!   log.new            the same, while it is written anew (`renewal`)
 //!   mark               up to where lines were acknowledged
-//!   index/             sled: accounts, and where entries stand in the log (`index`)
+//!   index/             sled: accounts, and where entries stand in the log (`index`); of a log that was written anew it
+//!                      bears the beginning of that one's id in its name
 //! ```
 //!
 //! [`Votes`] is what a [`Witness`](kinfolk_ledger::witness::Witness) stands on. Lines go to the log in one write and one
@@ -33,6 +35,7 @@ use log::{Frames, Log};
 mod frame;
 mod index;
 mod log;
+mod renewal;
 
 const INSTEAD: &str = "a witness that may have lost votes must not vote with that key again: stop serving, move the \
                        witness directory of this profile away, and let the issuers name the new key that \
@@ -90,6 +93,16 @@ pub enum VotesError {
         expected: u64,
         /// Bytes that are there.
         found: u64,
+    },
+    /// An older copy of the log, as it was before it was written anew.
+    #[error(
+        "the witness's log {} is older than what was acknowledged: it was written anew since, and an older copy was put in \
+         its place; {INSTEAD}",
+        .file.display()
+    )]
+    Older {
+        /// The file.
+        file: PathBuf,
     },
     /// A row of the index is not as it was written.
     #[error("the witness's index {} is damaged: {reason}; start again, and it is made anew from the log", .dir.display())]
@@ -205,9 +218,10 @@ impl VotesPlace {
     }
 
     fn open_with(&self, lock: Lock) -> Result<Votes, VotesError> {
-        let index_dir = self.dir.join("index");
+        let mut index_dir = self.dir.join("index");
         let mut index = None;
         let log = Log::open(&self.log(), &self.dir.join("mark"), &self.key, |id, first| {
+            index_dir = renewal::index_dir(&self.dir, id);
             let opened = Index::open(&index_dir, &self.key, id, first);
             let opened = opened.map_err(|fault| VotesError::fault(&index_dir, fault))?;
             let until = opened.until();
@@ -215,7 +229,8 @@ impl VotesPlace {
             Ok(until)
         })?;
         let index = index.ok_or_else(|| VotesError::None { dir: index_dir.clone() })?;
-        Ok(Votes { log, index, index_dir, _lock: lock })
+        renewal::tidy(&self.dir, &index_dir);
+        Ok(Votes { log, index, index_dir, dir: self.dir.clone(), lock: Some(lock) })
     }
 
     fn log(&self) -> PathBuf {
@@ -235,7 +250,9 @@ pub struct Votes {
     log: Log,
     index: Index,
     index_dir: PathBuf,
-    _lock: Lock,
+    dir: PathBuf,
+    /// Not while it is beside another.
+    lock: Option<Lock>,
 }
 
 impl fmt::Debug for Votes {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use data_encoding::BASE64URL_NOPAD;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
-use super::{Sum, Text};
+use super::{MerchantCertificate, Sum, Text};
 use crate::codec::{self, DecodeError};
 use crate::ids::{AccountId, DeviceId, IdentityId};
 use crate::limits;
@@ -43,6 +43,9 @@ pub struct Invoice {
     /// From then on nobody pays it.
     #[n(6)]
     pub expires_at: Timestamp,
+    /// What lets the account take card money, where it is a merchant's.
+    #[n(7)]
+    pub certificate: Option<MerchantCertificate>,
 }
 
 impl Invoice {

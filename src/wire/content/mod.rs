@@ -7,6 +7,7 @@
 mod invoice;
 mod location;
 mod mailboxes;
+mod merchant;
 mod money;
 mod receipt;
 mod sticker;
@@ -17,7 +18,8 @@ pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
 pub use location::{Coordinate, GeoUri, GeoUriError};
 pub(crate) use mailboxes::decode_hosts;
 pub use mailboxes::{Mailboxes, Serving, TokenShare, TokensIssued, TokensWanted};
-pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Sum};
+pub use merchant::{MerchantCertificate, MerchantCertified, MerchantWanted};
+pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Promise, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
 pub use tab::{TabPayment, TabSettled};
@@ -130,6 +132,12 @@ pub enum Body {
     TabPayment(TabPayment),
     /// An entry of a tab is certified.
     TabSettled(TabSettled),
+    /// Asks the issuer of a currency to certify the sender as a merchant.
+    MerchantWanted(MerchantWanted),
+    /// The recipient is certified as a merchant.
+    MerchantCertified(MerchantCertified),
+    /// Money that the sender has signed away, and that is not certified yet.
+    Promise(Promise),
     /// A kind that a newer program knows.
     Unknown {
         /// Its number.
@@ -244,9 +252,12 @@ impl Body {
     const PAY_TO: u16 = 43;
     const TAB_PAYMENT: u16 = 45;
     const TAB_SETTLED: u16 = 46;
+    const MERCHANT_WANTED: u16 = 48;
+    const MERCHANT_CERTIFIED: u16 = 49;
+    const PROMISE: u16 = 44;
 
     /// Whether it is a line in a conversation (and so has an order and is receipted), or a word between nodes.
-    /// An unknown kind below 16 is a line: kinds 1 to 15 and 48 upwards are kept for lines.
+    /// An unknown kind below 16 is a line: kinds 1 to 15 are kept for lines, and what is unknown from 48 upwards is one.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         match self {
@@ -271,6 +282,7 @@ impl Body {
             | Self::AccountWanted(_)
             | Self::PayTo(_)
             | Self::TabSettled(_) => false,
+            Self::Promise(_) | Self::MerchantWanted(_) | Self::MerchantCertified(_) => false,
         }
     }
 
@@ -296,6 +308,9 @@ impl Body {
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
             Self::TabPayment(payment) => (Self::TAB_PAYMENT, codec::to_cbor(payment)),
             Self::TabSettled(settled) => (Self::TAB_SETTLED, codec::to_cbor(settled)),
+            Self::MerchantWanted(wanted) => (Self::MERCHANT_WANTED, codec::to_cbor(wanted)),
+            Self::MerchantCertified(certified) => (Self::MERCHANT_CERTIFIED, codec::to_cbor(certified)),
+            Self::Promise(promise) => (Self::PROMISE, codec::to_cbor(promise)),
             Self::Unknown { kind, body } => (*kind, body.clone()),
         }
     }
@@ -326,6 +341,9 @@ impl Body {
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
             Self::TAB_PAYMENT => Self::TabPayment(codec::from_cbor("tab payment", &body, MAX)?),
             Self::TAB_SETTLED => Self::TabSettled(codec::from_cbor("tab settled", &body, MAX)?),
+            Self::MERCHANT_WANTED => Self::MerchantWanted(codec::from_cbor("merchant wanted", &body, MAX)?),
+            Self::MERCHANT_CERTIFIED => Self::MerchantCertified(codec::from_cbor("merchant certified", &body, MAX)?),
+            Self::PROMISE => Self::Promise(codec::from_cbor("promise", &body, MAX)?),
             kind => Self::Unknown { kind, body },
         })
     }

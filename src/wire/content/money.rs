@@ -7,7 +7,7 @@ use std::str::FromStr;
 use data_encoding::BASE64URL_NOPAD;
 use minicbor::{Decode, Encode};
 
-use super::{Reach, Text};
+use super::{MerchantCertificate, Reach, Text};
 use crate::codec::{self, DecodeError};
 use crate::ids::{AccountId, CurrencyId, Vk};
 use crate::limits;
@@ -94,9 +94,12 @@ pub struct PayTo {
     /// The account.
     #[n(1)]
     pub account: AccountId,
-    /// The key by which the sender redeems vouchers of a tab (11.13), where their program has tabs.
+    /// The key by which the sender redeems vouchers of a tab (11.14), where their program has tabs.
     #[n(3)]
     pub tab_key: Option<Vk>,
+    /// What lets it take card money, where it is a merchant's.
+    #[n(2)]
+    pub certificate: Option<MerchantCertificate>,
 }
 
 /// So much of a currency, with what it takes to write it down.
@@ -139,6 +142,26 @@ pub struct Payment {
 
 fn decode_receipt<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>, minicbor::decode::Error> {
     codec::bounded_bytes(d, limits::LEDGER_RECEIPT)
+}
+
+/// A payment that no quorum has certified yet, as the payer hands it to the payee: money at risk, and not to be spent.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Promise {
+    /// How much. A payee takes no promise that says otherwise.
+    #[n(0)]
+    pub sum: Sum,
+    /// The promise as the ledger encodes it (page 12); at most [`limits::PROMISE`] bytes.
+    #[n(1)]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_promise")]
+    pub promise: Vec<u8>,
+    /// What it is for.
+    #[n(2)]
+    pub memo: Option<Memo>,
+}
+
+fn decode_promise<C>(d: &mut minicbor::Decoder<'_>, _: &mut C) -> Result<Vec<u8>, minicbor::decode::Error> {
+    codec::bounded_bytes(d, limits::PROMISE)
 }
 
 /// What a payment is for. The ledger has only a hash of both parts, which tells nobody anything.

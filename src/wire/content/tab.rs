@@ -15,7 +15,7 @@ pub struct TabPayment {
     /// How much more it is than the vouchers before it. A payee shows no payment of which the voucher says otherwise.
     #[n(0)]
     pub sum: Sum,
-    /// The voucher as the ledger encodes it (11.13); at most [`limits::TAB_VOUCHER`] bytes.
+    /// The voucher as the ledger encodes it (11.14); at most [`limits::TAB_VOUCHER`] bytes.
     #[n(1)]
     #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "decode_voucher")]
     pub voucher: Vec<u8>,

@@ -6,15 +6,15 @@ use kinfolk_wire::bundle::{KEM_CIPHERTEXT, KEM_KEY, OneTimePrekey, PrekeyBundle,
 use kinfolk_wire::carried::{BundleWriter, Carried};
 use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
-    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, NeedReinit, PayTo, Payment,
-    Plaintext, Reach, Receipt, Request, Serving, SignedInvoice, StickerId, Sum, TabPayment, TabSettled, Text, TokenShare, TokensIssued,
-    TokensWanted,
+    Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, MerchantCertificate,
+    MerchantCertified, MerchantWanted, NeedReinit, PayTo, Payment, Plaintext, Promise, Reach, Receipt, Request,
+    Serving, SignedInvoice, StickerId, Sum, TabPayment, TabSettled, Text, TokenShare, TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
 use kinfolk_wire::ids::{
     AccountId, ConversationId, CurrencyId, DeviceId, GroupElement, HeadPrefix, IdentityId, InviteId, MailboxTag,
-    MessageId, PayloadDigest, PeerId, SigchainHead,
+    MessageId, PayloadDigest, PeerId, SigchainHead, Signature,
 };
 use kinfolk_wire::invite::{Address, Invite, InviteLink, NETWORK, Uses, VERSION};
 use kinfolk_wire::mailbox::{
@@ -211,10 +211,19 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         (vec(any::<u8>(), 0..900), vec(reach(), 0..=31))
             .prop_map(|(policy, witnesses)| Body::Currency(CurrencyCard { policy, witnesses })),
         array().prop_map(|currency| Body::AccountWanted(AccountWanted { currency: CurrencyId::new(currency) })),
-        (array(), array(), option::of(array())).prop_map(|(currency, account, tab_key)| {
-            let (currency, account, tab_key) =
-                (CurrencyId::new(currency), AccountId::new(account), tab_key.map(kinfolk_wire::ids::Vk::new));
-            Body::PayTo(PayTo { currency, account, tab_key })
+        (array(), array(), option::of(merchant_certificate()), option::of(array())).prop_map(
+            |(currency, account, certificate, tab_key)| {
+                let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+                Body::PayTo(PayTo { currency, account, certificate, tab_key: tab_key.map(kinfolk_wire::ids::Vk::new) })
+            }
+        ),
+        (array(), array()).prop_map(|(currency, account)| {
+            let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+            Body::MerchantWanted(MerchantWanted { currency, account })
+        }),
+        (array(), array(), merchant_certificate()).prop_map(|(currency, account, certificate)| {
+            let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+            Body::MerchantCertified(MerchantCertified { currency, account, certificate })
         }),
         tab_body(),
         (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array())), any::<bool>()).prop_map(
@@ -223,6 +232,10 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
                 Body::Payment(Payment { sum, receipt, memo, is_refund })
             }
         ),
+        (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array()))).prop_map(|(sum, promise, memo)| {
+            let memo = memo.map(|(text, salt)| Memo { text: Text::new(text).unwrap(), salt });
+            Body::Promise(Promise { sum, promise, memo })
+        }),
         invoice().prop_map(Body::PaymentRequest),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
     ]
@@ -243,6 +256,16 @@ fn tab_body() -> impl Strategy<Value = Body> {
     ]
 }
 
+fn merchant_certificate() -> impl Strategy<Value = MerchantCertificate> {
+    (time(), array())
+        .prop_map(|(expires, signature)| MerchantCertificate { expires, signature: Signature::new(signature) })
+}
+
+fn plain_certificate() -> MerchantCertificate {
+    let expires = Timestamp::from_millis(1_767_225_600_000);
+    MerchantCertificate { expires, signature: Signature::new(filled(58)) }
+}
+
 fn sum() -> impl Strategy<Value = Sum> {
     (array(), array(), any::<u8>(), any::<u64>()).prop_map(|(currency, code, decimals, units)| Sum {
         currency: CurrencyId::new(currency),
@@ -258,11 +281,14 @@ fn plain_sum() -> Sum {
 
 fn invoice() -> impl Strategy<Value = SignedInvoice> {
     let ids = (array(), array(), array(), array());
-    (sum(), ids, option::of("\\PC{1,100}"), time(), array()).prop_map(|(sum, ids, memo, expires_at, signature)| {
+    let said = (time(), option::of(merchant_certificate()));
+    (sum(), ids, option::of("\\PC{1,100}"), said, array()).prop_map(|(sum, ids, memo, said, signature)| {
         let (number, account, payee, device) = ids;
+        let (expires_at, certificate) = said;
         let memo = memo.map(|text| Text::new(text).unwrap());
         let (account, payee) = (AccountId::new(account), IdentityId::new(payee));
-        let invoice = Invoice { number, sum, account, payee, device: DeviceId::new(device), memo, expires_at };
+        let device = DeviceId::new(device);
+        let invoice = Invoice { number, sum, account, payee, device, memo, expires_at, certificate };
         SignedInvoice(Signed { payload: invoice.encode(), signature, countersignature: None })
     })
 }
@@ -276,6 +302,7 @@ pub(crate) fn plain_invoice() -> SignedInvoice {
         device: DeviceId::new(filled(56)),
         memo: Some(Text::new("bread").unwrap()),
         expires_at: Timestamp::from_millis(1_767_225_600_000),
+        certificate: None,
     };
     SignedInvoice(Signed { payload: invoice.encode(), signature: filled(57), countersignature: None })
 }
@@ -284,7 +311,7 @@ pub(crate) fn plain_card() -> CurrencyCard {
     CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
 }
 
-fn plain_money_bodies() -> [Body; 7] {
+fn plain_money_bodies() -> [Body; 12] {
     let (currency, account) = (plain_sum().currency, AccountId::new(filled(52)));
     let memo = Text::new("bread").unwrap();
     [
@@ -297,7 +324,17 @@ fn plain_money_bodies() -> [Body; 7] {
         Body::PaymentRequest(plain_invoice()),
         Body::Currency(plain_card()),
         Body::AccountWanted(AccountWanted { currency }),
-        Body::PayTo(PayTo { currency, account, tab_key: Some(kinfolk_wire::ids::Vk::new(filled(58))) }),
+        Body::PayTo(PayTo { currency, account, certificate: None, tab_key: None }),
+        Body::PayTo(PayTo { currency, account, certificate: Some(plain_certificate()), tab_key: None }),
+        Body::MerchantWanted(MerchantWanted { currency, account }),
+        Body::MerchantCertified(MerchantCertified { currency, account, certificate: plain_certificate() }),
+        Body::Promise(Promise { sum: plain_sum(), promise: filled::<90>(58).to_vec(), memo: None }),
+        Body::PayTo(PayTo {
+            currency,
+            account,
+            certificate: None,
+            tab_key: Some(kinfolk_wire::ids::Vk::new(filled(58))),
+        }),
         Body::TabPayment(TabPayment {
             sum: plain_sum(),
             voucher: filled::<90>(59).to_vec(),

@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 54] = [
+pub(crate) const ROUTES: [(&str, &str); 57] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -57,6 +57,9 @@ pub(crate) const ROUTES: [(&str, &str); 54] = [
     ("POST", route::INVOICES),
     ("GET", route::INVOICE),
     ("POST", route::PAY_INVOICE),
+    ("GET", route::MERCHANTS),
+    ("POST", route::MERCHANTS),
+    ("POST", route::CERTIFY_MERCHANT),
     ("GET", route::WITNESS),
     ("POST", route::WITNESS),
     ("GET", route::STICKERS),

@@ -8,6 +8,7 @@ use kinfolk_rpc::contact::{Added, ContactPage, ContactState, SafetyNumber};
 use kinfolk_rpc::event::What;
 use kinfolk_rpc::invite::Invite;
 use kinfolk_rpc::invoice::Invoices;
+use kinfolk_rpc::merchant::{Merchant, MerchantState, Merchants};
 use kinfolk_rpc::message::{Message, MessageState};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
 use kinfolk_rpc::wallet::{Currencies, Currency, Payment, Payments};
@@ -86,6 +87,11 @@ fn door() -> Door {
         .says("POST /v1/wallet/invoices/pay", {
             Says::ok(&Payment { invoice: Some(sample::INVOICE.into()), ..sample::payment() })
         })
+        .says("POST /v1/wallet/merchants", {
+            Says::ok(&Merchant { state: MerchantState::Asked, expires: None, ..sample::merchant() })
+        })
+        .says("GET /v1/wallet/merchants", Says::ok(&Merchants { merchants: vec![sample::merchant()] }))
+        .says("POST /v1/wallet/merchants/certify", Says::ok(&Merchant { asked: None, ..sample::merchant() }))
         .says("POST /v1/wallet/payments/e41c7f02/refund", Says::ok(&sample::refund()))
         .says("GET /v1/wallet/payments/e41c7f02/receipt", Says::Bundle(vec![7; 1_204], 0, 0))
         .says("GET /v1/wallet/payments?last=20", {

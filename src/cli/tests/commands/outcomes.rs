@@ -133,6 +133,48 @@ async fn a_payment_that_finds_no_quorum_ends_with_4_and_says_whom_it_waits_for()
 }
 
 #[tokio::test]
+async fn a_payment_without_witnesses_is_waited_for_as_any_other_and_says_who_has_it_at_risk() {
+    use kinfolk_rpc::wallet::{Payment, PaymentKind, PaymentState};
+    let at_risk = Payment { state: PaymentState::Unwitnessed, ..sample::waiting() };
+    let kept_back = Payment { kept_back: Some("over the cap `payment`".into()), ..sample::waiting() };
+    for (payment, state, words) in [
+        (&at_risk, "\"state\":\"unwitnessed\"", "sees it as at risk"),
+        (&kept_back, "\"kept_back\":\"over the cap `payment`\"", "does not have it before: over the cap `payment`"),
+    ] {
+        let door = Door::open()
+            .says("GET /v1/events", Says::events(&[], After::Silence))
+            .says("POST /v1/wallet/payments", Says::ok(payment))
+            .says(&format!("GET /v1/wallet/payments/{}", payment.entry), Says::ok(payment));
+        let pause = async {
+            while door.asked().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::pause();
+        };
+        let line = "--json wallet pay Bo 12.50 MANGO --wait final --timeout 2s";
+        let (outcome, ()) = tokio::join!(carry_out(line, &door, None), pause);
+        tokio::time::resume();
+        assert_eq!(outcome.exit, Exit::TimedOut, "it is not final");
+        assert!(outcome.out.contains(state) && outcome.err.contains(words), "{}{}", outcome.out, outcome.err);
+    }
+    let outcome = carry_out(
+        "wallet pay Bo 12.50 MANGO",
+        &Door::open().says("POST /v1/wallet/payments", Says::ok(&at_risk)),
+        None,
+    )
+    .await;
+    assert!(outcome.out.contains("at risk: unwitnessed, 1 of 2 votes"), "{}", outcome.out);
+    let came = Payment { kind: PaymentKind::Received, state: PaymentState::Refused, ..sample::waiting() };
+    let proven = Payment { proof: Some("00".into()), ..came.clone() };
+    for (payment, words) in [(came, "another entry stands in its place"), (proven, "signed another payment")] {
+        let payments = kinfolk_rpc::wallet::Payments { payments: vec![payment] };
+        let door = Door::open().says("GET /v1/wallet/payments?last=20", Says::ok(&payments));
+        let outcome = carry_out("wallet history", &door, None).await;
+        assert!(outcome.out.contains(words), "{}", outcome.out);
+    }
+}
+
+#[tokio::test]
 async fn a_payment_that_becomes_final_is_waited_for_and_no_longer() {
     let done = Event { seq: Some(1), what: What::PaymentChanged(sample::payment()) };
     let door = Door::open()

@@ -7,11 +7,12 @@ use kinfolk_rpc::invoice::{Invoice, InvoiceState};
 use kinfolk_rpc::mailbox::{
     CAPACITY, Custodian, Mailbox, MailboxAdded, MailboxState, MailboxStatus, Mailboxes, Serving, WORK_BITS,
 };
+use kinfolk_rpc::merchant::{Merchant, MerchantState};
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Status, Tried};
 use kinfolk_rpc::wallet::{
-    Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentKind, PaymentState, Recovery, RecoveryState,
-    Votes, Witness, WitnessStatus, Witnessed,
+    Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentClass, PaymentKind, PaymentState, Recovery,
+    RecoveryState, Votes, Witness, WitnessStatus, Witnessed,
 };
 
 pub(crate) const ANNA: &str = "3f6c1d0e9a4b27f85c3e1a90d7b246f8e05c9d3a1b7f42608ce5d194a07b3f62";
@@ -135,6 +136,7 @@ pub(crate) fn balances() -> Balances {
         class,
         amount: amount.into(),
         pending: pending.into(),
+        at_risk: None,
     };
     Balances { balances: vec![balance(Class::Cash, "487.50", "12.50"), balance(Class::Card, "20.00", "0.00")] }
 }
@@ -148,12 +150,15 @@ pub(crate) fn payment() -> Payment {
         amount: "12.50".into(),
         currency: MANGO.into(),
         code: "MANGO".into(),
-        class: Class::Cash,
+        class: PaymentClass::Cash,
+        card: None,
         from: Some(sender(ANNA, "Anna")),
         to: Some(sender(BO, "Bo")),
         memo: Some("bread".into()),
         state: PaymentState::Final,
         quorum: Votes { have: 2, need: 2 },
+        kept_back: None,
+        proof: None,
         waits_for: vec![],
         refund_of: None,
         invoice: None,
@@ -175,6 +180,20 @@ pub(crate) fn invoice() -> Invoice {
         expires: NOON + 30 * 86_400_000,
         state: InvoiceState::Open,
         entry: None,
+    }
+}
+
+/// Bo, who takes card money in Anna's currency, and asks for it to be renewed.
+pub(crate) fn merchant() -> Merchant {
+    Merchant {
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        merchant: sender(BO, "Bo"),
+        issuer: sender(ANNA, "Anna"),
+        account: "3f441b84c0d95a7e12f8630b4d9ce5a17086f2bd439e5c1a70d8b36f24ea66b7".into(),
+        state: MerchantState::Certified,
+        asked: Some(NOON),
+        expires: Some(NOON + 30 * 86_400_000),
     }
 }
 
@@ -215,6 +234,7 @@ pub(crate) fn witness_status() -> WitnessStatus {
         conflicts: 0,
         put_off: 0,
         log_bytes: 65_536,
+        compacted: None,
         stopped: None,
     }
 }
@@ -403,6 +423,7 @@ pub(crate) fn events() -> Vec<Event> {
         numbered(15, What::PaymentChanged(payment())),
         numbered(16, What::CurrencyChanged(currency())),
         numbered(17, What::InvoiceChanged(invoice())),
+        numbered(18, What::MerchantChanged(merchant())),
         numbered(9_000, What::Reset),
     ]
 }

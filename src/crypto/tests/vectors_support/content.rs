@@ -1,8 +1,13 @@
 //! Page 5: plaintexts, contents of every kind; and the paddings of page 4.
 
 use kinfolk_crypto::pad::{pad_into, padded_length};
-use kinfolk_wire::content::{Accept, Body, Content, NeedReinit, Plaintext, Reach, Receipt, Request, StickerId, Text};
-use kinfolk_wire::ids::{ConversationId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead};
+use kinfolk_wire::content::{
+    Accept, Body, Content, MerchantCertificate, MerchantCertified, MerchantWanted, NeedReinit, PayTo, Plaintext, Reach,
+    Receipt, Request, StickerId, Text,
+};
+use kinfolk_wire::ids::{
+    AccountId, ConversationId, CurrencyId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead, Signature,
+};
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -60,7 +65,7 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
     let ids: Vec<MessageId> = (0..3).map(|_| MessageId::new(rng.array())).collect();
     let digests: Vec<PayloadDigest> = (0..2).map(|_| PayloadDigest::new(rng.array())).collect();
     let name = Name::new("B\u{e9}la").unwrap();
-    vec![
+    let said = vec![
         text("hello"),
         text(&"\u{5bb6}".repeat(100)),
         (
@@ -99,6 +104,32 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
         (json!({ "kind": 15, "unknown": "a10018ff" }), Body::Unknown { kind: 15, body: vec![0xa1, 0, 0x18, 0xff] }),
         (json!({ "kind": 47, "unknown": "a0" }), Body::Unknown { kind: 47, body: vec![0xa0] }),
         (json!({ "kind": 65_535, "unknown": "" }), Body::Unknown { kind: u16::MAX, body: vec![] }),
+    ];
+    said.into_iter().chain(merchants()).collect()
+}
+
+/// What is said of merchants (page 12). The certificate's signature is looked at in the ledger's vectors.
+fn merchants() -> [(Value, Body); 3] {
+    let (currency, account) = (CurrencyId::new([0x0c; 32]), AccountId::new([0x0a; 32]));
+    let certificate =
+        MerchantCertificate { expires: BEGINNING.after(Span::from_days(365)), signature: Signature::new([0x5e; 64]) };
+    let said = |kind: u16, certified: bool| {
+        json!({
+            "kind": kind,
+            "currency": hex(currency.as_bytes()),
+            "account": hex(account.as_bytes()),
+            "certificate": certified.then(|| {
+                json!({
+                    "expires": certificate.expires.as_millis(),
+                    "signature": hex(certificate.signature.as_bytes()),
+                })
+            }),
+        })
+    };
+    [
+        (said(43, true), Body::PayTo(PayTo { currency, account, certificate: Some(certificate) })),
+        (said(48, false), Body::MerchantWanted(MerchantWanted { currency, account })),
+        (said(49, true), Body::MerchantCertified(MerchantCertified { currency, account, certificate })),
     ]
 }
 

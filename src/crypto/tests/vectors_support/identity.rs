@@ -2,8 +2,8 @@
 
 use kinfolk_crypto::invoice::{open_invoice, sign_invoice};
 use kinfolk_crypto::{InviteSecret, conversation_id, open_invite, safety_number, sign_invite};
-use kinfolk_wire::content::{Invoice, Sum, Text};
-use kinfolk_wire::ids::{AccountId, CurrencyId, IdentityId, PeerId};
+use kinfolk_wire::content::{Invoice, MerchantCertificate, Sum, Text};
+use kinfolk_wire::ids::{AccountId, CurrencyId, IdentityId, PeerId, Signature};
 use kinfolk_wire::invite::{Address, Invite, NETWORK, Uses, VERSION};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -20,7 +20,11 @@ pub(crate) fn make() -> Value {
         "people": people.iter().map(person).collect::<Vec<Value>>(),
         "pairs": pairs(&people.iter().map(|person| person.chain.identity()).collect::<Vec<IdentityId>>()),
         "invites": [invite(rng, &people[0], Uses::Once, 2), invite(rng, &people[1], Uses::Many, 0)],
-        "invoices": [invoice(rng, &people[0], Some("tiles, \u{74e6}")), invoice(rng, &people[1], None)],
+        "invoices": [
+            invoice(rng, &people[0], Some("tiles, \u{74e6}"), false),
+            invoice(rng, &people[1], None, false),
+            invoice(rng, &people[1], Some("shoes"), true),
+        ],
     })
 }
 
@@ -93,7 +97,7 @@ fn invite(rng: &mut Transcript, by: &Person, uses: Uses, addresses: usize) -> Va
     })
 }
 
-fn invoice(rng: &mut Transcript, by: &Person, memo: Option<&str>) -> Value {
+fn invoice(rng: &mut Transcript, by: &Person, memo: Option<&str>, is_merchant: bool) -> Value {
     let sum = Sum { currency: CurrencyId::new(rng.array()), code: *b"MANGO\0\0\0", decimals: 2, units: 1_250 };
     let invoice = Invoice {
         number: rng.array(),
@@ -103,7 +107,14 @@ fn invoice(rng: &mut Transcript, by: &Person, memo: Option<&str>) -> Value {
         device: by.keys.device(),
         memo: memo.map(|memo| Text::new(memo).unwrap()),
         expires_at: BEGINNING.after(Span::from_days(30)),
+        certificate: is_merchant.then(|| MerchantCertificate {
+            expires: BEGINNING.after(Span::from_days(365)),
+            signature: Signature::new(rng.array()),
+        }),
     };
+    let certificate = invoice.certificate.map(|certificate| {
+        json!({ "expires": certificate.expires.as_millis(), "signature": hex(certificate.signature.as_bytes()) })
+    });
     let signed = sign_invoice(&invoice, &by.keys);
     assert_eq!(open_invoice(&signed, by.chain.device(by.keys.device()).unwrap()), Ok(invoice.clone()));
     json!({
@@ -116,6 +127,7 @@ fn invoice(rng: &mut Transcript, by: &Person, memo: Option<&str>) -> Value {
         "account": hex(invoice.account.as_bytes()),
         "memo": memo,
         "expires_at": invoice.expires_at.as_millis(),
+        "certificate": certificate,
         "link": signed.to_string(),
     })
 }

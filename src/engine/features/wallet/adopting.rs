@@ -1,7 +1,7 @@
 //! What becomes of an account that was brought back: its history as far as its own entries tell it, and its money.
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::{Destination, Entry};
+use kinfolk_ledger::entry::{Class, Destination, Entry};
 use kinfolk_ledger::escrow::{Opening, Terms};
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::Payment;
@@ -120,9 +120,15 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
         }
     }
     for seq in 0..book.account.certified {
-        let own = book.own(step, seq)?;
+        // Of what is before a checkpoint that was gone on with, witnesses tell nothing any more.
+        let Some(own) = step.find::<OwnEntry>(&Key::OwnEntry(id, seq))? else { continue };
         if let Some(cert) = own.cert.clone() {
-            tabs::adopted(step, book, bringing.row.root.as_ref(), &Receipt { entry: (*own.entry).clone(), cert: *cert })?;
+            tabs::adopted(
+                step,
+                book,
+                bringing.row.root.as_ref(),
+                &Receipt { entry: (*own.entry).clone(), cert: *cert },
+            )?;
         }
         if own.movement.is_some() {
             continue;
@@ -143,8 +149,9 @@ fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) ->
         Destination::Account(account) => (account, None),
         Destination::Escrow(Terms::Tab(tab)) => (tab.payee, Opening::of(entry, 0).map(|opening| opening.chain())),
     };
-    let same = entry.body().outs.iter().filter(|out| out.to == first.to && out.class == first.class);
-    let Ok(amount) = Amount::new(same.map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
+    let same = || entry.body().outs.iter().filter(|out| out.to == first.to);
+    let is_card = same().all(|out| out.class == Class::Card);
+    let Ok(amount) = Amount::new(same().map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
         return Ok(None);
     };
     let kind = match (first.refund_of, tab) {
@@ -157,7 +164,7 @@ fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) ->
         kind,
         at: entry.body().ts,
         amount,
-        class: first.class,
+        class: if is_card { Class::Card } else { Class::Free },
         account,
         contact: whose(step, id, account)?,
         memo: None,
@@ -190,7 +197,7 @@ fn completed(step: &Step<'_>, bringing: &Bringing, from: u64) -> Result<Vec<Fina
     let book = &bringing.book;
     let mut finals = Vec::new();
     for seq in from..book.account.certified {
-        let own = book.own(step, seq)?;
+        let Some(own) = step.find::<OwnEntry>(&Key::OwnEntry(book.id, seq))? else { continue };
         let (Some(number), Some(cert)) = (own.movement, own.cert) else { continue };
         let movement: Option<Movement> = step.find(&Key::Movement(book.id, number))?;
         let Some(Movement { contact: Some(contact), kind, amount, memo, .. }) = movement else { continue };

@@ -14,11 +14,13 @@ use kinfolk_wire::content::Sum;
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, NoteHash};
 use zeroize::Zeroizing;
 
+use super::checkpoints;
 use super::keys::inception;
+use super::promising;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{
-    Account, Currency, CurrencyStanding, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
+    Account, Currency, CurrencyStanding, Footing, Key, KeyMaterial, Movement, OwnEntry, Row, Scan, Stopped, Wallet,
 };
 
 /// Movements with unclaimed money that are looked at for one entry, the oldest first.
@@ -190,7 +192,7 @@ impl Book {
         Ok(taken)
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         step: &mut Step<'_>,
         order: Order,
@@ -201,6 +203,7 @@ impl Book {
         claims.sort_unstable();
         let ctl = match (&self.account.state, order.ctl) {
             (None, None) => Some(Ctl::Open(self.inception())),
+            (Some(state), None) => promising::checkpoint(state),
             (_, ctl) => ctl,
         };
         let seq = self.signed();
@@ -215,11 +218,22 @@ impl Book {
         let body =
             Body { ts: step.now, blind: step.random(), claims, outs: order.outs, ctl, memo_hash: order.memo_hash };
         let entry = Entry::sign(at, body, &self.writer());
-        let mut state = match self.account.state.take() {
-            Some(state) => state,
-            None => Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?),
+        let opened = match &self.account.state {
+            Some(_) => None,
+            None => Some(Box::new(ChainState::before(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?)),
         };
-        let change = state.try_entry(&entry, &self.policy).map_err(|invalid| self.refusal(invalid))?;
+        // What is refused leaves the book as it was: it is read to say why.
+        let before = self.account.state.as_ref().or(opened.as_ref());
+        let Some(tried) = before.map(|state| state.try_entry(&entry, &self.policy)) else {
+            return Err(Refusal::Inconsistent("an account has no state"));
+        };
+        let change = tried.map_err(|invalid| self.refusal(invalid))?;
+        if let Some(Ctl::Open(_) | Ctl::Checkpoint { .. }) = entry.body().ctl {
+            step.put(Key::Footing(self.id, seq), Footing { state: self.account.state.clone(), handed: None });
+        }
+        let Some(mut state) = self.account.state.take().or(opened) else {
+            return Err(Refusal::Inconsistent("an account has no state"));
+        };
         state.apply(change, entry.body());
         self.account.state = Some(state);
         let mut cited: Vec<u64> = taken.iter().map(|(number, _)| *number).chain(order.about).collect();
@@ -228,6 +242,7 @@ impl Book {
             step.delete(Key::Unclaimed(self.id, *number));
         }
         let hash = entry.hash();
+        checkpoints::note(step, self.id, &entry)?;
         step.put(
             Key::OwnEntry(self.id, seq),
             OwnEntry { entry: Box::new(entry), cited, movement, votes: Vec::new(), cert: None },
@@ -264,6 +279,14 @@ impl Book {
             Invalid::Issuer => Refusal::NotIssuer(self.policy.policy().code.to_string()),
             other => Refusal::Ledger(other.to_string()),
         }
+    }
+
+    /// What the next entry could pay of a class: what there is, and what can be claimed along.
+    pub(super) fn at_hand(&self, step: &Step<'_>, class: Class) -> Result<u64, Refusal> {
+        let claimed = self.account.state.as_ref().map_or(0, |state| state.balances().of(class));
+        let waiting = self.take(step, None)?.into_iter().flat_map(|(_, claims)| claims);
+        let units = waiting.filter(|claim| claim.class == class).map(|claim| claim.amt.units());
+        Ok(units.fold(claimed, u64::saturating_add))
     }
 
     /// Not enough cash, and what of card money there is.

@@ -183,7 +183,7 @@ pub(crate) fn card(read: &dyn Read, currency: &Currency) -> Result<CurrencyCard,
 }
 
 /// Says something that is no line to all devices of a contact.
-pub(super) fn say(step: &mut Step<'_>, to: IdentityId, body: &Body) -> Result<(), Refusal> {
+pub(crate) fn say(step: &mut Step<'_>, to: IdentityId, body: &Body) -> Result<(), Refusal> {
     let own = step.profile()?.identity;
     let content = outbox::aside(step, own, to, body.clone());
     for device in directory::contact(step, to)?.devices {

@@ -6,13 +6,13 @@
 use kinfolk_crypto::invoice::{open_invoice, sign_invoice};
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::receipt_file::invoice_hash;
-use kinfolk_wire::content::{INVOICE_SCHEME, Invoice, SignedInvoice};
-use kinfolk_wire::ids::{EntryHash, IdentityId};
+use kinfolk_wire::content::{INVOICE_SCHEME, Invoice, MerchantCertificate, SignedInvoice};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId};
 use kinfolk_wire::limits::INVOICE_MEMO;
 
 use super::book::Book;
 use super::orders::Transfer;
-use super::{currencies, orders};
+use super::{currencies, merchants, orders};
 use crate::event::Event;
 use crate::input::NewInvoice;
 use crate::query;
@@ -43,6 +43,7 @@ pub(crate) fn make(step: &mut Step<'_>, new: NewInvoice) -> Result<SignedInvoice
         device: profile.device,
         memo: new.memo,
         expires_at: step.now.after(new.lifetime),
+        certificate: merchants::own_certificate(step, &book)?,
     };
     let signed = sign_invoice(&invoice, &keys);
     keep(step, signed.clone(), InvoiceSide::Own(new.contact))?;
@@ -70,9 +71,12 @@ pub(crate) fn came(step: &mut Step<'_>, from: IdentityId, signed: &SignedInvoice
         return Ok(false);
     }
     if let Some(book) = book {
-        let known: Option<Payee> = step.find(&Key::Payee(book.id, from))?;
-        let tab_key = known.filter(|known| known.account == invoice.account).and_then(|known| known.tab_key);
-        step.put(Key::Payee(book.id, from), Payee { account: invoice.account, tab_key });
+        let account = invoice.account;
+        let said = invoice.certificate.filter(|said| merchants::genuine(&book.policy, account, *said).is_some());
+        let known = step.find::<Payee>(&Key::Payee(book.id, from))?.filter(|known| known.account == account);
+        let tab_key = known.and_then(|known| known.tab_key);
+        let certificate = said.or(known.and_then(|known| known.certificate));
+        step.put(Key::Payee(book.id, from), Payee { account, certificate, tab_key });
     }
     // It may have come by a link before, and be paid.
     if !step.has(&Key::Invoice(invoice_hash(signed)))? {
@@ -113,14 +117,27 @@ pub(crate) fn pay(step: &mut Step<'_>, which: &str) -> Result<EntryHash, Refusal
     if book.sum(amount.units()) != invoice.sum {
         return Err(Refusal::InvoiceForged);
     }
-    let Invoice { payee, account, memo, .. } = invoice;
-    let transfer = Transfer { contact: payee, account, amount, memo, invoice: Some(name) };
+    let Invoice { payee, account, memo, certificate, .. } = invoice;
+    let certificate = newest(step, book.id, (payee, account), certificate)?;
+    let transfer = Transfer { contact: payee, account, certificate, amount, memo, invoice: Some(name) };
     let entry = orders::transfer(step, &mut book, transfer)?;
     let side = InvoiceSide::Contact(payee);
     let row = known.unwrap_or(InvoiceRow { signed, at: step.now, side, entry: None });
     step.put(Key::Invoice(name), InvoiceRow { entry: Some(entry), ..row });
     step.emit(Event::InvoiceChanged(name))?;
     Ok(entry)
+}
+
+/// Of what the invoice says and what the payee has said since, the certificate that ends last: it may have been renewed.
+fn newest(
+    step: &Step<'_>,
+    currency: CurrencyId,
+    (payee, account): (IdentityId, AccountId),
+    said: Option<MerchantCertificate>,
+) -> Result<Option<MerchantCertificate>, Refusal> {
+    let known: Option<Payee> = step.find(&Key::Payee(currency, payee))?;
+    let known = known.filter(|known| known.account == account).and_then(|known| known.certificate);
+    Ok(said.into_iter().chain(known).max_by_key(|certificate| certificate.expires))
 }
 
 fn meant(step: &Step<'_>, which: &str) -> Result<SignedInvoice, Refusal> {

@@ -1,13 +1,13 @@
 //! What a person wants done with money.
 
 use kinfolk_ledger::amount::Amount;
-use kinfolk_ledger::entry::{Class, Ctl, Out};
+use kinfolk_ledger::entry::{Claim, Class, Ctl, Out};
 use kinfolk_ledger::receipt_file::memo_hash;
-use kinfolk_wire::content::{AccountWanted, Body, Memo, Text};
+use kinfolk_wire::content::{AccountWanted, Body, Memo, MerchantCertificate, Text};
 use kinfolk_wire::ids::{AccountId, EntryHash, IdentityId, NoteHash};
 
 use super::book::{Book, Order};
-use super::{changed, currencies, settling};
+use super::{changed, currencies, merchants, promising, settling};
 use crate::refusal::Refusal;
 use crate::services::directory;
 use crate::step::Step;
@@ -31,11 +31,11 @@ pub(super) fn payable(step: &Step<'_>, contact: IdentityId) -> Result<String, Re
     }
 }
 
-fn account_of(step: &Step<'_>, book: &Book, contact: IdentityId) -> Result<AccountId, Refusal> {
+fn payee_of(step: &Step<'_>, book: &Book, contact: IdentityId) -> Result<Payee, Refusal> {
     let name = payable(step, contact)?;
     let payee: Option<Payee> = step.find(&Key::Payee(book.id, contact))?;
     let code = || book.policy.policy().code.to_string();
-    payee.map(|payee| payee.account).ok_or_else(|| Refusal::AccountUnknown { name, code: code() })
+    payee.ok_or_else(|| Refusal::AccountUnknown { name, code: code() })
 }
 
 /// Makes money, for oneself or for a contact.
@@ -56,7 +56,7 @@ pub(crate) fn mint(
     }
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
     let account = match to {
-        Some(contact) => account_of(step, &book, contact)?,
+        Some(contact) => payee_of(step, &book, contact)?.account,
         None => book.account.account,
     };
     let out = Out { class, ..Out::cash(account, amount) };
@@ -74,7 +74,7 @@ pub(crate) fn mint(
     go(step, &mut book, order, going)
 }
 
-/// Pays a contact in cash.
+/// Pays a contact: a merchant with card money first, everybody else in cash.
 pub(crate) fn pay(
     step: &mut Step<'_>,
     contact: IdentityId,
@@ -84,14 +84,16 @@ pub(crate) fn pay(
 ) -> Result<EntryHash, Refusal> {
     let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
-    let account = account_of(step, &book, contact)?;
-    transfer(step, &mut book, Transfer { contact, account, amount, memo, invoice: None })
+    let Payee { account, certificate, .. } = payee_of(step, &book, contact)?;
+    transfer(step, &mut book, Transfer { contact, account, certificate, amount, memo, invoice: None })
 }
 
-/// Cash that goes to a contact.
+/// Money that goes to a contact.
 pub(super) struct Transfer {
     pub(super) contact: IdentityId,
     pub(super) account: AccountId,
+    /// What lets them take card money, where they are a merchant.
+    pub(super) certificate: Option<MerchantCertificate>,
     pub(super) amount: Amount,
     pub(super) memo: Option<Text>,
     /// The invoice that it pays.
@@ -99,19 +101,53 @@ pub(super) struct Transfer {
 }
 
 pub(super) fn transfer(step: &mut Step<'_>, book: &mut Book, transfer: Transfer) -> Result<EntryHash, Refusal> {
-    let Transfer { contact, account, amount, memo, invoice } = transfer;
+    let Transfer { contact, account, certificate, amount, memo, invoice } = transfer;
     let memo = memo.map(|text| Memo { text, salt: step.random() });
-    let out = Out { invoice, ..Out::cash(account, amount) };
-    let order = Order { outs: vec![out], memo_hash: memo.as_ref().map(memo_hash), ..Order::default() };
-    let (kind, class, contact) = (MovementKind::Paid, Class::Free, Some(contact));
+    let genuine = certificate.and_then(|certificate| merchants::genuine(&book.policy, account, certificate));
+    let usable = genuine.filter(|_| certificate.is_some_and(|said| merchants::is_usable(said, step.now)));
+    let least = book.policy.policy().limits.min_out.units();
+    let (card, cash) = match usable {
+        Some(_) => merchants::split(amount.units(), book.at_hand(step, Class::Card)?, least),
+        None => (0, amount.units()),
+    };
+    let outs = merchants::outputs(book, account, usable, (card, cash), invoice);
+    let order = Order { outs, memo_hash: memo.as_ref().map(memo_hash), ..Order::default() };
+    let class = if cash == 0 { Class::Card } else { Class::Free };
+    let (kind, contact) = (MovementKind::Paid, Some(contact));
     let going = Going { kind, amount, class, account, contact, memo, refund_of: None, invoice };
     match go(step, book, order, going) {
-        Err(Refusal::NotEnough { available, needed, .. }) => Err(book.too_little(step, available, needed)?),
+        Err(Refusal::NotEnough { available, needed, .. }) => {
+            let certified = (genuine.is_some(), usable.is_some());
+            Err(too_little(step, book, contact, certified, (amount, available, needed))?)
+        }
         done => done,
     }
 }
 
-/// Pays back what came by an entry, as far as that was not done already.
+/// Why there is not enough for a payment, and whether card money could have been used.
+fn too_little(
+    step: &Step<'_>,
+    book: &Book,
+    contact: Option<IdentityId>,
+    (is_merchant, is_usable): (bool, bool),
+    (amount, available, needed): (Amount, String, String),
+) -> Result<Refusal, Refusal> {
+    let card = book.at_hand(step, Class::Card)?;
+    if is_usable && card > 0 {
+        let available = book.at_hand(step, Class::Free)?.saturating_add(card);
+        let (available, needed) = (book.text(available), book.text(amount.units()));
+        return Ok(Refusal::NotEnough { class: "money", available, needed });
+    }
+    match contact {
+        Some(contact) if is_merchant && card > 0 => {
+            let (name, code) = (payable(step, contact)?, book.policy.policy().code.to_string());
+            Ok(Refusal::CertificateOver { name, code })
+        }
+        _ => book.too_little(step, available, needed),
+    }
+}
+
+/// Pays back what came by an entry, as far as that was not done already: each part as the class that it was.
 pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash, Refusal> {
     let place: MovementPlace = step.find(&Key::MovementPlace(entry))?.ok_or(Refusal::UnknownPayment)?;
     let mut book = Book::open(step, place.currency)?;
@@ -119,7 +155,9 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     if came.tab.is_some() {
         return Err(Refusal::NotRefundable("it is of a tab; pay it back as a payment of your own"));
     }
-    let [claim] = came.claims[..] else { return Err(Refusal::NotRefundable("it came in several parts")) };
+    if came.seq.is_none() && came.receipt.is_none() {
+        return Err(Refusal::NotRefundable("it is not final; once it is, it can be paid back"));
+    }
     let why = match came.kind {
         MovementKind::Received => None,
         MovementKind::Minted => Some("new money is not paid back"),
@@ -129,17 +167,30 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     if let Some(why) = why {
         return Err(Refusal::NotRefundable(why));
     }
-    let refunded = book.account.state.as_ref().map_or(0, |state| state.refunded().of(&claim.out));
-    let Ok(amount) = Amount::new(came.amount.units().saturating_sub(refunded)) else {
+    let mut outs = Vec::new();
+    for claim in &came.claims {
+        let refunded = book.account.state.as_ref().map_or(0, |state| state.refunded().of(&claim.out));
+        let Ok(amount) = Amount::new(claim.amt.units().saturating_sub(refunded)) else { continue };
+        let class = paid_as(&came, claim);
+        outs.push(Out { class, refund_of: Some(claim.out), ..Out::cash(claim.out.chain, amount) });
+    }
+    let sum = outs.iter().map(|out| out.amt.units()).fold(0, u64::saturating_add);
+    let (Ok(amount), Some(refunds)) = (Amount::new(sum), outs.first().and_then(|out| out.refund_of)) else {
         return Err(Refusal::NotRefundable("all of it was paid back already"));
     };
-    let account = claim.out.chain;
-    let out = Out { class: came.class, refund_of: Some(claim.out), ..Out::cash(account, amount) };
-    let order = Order { outs: vec![out], about: Some(place.number), ..Order::default() };
-    let (kind, refund_of) = (MovementKind::Refunded, Some((claim.out, entry)));
-    let going =
-        Going { kind, amount, class: came.class, account, contact: came.contact, memo: None, refund_of, invoice: None };
+    let account = refunds.chain;
+    let class = if outs.iter().all(|out| out.class == Class::Card) { Class::Card } else { Class::Free };
+    let order = Order { outs, about: Some(place.number), ..Order::default() };
+    let (kind, refund_of) = (MovementKind::Refunded, Some((refunds, entry)));
+    let going = Going { kind, amount, class, account, contact: came.contact, memo: None, refund_of, invoice: None };
     go(step, &mut book, order, going)
+}
+
+/// The class of what was claimed, as its payer paid it: a merchant's card money is cash to them, and goes back as what it
+/// was.
+fn paid_as(came: &Movement, claim: &Claim) -> Class {
+    let outs = came.receipt.as_ref().map(|receipt| &receipt.entry.body().outs);
+    outs.and_then(|outs| outs.get(usize::from(claim.out.idx))).map_or(came.class, |out| out.class)
 }
 
 struct Going {
@@ -161,11 +212,26 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     let seq = Some(book.signed().saturating_sub(1));
     let (at, claims, receipt) = (step.now, Vec::new(), None);
     let tab = None;
-    let movement =
-        Movement { entry, kind, at, amount, class, account, contact, memo, claims, receipt, seq, refund_of, invoice, tab };
+    let movement = Movement {
+        entry,
+        kind,
+        at,
+        amount,
+        class,
+        account,
+        contact,
+        memo,
+        claims,
+        receipt,
+        seq,
+        refund_of,
+        invoice,
+        tab,
+    };
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;
+    promising::expect(step, entry);
     settling::take(step, book)?;
     Ok(entry)
 }

@@ -4,12 +4,12 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Claim, Class, Out};
 use kinfolk_ledger::receipt_file::memo_hash;
 use kinfolk_ledger::vote::Receipt;
-use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment};
+use kinfolk_wire::content::{AccountWanted, PayTo, Payment};
 use kinfolk_wire::ids::{IdentityId, NoteHash};
 
 use super::book::{Book, paid_to};
 use super::settling::is_mint;
-use super::{book, changed, currencies, invoices, keys, settling};
+use super::{changed, invoices, merchants, promised, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -28,9 +28,7 @@ pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: Acco
     if book.searched().is_err() {
         return Ok(());
     }
-    let account = book.account.account;
-    let tab_key = Some(book::secret(&keys::tab_seed(&book.account.seed, book.id)).vk());
-    currencies::say(step, from, &Body::PayTo(PayTo { currency: wanted.currency, account, tab_key }))
+    merchants::say_account(step, &book, from)
 }
 
 /// A contact says where payments to them go.
@@ -39,7 +37,10 @@ pub(crate) fn pay_to(step: &mut Step<'_>, from: IdentityId, pay_to: PayTo) -> Re
     if !takes.is_some_and(|currency| currency.standing == CurrencyStanding::Accepted) {
         return Ok(());
     }
-    step.put(Key::Payee(pay_to.currency, from), Payee { account: pay_to.account, tab_key: pay_to.tab_key });
+    let PayTo { currency, account, certificate, tab_key } = pay_to;
+    let policy = Book::open(step, currency)?.policy;
+    let certificate = certificate.filter(|said| merchants::genuine(&policy, account, *said).is_some());
+    step.put(Key::Payee(currency, from), Payee { account, certificate, tab_key });
     step.mention(Event::PayeeKnown(from));
     Ok(())
 }
@@ -56,10 +57,14 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         return Ok(false);
     };
     let entry = receipt.entry.hash();
-    if step.has(&Key::MovementPlace(entry))? {
-        step.reject(Rejection::Replay);
-        return Ok(false);
+    if let Some(place) = step.find::<MovementPlace>(&Key::MovementPlace(entry))? {
+        let is_new = promised::handed_over(step, &mut book, from, place, &receipt)?;
+        if !is_new {
+            step.reject(Rejection::Replay);
+        }
+        return Ok(is_new);
     }
+    promised::learned(step, &book, &receipt)?;
     let outs = || receipt.entry.body().outs.iter().filter_map(|out| out.refund_of);
     let refund_of = outs().next();
     let kind = match (is_mint(&receipt.entry), refund_of) {
@@ -126,9 +131,14 @@ fn read(book: &Book, payment: &Payment) -> Option<Read> {
     let certified = receipt.verify(&book.policy).ok()?.verify().ok()?;
     let outs: Vec<(Claim, &Out)> = paid_to(certified.entry(), book.account.account).collect();
     let (_, first) = outs.first()?;
-    let (class, invoice) = (first.class, first.invoice);
+    let invoice = first.invoice;
+    // A payment to a merchant may be of both classes.
+    let is_card = outs.iter().all(|(_, of)| of.class == Class::Card);
+    let class = if is_card { Class::Card } else { Class::Free };
+    let refunds = |out: &Out| out.refund_of.map(|of| (of.chain, of.seq));
+    let is_one = outs.iter().all(|(_, of)| of.invoice == invoice && refunds(of) == refunds(first));
     let units = outs.iter().map(|(claim, _)| claim.amt.units()).try_fold(0_u64, u64::checked_add)?;
-    let is_whole = units == payment.sum.units && outs.iter().all(|(_, of)| of.class == class && of.invoice == invoice);
+    let is_whole = units == payment.sum.units && is_one;
     let claims = outs.into_iter().map(|(claim, _)| claim).collect();
     is_whole.then(|| Read { receipt: certified.receipt(), claims, class, invoice })
 }

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Ctl, Entry};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::vote::{Cert, GenuineVote, Receipt, Vote};
+use kinfolk_ledger::vote::{Cert, Receipt, Statement, Vote};
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, Order, paid_to, receipts};
-use super::{Final, changed, currencies, invoices, recovering, tabs};
+use super::{Final, carrying, changed, checkpoints, currencies, invoices, promising, recovering, tabs};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -29,6 +30,7 @@ const LONGEST_PENDING: Span = Span::from_secs(60);
 pub(crate) const LONGEST_WAIT: Span = Span::from_hours(1);
 /// How long money that came waits for a payment to be claimed with.
 const CLAIMED_AFTER: Span = Span::from_hours(1);
+const NO_VOTE: &str = "gave a vote that is none";
 /// Entries that are asked for at once.
 const ENTRIES: u64 = 64;
 
@@ -75,7 +77,8 @@ pub(crate) fn ask_again(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refus
     let mut book = Book::open(step, id)?;
     let tries = book.account.tries.saturating_add(1);
     ask_anew(step, &mut book, tries)?;
-    claim_waiting(step, id)
+    claim_waiting(step, id)?;
+    checkpoints::write_due(step, id)
 }
 
 /// Money that has waited for long is claimed, so that a lost phone takes little with it: what was claimed, the witnesses
@@ -152,9 +155,7 @@ fn ask(step: &mut Step<'_>, book: &mut Book, witness: u8) -> Result<(), Refusal>
         None => certified,
     };
     if next < certified {
-        let own = book.own(step, next)?;
-        let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
-        let commit = Request::Commit { receipt: Receipt { entry: *own.entry, cert: *cert } };
+        let commit = checkpoints::bringing(step, book.id, next)?;
         return send(step, book, witness, Inquiry::Commit { currency, witness, seq: next }, &commit);
     }
     if next > certified {
@@ -226,6 +227,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
         Inquiry::Tab { tab, witness } => {
             return tabs::asking::replied(step, request, (tab, witness), reply).map(|()| Vec::new());
         }
+        Inquiry::Carry { currency, number, witness, place } => {
+            return carrying::replied(step, (currency, number, witness, place), reply).map(|()| Vec::new());
+        }
         Inquiry::Propose { currency, witness, .. }
         | Inquiry::Commit { currency, witness, .. }
         | Inquiry::Entries { currency, witness } => (currency, witness),
@@ -242,6 +246,7 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
     ask_all(step, &mut book)?;
     if !finals.is_empty() || book.account.again_at.is_none() {
         claim_waiting(step, currency)?;
+        checkpoints::write_due(step, currency)?;
     }
     Ok(finals)
 }
@@ -274,6 +279,7 @@ fn heed(
             forked(step, book, witness, proof)?;
         }
         (Reply::Entries(entries), Inquiry::Entries { .. }) => return found(step, book, witness, entries),
+        (Reply::Checkpoint(checkpoint), Inquiry::Entries { .. }) => overtaken(step, book, witness, checkpoint)?,
         (Reply::Refused(reason), _) => {
             if matches!(reason, Reason::Invalid(_) | Reason::Frozen) {
                 let before = standing(step, book, witness)?;
@@ -333,20 +339,27 @@ fn stands(step: &mut Step<'_>, book: &mut Book, witness: u8, next: u64) -> Resul
     Ok(())
 }
 
+/// A vote came. Signatures are looked at once there is a quorum of votes, all together; until then a forged one is counted
+/// as one that answered, and no more.
 fn voted(step: &mut Step<'_>, book: &mut Book, witness: u8, seq: u64, vote: Vote) -> Result<Vec<Final>, Refusal> {
     if seq < book.account.certified {
         return Ok(Vec::new());
     }
     let mut own = book.own(step, seq)?;
-    let is_asked = vote.witness == witness && kinfolk_ledger::vote::Statement::fast(&own.entry) == vote.statement;
-    let genuine = vote.unverified(&book.policy).filter(|_| is_asked).and_then(|vote| vote.verify().ok());
-    if genuine.is_none() {
-        return trouble(step, book, witness, "gave a vote that is none".to_owned()).map(|()| Vec::new());
+    let is_asked = vote.witness == witness && Statement::fast(&own.entry) == vote.statement;
+    if !is_asked {
+        return trouble(step, book, witness, NO_VOTE.to_owned()).map(|()| Vec::new());
     }
     own.votes.push(vote);
-    let votes: Vec<GenuineVote> =
-        own.votes.iter().filter_map(|vote| vote.unverified(&book.policy).and_then(|vote| vote.verify().ok())).collect();
-    let cert = Cert::of(&votes, &book.policy);
+    let mut cert = None;
+    if own.votes.len() >= book.policy.quorum().q() {
+        let gathered = Cert::gather(&own.votes, &book.policy, &mut step.rng);
+        own.votes.retain(|vote| !gathered.forged.contains(&vote.witness));
+        for witness in gathered.forged {
+            trouble(step, book, witness, NO_VOTE.to_owned())?;
+        }
+        cert = gathered.cert;
+    }
     let hash = own.entry.hash();
     step.put(Key::OwnEntry(book.id, seq), own.clone());
     match cert {
@@ -396,6 +409,7 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
         step.put(Key::Standing(book.id, witness), Standing { next, lacks, cite: false, ..before });
     }
     book.save(step);
+    promising::settled(step, book, seq)?;
     if book.signed() == book.account.certified {
         book.gather(step)?;
     }
@@ -455,6 +469,21 @@ fn found(step: &mut Step<'_>, book: &mut Book, witness: u8, entries: Vec<Receipt
         trouble(step, book, witness, "does not show the entries that it claims to have".to_owned())?;
     }
     Ok(finals)
+}
+
+/// A checkpoint came that stands for entries which this profile does not know: a newer copy of it wrote them, and witnesses
+/// have let them go.
+fn overtaken(step: &mut Step<'_>, book: &mut Book, witness: u8, checkpoint: Checkpoint) -> Result<(), Refusal> {
+    let genuine = checkpoints::genuine(book, book.account.account, checkpoint);
+    let Some(genuine) = genuine.filter(|genuine| genuine.state().seq() >= book.account.certified) else {
+        return trouble(step, book, witness, "shows a checkpoint that is none of this account".to_owned());
+    };
+    let key_seq = book.account.state.as_ref().map_or(0, |state| state.keys().key_seq);
+    let next = standing(step, book, witness)?.next.unwrap_or_default().max(genuine.state().seq().saturating_add(1));
+    let is_taken = genuine.state().keys().key_seq > key_seq;
+    book.account.stopped = Some(if is_taken { Stopped::Recovered } else { Stopped::Behind { next } });
+    book.save(step);
+    step.emit(Event::CurrencyChanged(book.id))
 }
 
 /// Whether an entry makes new money.

@@ -157,10 +157,13 @@ fn open_on_any(
         }
         let mut after = device.clone();
         activate(&mut after, place.session, step.now);
-        if let Some(place) = after.sessions.iter_mut().find(|p| p.session == place.session) {
+        if let Some(place) = after.sessions.iter_mut().find(|p| p.session == place.session)
+            && !place.confirmed
+        {
             place.confirmed = true;
+            // Who answers on a session that was begun here has sealed on it anew what it was not known to have got through.
+            after.unopened.clear();
         }
-        after.unopened.clear();
         if after != device {
             step.put(Key::Device(device_id), after);
         }
@@ -223,7 +226,6 @@ fn open_init(
     adopt(step, &mut device, &accepted.session, &accepted.pair_root, false, invite.is_some())?;
     let before = device.clone();
     activate_new(&mut device, id);
-    device.unopened.clear();
     if device != before {
         step.put(Key::Device(device_id), device);
     }

@@ -178,7 +178,7 @@ pub struct Device {
     /// The sessions with it; the first is the one to send on.
     #[n(7)]
     pub sessions: Vec<SessionPlace>,
-    /// Payloads that did not open since one last did.
+    /// Payloads that did not open, and were not told of yet.
     #[n(8)]
     pub unopened: Vec<PayloadDigest>,
     /// When it was last asked for a new session.
@@ -199,6 +199,10 @@ pub struct Device {
     /// When the person was last told that the device asked to start anew.
     #[n(14)]
     pub reset_told_at: Option<Timestamp>,
+    /// How often it was asked for a new session soon after the time before.
+    #[n(15)]
+    #[cbor(default)]
+    pub reinits_in_a_row: u8,
 }
 
 /// A session in the list of its device.

@@ -6,7 +6,7 @@ use kinfolk_ledger::entry::{Claim, Class, Entry, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::policy::SignedPolicy;
 use kinfolk_ledger::vote::{Cert, Receipt, Vote};
-use kinfolk_wire::content::{Memo, Reach, SignedInvoice};
+use kinfolk_wire::content::{Memo, MerchantCertificate, Reach, SignedInvoice};
 use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, Vk};
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -113,7 +113,7 @@ pub struct OwnEntry {
     /// The movement that it is, where it is one.
     #[n(2)]
     pub movement: Option<u64>,
-    /// Votes for it, genuine, while there is no certificate.
+    /// Votes for it while there is no certificate, one of a witness. Their signatures are looked at together.
     #[n(3)]
     pub votes: Vec<Vote>,
     /// Its certificate.
@@ -247,9 +247,33 @@ pub struct Payee {
     /// Their account.
     #[n(0)]
     pub account: AccountId,
+    /// What lets it take card money, which was found to be the issuer's.
+    #[n(1)]
+    pub certificate: Option<MerchantCertificate>,
     /// The key by which they redeem vouchers, where they have said one.
     #[n(2)]
     pub tab_key: Option<Vk>,
+}
+
+/// Somebody who is a merchant in a currency, or wants to be: this person, or a contact, where this person issues it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Merchant {
+    /// Their account.
+    #[n(0)]
+    pub account: AccountId,
+    /// Who issues the currency.
+    #[n(1)]
+    pub issuer: IdentityId,
+    /// Since when the issuer's word is waited for.
+    #[n(2)]
+    pub asked_at: Option<Timestamp>,
+    /// The certificate of this account, and since when it is there.
+    #[n(3)]
+    pub certificate: Option<(MerchantCertificate, Timestamp)>,
+    /// When it is looked after, where it is this person's.
+    #[n(4)]
+    pub look_at: Option<Timestamp>,
 }
 
 /// How far one witness has come with one account. Kept while the node runs.
@@ -334,6 +358,22 @@ pub enum Inquiry {
         /// Which witness.
         #[n(1)]
         witness: u8,
+    },
+    /// For a payment that was promised to this person.
+    #[n(80)]
+    Carry {
+        /// In which currency.
+        #[n(0)]
+        currency: CurrencyId,
+        /// Which movement.
+        #[n(1)]
+        number: u64,
+        /// Which witness.
+        #[n(2)]
+        witness: u8,
+        /// The first place of the payer's chain that was not certified then.
+        #[n(3)]
+        place: u64,
     },
     /// For certified entries that this profile does not know to be certified.
     #[n(3)]

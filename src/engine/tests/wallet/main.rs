@@ -17,8 +17,11 @@ mod town;
 
 mod bank;
 mod cheats;
+mod checkpoints;
 mod invoices;
+mod merchants;
 mod payments;
 mod recovery;
 mod tabs;
+mod unwitnessed;
 mod witnesses;

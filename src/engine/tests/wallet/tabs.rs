@@ -246,7 +246,7 @@ fn nothing_is_put_aside_for_a_contact_whose_program_said_no_key() {
     let key = Key::Payee(currency, bank.town.people[2].identity);
     let payee: Payee = bank.town.row(1, &key).unwrap();
     // As an older program says it.
-    let said = PayTo { currency, account: payee.account, tab_key: None };
+    let said = PayTo { currency, account: payee.account, certificate: None, tab_key: None };
     let content = bank.town.content(2, 1, 0, Body::PayTo(said));
     let payload = bank.town.forge(2, 1, &content);
     bank.town.receive(1, peer(2), FrameKind::Payload, payload);

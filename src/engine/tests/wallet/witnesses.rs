@@ -1,6 +1,6 @@
 //! Witnesses that are away, behind, or answer nonsense.
 
-use kinfolk_engine::query::PaymentState;
+use kinfolk_engine::query::{self, PaymentState};
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_wire::time::Span;
 
@@ -33,7 +33,7 @@ fn a_payment_without_a_quorum_waits_names_whom_it_waits_for_and_settles_when_the
 
     bank.pass(Span::from_hours(2));
     bank.restart(1);
-    assert_eq!(bank.state(1, second), (PaymentState::Voting, 2), "votes are kept");
+    assert_eq!(bank.state(1, second), (PaymentState::Unwitnessed, 2), "votes are kept, and its payee has it at risk");
 
     bank.down.remove(&3);
     bank.pass(Span::from_secs(120));
@@ -165,15 +165,8 @@ fn answers_that_are_none_neither_settle_a_payment_nor_stop_it() {
         |_, _, _| Reply::Ack { next: 0 }.encode(),
         |_, _, _| Reply::Ack { next: u64::MAX }.encode(),
         |_, _, _| Reply::Refused(Reason::Elsewhere { next: 1 << 40 }).encode(),
-        // A vote with a signature of nobody.
-        |_, _, reply| match reply {
-            Reply::Vote(vote) => {
-                let mut bytes = Reply::Vote(vote).encode();
-                let last = bytes.len() - 1;
-                bytes[last] ^= 1;
-                bytes
-            }
-            other => other.encode(),
+        |at, request, reply| {
+            if at % 2 == 0 { forged_by::<0>(0, request, reply) } else { forged_by::<1>(1, request, reply) }
         },
     ];
     for (number, forge) in forgeries.into_iter().enumerate() {
@@ -199,5 +192,29 @@ fn answers_that_are_none_neither_settle_a_payment_nor_stop_it() {
         bank.pass(Span::from_secs(200));
         assert_eq!(bank.state(1, paid), FINAL, "{number}");
         assert_eq!((bank.balance(1), bank.balance(2)), ((600, 0), (400, 0)), "{number}");
+    }
+}
+
+/// One witness's votes are signed by nobody.
+fn forged_by<const WITNESS: usize>(at: usize, _: &Request, reply: Reply) -> Vec<u8> {
+    let mut bytes = reply.encode();
+    if at == WITNESS && matches!(reply, Reply::Vote(_)) {
+        *bytes.last_mut().unwrap() ^= 1;
+    }
+    bytes
+}
+
+#[test]
+fn a_witness_whose_vote_is_forged_neither_delays_a_payment_nor_gets_into_its_receipt() {
+    let forgeries: [Forgery; 4] = [forged_by::<0>, forged_by::<1>, forged_by::<2>, forged_by::<3>];
+    for (number, forge) in forgeries.into_iter().enumerate() {
+        let mut bank = Bank::open();
+        bank.mint("10", Some(1)).unwrap();
+        bank.forge = Some(forge);
+        let paid = bank.pay(1, 2, "4").unwrap();
+        assert_eq!(bank.state(1, paid), FINAL, "{number}");
+        assert_eq!(bank.balance(2), (400, 0), "{number}");
+        let file = query::receipt(&bank.town.people[1].store, paid).unwrap().unwrap();
+        assert_eq!(file.verify().unwrap().entry.cert().sigs.len(), 3, "{number}");
     }
 }

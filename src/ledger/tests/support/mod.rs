@@ -240,7 +240,9 @@ impl Town {
 
     pub(crate) fn pay(&mut self, from: u8, to: u8, units: u64) -> Entry {
         let outs = vec![Out::cash(self.chain(to), amount(units))];
-        self.next(from, Body { outs, ..body() })
+        // As a wallet's: it says what was there before.
+        let state_root = self.state(self.chain(from)).root();
+        self.next(from, Body { outs, ctl: Some(Ctl::Checkpoint { state_root }), ..body() })
     }
 
     /// What a witness says last of somebody's chain.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kinfolk_ledger::signature::SecretKey;
-use kinfolk_ledger::witness::{Position, RowKey, Shelf, Stretch};
+use kinfolk_ledger::witness::{Position, Renewable, RowKey, Shelf, Stretch};
 
 /// What goes wrong with the next append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +30,20 @@ pub(crate) struct PaperShelf {
     lasting: usize,
     pub(crate) appends: usize,
     pub(crate) next_append: Option<Failure>,
+    /// What goes wrong with the next lines of a log beside this one.
+    pub(crate) next_copy: Option<Failure>,
 }
 
 impl PaperShelf {
     pub(crate) fn new(key: SecretKey) -> Self {
-        Self { key, log: vec![], rows: BTreeMap::new(), indexed: 0, lasting: 0, appends: 0, next_append: None }
+        let (next_append, next_copy) = (None, None);
+        Self { key, log: vec![], rows: BTreeMap::new(), indexed: 0, lasting: 0, appends: 0, next_append, next_copy }
     }
 
     /// As a loss of power leaves it.
     pub(crate) fn restarted(mut self) -> Self {
         self.log.truncate(self.lasting);
-        self.next_append = None;
+        (self.next_append, self.next_copy) = (None, None);
         if self.indexed > self.log.len() {
             self = self.without_index();
         }
@@ -113,4 +116,34 @@ impl Shelf for PaperShelf {
     fn end(&self) -> Position {
         Position::new(self.log.len() as u64)
     }
+}
+
+impl Renewable for PaperShelf {
+    fn first(&self) -> Position {
+        Position::new(0)
+    }
+
+    fn beside(&self) -> Result<Self, DiskFailed> {
+        Ok(Self { next_append: self.next_copy, ..Self::new(self.key.clone()) })
+    }
+
+    fn copy(&mut self, lines: &[Vec<u8>]) -> Result<Vec<Position>, DiskFailed> {
+        let lasting = self.lasting;
+        let copied = self.append(lines);
+        self.lasting = lasting;
+        copied
+    }
+
+    fn finish(&mut self) -> Result<(), DiskFailed> {
+        self.lasting = self.log.len();
+        Ok(())
+    }
+
+    fn replace(&mut self, _old: Self) -> Result<(), DiskFailed> {
+        // What is not finished is not there after a loss of power.
+        self.log.truncate(self.lasting);
+        Ok(())
+    }
+
+    fn give_up(self) {}
 }

@@ -8,7 +8,7 @@ use kinfolk_wire::ids::PeerId;
 use kinfolk_wire::invite::Address;
 
 /// Far longer than anything here takes; a test that waits this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {

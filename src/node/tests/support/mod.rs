@@ -19,7 +19,7 @@ use kinfolk_wire::name::Name;
 use kinfolk_wire::time::Span;
 
 /// How long anything may take: far less than a node sleeps that has nothing to do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A system that gives no randomness while it is told not to, and says when it was asked for some.
 #[derive(Clone, Default)]

@@ -20,6 +20,8 @@ use super::rows::*;
 use super::skip::skip;
 use super::small_disk::{fill_up, on_small_disk, place};
 
+mod renewal;
+
 /// A currency with one witness, and its issuer, who mints without end.
 struct Mint {
     dir: PathBuf,

@@ -2,10 +2,10 @@
 
 use kinfolk_ledger::message::Request;
 use kinfolk_ledger::recovery::Recover;
-use kinfolk_ledger::vote::{Receipt, Vote};
+use kinfolk_ledger::vote::Vote;
 use kinfolk_wire::ids::AccountId;
 
-use super::super::currencies;
+use super::super::{checkpoints, currencies};
 use super::{Bringing, ENTRIES};
 use crate::effect::{Effect, RequestId};
 use crate::refusal::Refusal;
@@ -61,10 +61,8 @@ fn about_place(
         return Ok(Some((RecoveryInquiry::Entries, Request::Entries { currency, chain, from: seq, to })));
     }
     if next < seq {
-        let own = bringing.book.own(step, next)?;
-        let Some(cert) = own.cert else { return Err(Refusal::Inconsistent("a certified entry has no certificate")) };
-        let receipt = Receipt { entry: *own.entry, cert: *cert };
-        return Ok(Some((RecoveryInquiry::Commit(next), Request::Commit { receipt })));
+        let request = checkpoints::bringing(step, bringing.book.id, next)?;
+        return Ok(Some((RecoveryInquiry::Commit(next), request)));
     }
     let voted = |votes: &[Vote]| votes.iter().any(|vote| vote.witness == witness);
     let slot = bringing.slot()?;

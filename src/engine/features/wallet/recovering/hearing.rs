@@ -1,5 +1,6 @@
 //! What witnesses answer.
 
+use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::Entry;
 use kinfolk_ledger::message::{Reason, Reply};
 use kinfolk_ledger::recovery::SignedReport;
@@ -7,7 +8,7 @@ use kinfolk_ledger::vote::{Cert, GenuineVote, Phase, PrepCert, Receipt, SlotId, 
 use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::ids::{AccountId, CurrencyId};
 
-use super::super::{Final, adopting, settling};
+use super::super::{Final, adopting, checkpoints, settling};
 use super::{BODIES, Bringing, advance, go_on, names, trouble};
 use crate::effect::RequestId;
 use crate::refusal::Refusal;
@@ -57,6 +58,18 @@ fn heed(
             known(step, bringing, witness, number, next, &entries)
         }
         (Asked::First(number), Reply::Entries(entries)) => first(step, bringing, witness, number, entries),
+        (Asked::First(number), Reply::Checkpoint(checkpoint)) => {
+            let candidate =
+                usize::try_from(number).ok().and_then(|number| bringing.row.candidates.get(number)).copied();
+            match candidate.filter(|_| bringing.row.phase == RecoveryPhase::Searching) {
+                Some(candidate) => passed_over(step, bringing, witness, candidate, checkpoint),
+                None => Ok(()),
+            }
+        }
+        (Asked::Entries, Reply::Checkpoint(checkpoint)) => {
+            let candidate = bringing.candidate()?;
+            passed_over(step, bringing, witness, candidate, checkpoint)
+        }
         (Asked::Pending, Reply::Pending { next, entries }) => shown(step, bringing, witness, next, entries),
         (Asked::Entries, Reply::Entries(entries)) => fetched(step, bringing, witness, entries),
         (Asked::Commit(_), Reply::Ack { next }) => stands(step, bringing, witness, next),
@@ -167,6 +180,29 @@ fn first(
         return trouble(step, bringing, witness, "says that it knows an account that it does not show".to_owned());
     }
     take(step, bringing, candidate);
+    Ok(())
+}
+
+/// A witness shows a checkpoint of a candidate, since it has let go of what is before: that is gone on with.
+fn passed_over(
+    step: &mut Step<'_>,
+    bringing: &mut Bringing,
+    witness: u8,
+    candidate: Candidate,
+    checkpoint: Checkpoint,
+) -> Result<(), Refusal> {
+    let Some(genuine) = checkpoints::genuine(&bringing.book, candidate.account, checkpoint) else {
+        let what = "shows a checkpoint that is none of this account";
+        return trouble(step, bringing, witness, what.to_owned());
+    };
+    if bringing.row.phase == RecoveryPhase::Searching {
+        take(step, bringing, candidate);
+    }
+    // Somebody else may have shown what is after it in the meantime.
+    if genuine.state().seq() >= bringing.seq() {
+        bringing.row.state = Some(checkpoints::adopt(step, &bringing.book, &genuine)?);
+        (bringing.row.slot, bringing.row.tries) = (SlotWork::default(), 0);
+    }
     Ok(())
 }
 

@@ -25,8 +25,8 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, writer};
-use super::currencies;
 use super::keys::{Words, candidates, inception, recovery_key, seed_of};
+use super::{checkpoints, currencies};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::step::Step;
@@ -118,8 +118,10 @@ pub(crate) fn begin(step: &mut Step<'_>, which: &str, words: &Words) -> Result<C
 
 /// The account after its entries that are certified, as far as this profile knows.
 fn replayed(step: &Step<'_>, book: &Book) -> Result<Option<Box<ChainState>>, Refusal> {
-    let mut state: Option<Box<ChainState>> = None;
-    for seq in 0..book.account.certified {
+    let base = checkpoints::base(step, book.id)?;
+    let first = base.as_ref().map_or(0, |base| base.seq());
+    let mut state: Option<Box<ChainState>> = base.map(|base| base.state);
+    for seq in first..book.account.certified {
         run(&mut state, &book.own(step, seq)?.entry, book)?;
     }
     Ok(state)
@@ -450,6 +452,7 @@ fn advance(step: &mut Step<'_>, bringing: &mut Bringing, entry: Entry, cert: Cer
     let before: Option<OwnEntry> = step.find(&Key::OwnEntry(id, seq))?;
     let same = before.filter(|before| before.entry.hash() == entry.hash());
     let (cited, movement) = same.map_or((Vec::new(), None), |same| (same.cited, same.movement));
+    checkpoints::note(step, id, &entry)?;
     let entry = Box::new(entry);
     step.put(
         Key::OwnEntry(id, seq),

@@ -46,7 +46,8 @@ pub(crate) fn witness_came(step: &mut Step<'_>, peer: PeerId) -> Result<(), Refu
             step.contain(|step| {
                 let Some(desk) = Desk::open(step, tab)? else { return Ok(()) };
                 let witnesses = &desk.book.policy.policy().witnesses;
-                let place = (0_u8..).zip(witnesses).find(|(_, witness)| witness.peer_id == peer).map(|(place, _)| place);
+                let place =
+                    (0_u8..).zip(witnesses).find(|(_, witness)| witness.peer_id == peer).map(|(place, _)| place);
                 let standing = place.and_then(|place| desk.talk.standings.get(&place));
                 match standing.is_some_and(|standing| standing.trouble().is_some()) {
                     true => look_after(step, tab),

@@ -88,7 +88,11 @@ impl Desk {
 }
 
 fn moment(expires: Timestamp, now: Timestamp) -> String {
-    if expires > now { format!("in {}", in_words(expires.since(now))) } else { format!("{} ago", in_words(now.since(expires))) }
+    if expires > now {
+        format!("in {}", in_words(expires.since(now)))
+    } else {
+        format!("{} ago", in_words(now.since(expires)))
+    }
 }
 
 /// Puts cash aside for a contact. It can be paid with once it is final.
