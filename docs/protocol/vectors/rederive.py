@@ -805,6 +805,11 @@ def merchant_words(told):
     return {0: h(told["currency"]), 1: h(told["account"]), 2: certificate}
 
 
+def sum_of(told):
+    code = told["code"].encode().ljust(8, b"\0")
+    return {0: h(told["currency"]), 1: code, 2: told["decimals"], 3: told["units"]}
+
+
 def body_of(told):
     kind = told["kind"]
     if "unknown" in told:
@@ -824,7 +829,15 @@ def body_of(told):
         34: lambda: {},
         35: lambda: {0: [h(digest) for digest in told["digests"]]},
         36: lambda: reach(told["reach"]),
-        43: lambda: merchant_words(told),
+        43: lambda: {**merchant_words(told), 3: told.get("tab_key") and h(told["tab_key"])},
+        45: lambda: {
+            0: sum_of(told["sum"]),
+            1: h(told["voucher"]),
+            2: h(told["funding"]),
+            3: told["idx"],
+            4: {0: told["memo"]["text"], 1: h(told["memo"]["salt"])},
+        },
+        46: lambda: {0: h(told["currency"]), 1: h(told["tab"]), 2: h(told["receipt"])},
         48: lambda: merchant_words(told),
         49: lambda: merchant_words(told),
     }[kind]()
@@ -835,7 +848,7 @@ def check_content():
     file = load("content.json")
     for told in file["contents"]:
         kind, body = body_of(told["body"])
-        same("whether it is a line", kind < 16 or (kind >= 48 and kind not in (48, 49)), told["line"])
+        same("whether it is a line", kind < 16 or kind == 45 or (kind >= 48 and kind not in (48, 49)), told["line"])
         content = cbor(
             {
                 0: h(told["id"]),
@@ -852,7 +865,7 @@ def check_content():
         same("plaintext", plaintext, h(told["plaintext"]))
         cbor_read(plaintext)
     known = {told["body"]["kind"] for told in file["contents"]}
-    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36, 43, 48, 49} <= known)
+    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36, 43, 45, 46, 48, 49} <= known)
     for length, padded in file["paddings"]:
         same(f"padding of {length} bytes", padded_length(length + 1), padded)
     for told in file["padded"]:
@@ -1703,6 +1716,12 @@ def check_wallet():
         for one in told["candidates"]:
             account = ledger_hash(b"inception", inception(one["set"], one["number"]))
             same("a candidate", account, h(one["account"]))
+        seed = h(told["seed"])
+        redeems = hkdf(bytes(32), seed, b"kinfolk.wallet.v1.tab" + currency, 32)
+        same("the key that redeems", ed25519_public(redeems), h(told["tab"]))
+        for seq, public in told["vouchers"]:
+            signs = hkdf(bytes(32), seed, b"kinfolk.wallet.v1.voucher" + currency + seq.to_bytes(8, "big"), 32)
+            same("a voucher key", ed25519_public(signs), h(public))
         number, key = listed[0]
         seed = seed_of(number)
         same("the seed of an account", seed, h(told["seed"]))

@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 57] = [
+pub(crate) const ROUTES: [(&str, &str); 63] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
