@@ -67,7 +67,8 @@ fn transfers(n: u8, f: u8, batches: usize, goal: Option<f64>, ratio: Option<f64>
     for round in 0..=ROUNDS {
         let mut spent = [0.0; 3];
         for _ in 0..batches {
-            let entries: Vec<Vec<u8>> = (0..BATCH).map(|who| town.pay(who, (who + 1) % BATCH, 1).encode()).collect();
+            let entries: Vec<Vec<u8>> =
+                (0..BATCH).map(|who| town.pay_as_a_wallet(who, (who + 1) % BATCH, 1).encode()).collect();
             let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); entries.len()];
             for at in 0..q as u8 {
                 let (given, micros) = propose(&mut town, at, &entries, &mut rng);
@@ -134,7 +135,7 @@ fn whole_witness(batches: usize) {
     for round in 0..=ROUNDS {
         let mut spent = [0.0; 2];
         for _ in 0..batches {
-            let entries: Vec<Entry> = (0..BATCH).map(|who| town.pay(who, (who + 1) % BATCH, 1)).collect();
+            let entries: Vec<Entry> = (0..BATCH).map(|who| town.pay_as_a_wallet(who, (who + 1) % BATCH, 1)).collect();
             let proposals =
                 entries.iter().map(|entry| Request::Propose { entry: entry.clone(), cited: vec![] }.encode());
             let receipts: Vec<_> = entries.iter().map(|entry| town.settle(entry).unwrap().receipt()).collect();

@@ -53,10 +53,10 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Tab(tab) => tabs::asking::look_after(step, tab),
         Alarm::Heal(device) => healing::ask(step, device),
         Alarm::Merchant(currency) => merchants::look_after(step, currency),
-        Alarm::Promise(entry) => match promising::due(step, entry)? {
-            Some((contact, body)) => currencies::say(step, contact, &body),
-            None => Ok(()),
-        },
+        Alarm::Promise(entry) => {
+            let due = promising::due(step, entry)?;
+            due.into_iter().try_for_each(|(contact, body)| currencies::say(step, contact, &body))
+        }
         Alarm::Carry(entry) => carrying::ask_again(step, entry),
         Alarm::Housekeeping => housekeeping(step),
     }

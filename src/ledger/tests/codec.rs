@@ -101,8 +101,8 @@ fn samples() -> Vec<Sample> {
     town.rich(0, 1_000);
     let full = full_body(&mut town);
     let full = town.next(0, full);
-    let entry = town.pay(0, 1, 250);
-    let other = town.pay(0, 1, 251);
+    let entry = town.pay_as_a_wallet(0, 1, 250);
+    let other = town.pay_as_a_wallet(0, 1, 251);
     let vote = town.vote(0, entry.clone()).unwrap();
     let friends = friends(&town.policy, 0);
     let signers: Vec<_> = friends.iter().map(|(place, key)| (*place, key)).collect();
@@ -268,7 +268,7 @@ fn e05_any_flipped_bit_of_a_receipt_is_found_with_the_policy() {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
-    let entry = town.pay(0, 1, 250);
+    let entry = town.pay_as_a_wallet(0, 1, 250);
     let paid = town.settle(&entry).unwrap();
     let bytes = paid.receipt().encode();
     for bit in 0..bytes.len() * 8 {
@@ -291,7 +291,7 @@ fn e05_the_name_of_an_entry_does_not_depend_on_its_signature() {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
-    let entry = town.pay(0, 1, 5);
+    let entry = town.pay_as_a_wallet(0, 1, 5);
     let at = town.state(entry.header().chain).next_position(0);
     let other = Entry::sign(at, entry.body().clone(), &key(99, 9));
     assert_ne!(other.approval(), entry.approval());
@@ -335,7 +335,7 @@ fn layouts_have_the_lengths_that_are_written_down() {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
-    let entry = town.pay(0, 1, 5);
+    let entry = town.pay_as_a_wallet(0, 1, 5);
     let header = entry.header().to_bytes();
     assert_eq!(header.len(), Header::LENGTH);
     assert_eq!(Header::from_bytes(&header).unwrap(), *entry.header());
@@ -355,7 +355,7 @@ fn an_entry_is_one_with_its_body() {
     let mut town = Town::new(4, 1);
     town.open_issuer();
     town.rich(0, 1_000);
-    let (one, other) = (town.pay(0, 1, 5).encode(), town.pay(0, 1, 6).encode());
+    let (one, other) = (town.pay_as_a_wallet(0, 1, 5).encode(), town.pay(0, 1, 6).encode());
     let at = one.iter().zip(&other).rposition(|(a, b)| a != b).unwrap();
     let mut mixed = one.clone();
     mixed[at] = other[at];
@@ -384,7 +384,7 @@ fn e07_lists_longer_than_their_limit_are_refused_before_they_are_read() {
     let receipt = town.certified.values().next().unwrap().receipt();
     for (cited, fits) in [(limits::CITED, true), (limits::CITED + 1, false)] {
         let cited = vec![receipt.clone(); cited];
-        let request = Request::Propose { entry: town.pay(0, 1, 5), cited };
+        let request = Request::Propose { entry: town.pay_as_a_wallet(0, 1, 5), cited };
         assert_eq!(Request::decode(&request.encode()).is_ok(), fits);
     }
     let many = Recovery { keys: (0..8).map(|at| key(40, at).vk()).collect(), k: 1 };

@@ -178,7 +178,7 @@ fn tell_ordinary(story: &mut Story) {
 
 /// Two entries for one place, and the recovery that completes one of them; then the lost key is replaced.
 fn tell_recovery(story: &mut Story) -> Value {
-    let (one, other) = (story.town.pay(1, 0, 100), story.town.pay(1, 0, 101));
+    let (one, other) = (story.town.pay_as_a_wallet(1, 0, 100), story.town.pay(1, 0, 101));
     let slot = story.town.slot(1);
     let friends = friends(&story.town.policy, 1);
     let placed: Vec<(u8, &SecretKey)> = friends.iter().take(2).map(|(place, key)| (*place, key)).collect();

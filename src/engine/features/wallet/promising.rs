@@ -34,33 +34,54 @@ pub(super) fn expect(step: &mut Step<'_>, entry: EntryHash) {
     step.set_alarm(Alarm::Promise(entry), None, step.now.after(PROMISED_AFTER));
 }
 
-/// The time that a payment was given is over. Says what its payee is to be handed, if anything.
-pub(crate) fn due(step: &mut Step<'_>, entry: EntryHash) -> Result<Option<(IdentityId, Body)>, Refusal> {
-    let Some(place) = step.find::<MovementPlace>(&Key::MovementPlace(entry))? else { return Ok(None) };
+/// The time that a payment was given is over. Says who is to be handed what: this payment, and before it those that were
+/// signed earlier and whose time is over as well, since what of several is within the caps goes by their order.
+pub(crate) fn due(step: &mut Step<'_>, entry: EntryHash) -> Result<Vec<(IdentityId, Body)>, Refusal> {
+    let Some(place) = step.find::<MovementPlace>(&Key::MovementPlace(entry))? else { return Ok(Vec::new()) };
     let movement: Option<Movement> = step.find(&Key::Movement(place.currency, place.number))?;
-    let Some(movement) = movement.filter(|movement| movement.kind == MovementKind::Paid) else { return Ok(None) };
-    let (Some(seq), Some(contact)) = (movement.seq, movement.contact) else { return Ok(None) };
+    let Some(last) = movement.and_then(|movement| movement.seq) else { return Ok(Vec::new()) };
     let book = Book::open(step, place.currency)?;
-    let is_pending = seq >= book.account.certified && seq < book.signed() && book.account.stopped.is_none();
-    let is_contact = directory::find(step, contact)?.is_some_and(|contact| directory::is_open(&contact));
-    let footing = footing(step, &book, seq)?;
-    if !is_pending || !is_contact || footing.handed == Some(Handed::Over) {
+    if last >= book.signed() || book.account.stopped.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut handed = Vec::new();
+    for seq in book.account.certified..=last {
+        let before = footing(step, &book, seq)?;
+        let Some(number) = book.own(step, seq)?.movement else { continue };
+        let movement: Option<Movement> = step.find(&Key::Movement(book.id, number))?;
+        let is_over = |movement: &Movement| movement.at.after(PROMISED_AFTER) <= step.now;
+        let Some(movement) = movement.filter(|movement| movement.kind == MovementKind::Paid) else { continue };
+        if before.handed == Some(Handed::Over) || seq < last && (before.handed.is_some() || !is_over(&movement)) {
+            continue;
+        }
+        handed.extend(hand(step, &book, movement, seq, before)?);
+    }
+    Ok(handed)
+}
+
+/// Promises a payment that waits to its payee, if the payee is a contact and would take it; says so if not.
+fn hand(
+    step: &mut Step<'_>,
+    book: &Book,
+    movement: Movement,
+    seq: u64,
+    before: Footing,
+) -> Result<Option<(IdentityId, Body)>, Refusal> {
+    let Some(contact) = movement.contact else { return Ok(None) };
+    if !directory::find(step, contact)?.is_some_and(|contact| directory::is_open(&contact)) {
         return Ok(None);
     }
-    let made = promise(step, &book, &movement, seq, contact)?;
+    let made = promise(step, book, &movement, seq, contact)?;
     let (handed, body) = match made {
         Ok(promise) => {
-            let promise = PromiseBody {
-                sum: book.sum(movement.amount.units()),
-                promise: promise.encode(),
-                memo: movement.memo.clone(),
-            };
+            let sum = book.sum(movement.amount.units());
+            let promise = PromiseBody { sum, promise: promise.encode(), memo: movement.memo };
             (Handed::Over, Some((contact, Body::Promise(promise))))
         }
         Err(why) => (Handed::Kept(why), None),
     };
-    step.put(Key::Footing(book.id, seq), Footing { handed: Some(handed), ..footing });
-    changed(step, book.id, entry)?;
+    step.put(Key::Footing(book.id, seq), Footing { handed: Some(handed), ..before });
+    changed(step, book.id, movement.entry)?;
     Ok(body)
 }
 
@@ -92,11 +113,14 @@ fn promise(
             votes.clone_from(&own.votes);
             votes.sort_by_key(|vote| vote.witness);
         }
-        if at < seq && promised_to(step, book, at, own.movement, contact)? {
-            let before = own.entry.body().outs.iter().map(|out| out.amt.units());
-            outstanding = before.fold(outstanding, u64::saturating_add);
-        }
         entries.push(*own.entry);
+    }
+    for at in (certified..book.signed()).filter(|at| *at != seq) {
+        let own = book.own(step, at)?;
+        if promised_to(step, book, at, own.movement, contact)? {
+            let other = own.entry.body().outs.iter().map(|out| out.amt.units());
+            outstanding = other.fold(outstanding, u64::saturating_add);
+        }
     }
     let promise = Promise { state, base: Receipt { entry: *base.entry, cert: *cert }, entries, cited, votes };
     let found = promise.encode().len();

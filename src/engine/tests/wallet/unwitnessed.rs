@@ -185,6 +185,18 @@ fn caps_are_named_and_what_is_above_them_waits_for_the_witnesses() {
 }
 
 #[test]
+fn of_payments_whose_time_is_over_at_once_the_earlier_ones_are_handed_over() {
+    for units in ["20", "19.99", "19.98", "19.97", "19.96", "19.95"] {
+        let mut bank = cut_off();
+        let paid = [(); 3].map(|()| bank.pay(1, 2, units).unwrap());
+        bank.pass(Span::from_secs(3));
+        assert_eq!([bank.state(2, paid[0]), bank.state(2, paid[1])], [AT_RISK; 2], "{units}");
+        assert!(bank.payment(1, paid[2]).kept_back.is_some(), "{units}");
+        assert_eq!(rows(&bank, 2).len(), 2, "{units}");
+    }
+}
+
+#[test]
 fn a_payment_that_was_kept_back_is_handed_over_once_the_caps_allow_it() {
     let mut bank = cut_off();
     let paid: Vec<EntryHash> = (0..3).map(|_| bank.pay(1, 2, "20").unwrap()).collect();
