@@ -16,6 +16,8 @@ use crate::store::{Alarm, Key, Link, OutboxItem, Row, Scan};
 
 /// Payloads under way on one link.
 const WINDOW: usize = 256;
+/// How long an item that was not taken waits on a link that is still there.
+pub(crate) const TRY_AGAIN: Span = Span::from_secs(2);
 /// How long a link may owe an outcome before it is given up.
 const STALL_AFTER: Span = Span::from_secs(20);
 /// The longest wait of an item that is to be sent again.
@@ -35,7 +37,11 @@ pub(crate) fn flow(step: &mut Step<'_>, device: DeviceId) -> Result<(), Refusal>
             send(step, peer, &mut link, number, item.payload);
         }
     }
-    let room = WINDOW.saturating_sub(link.in_flight.len());
+    // What comes later does not overtake what is about to be sent again by more than the window: a receiver opens nothing
+    // that is too far ahead of what it has.
+    let soon = step.now.after(TRY_AGAIN);
+    let overtaken = link.again.values().filter(|at| **at <= soon).count();
+    let room = WINDOW.saturating_sub(link.in_flight.len().saturating_add(overtaken));
     if room > 0 && link.behind {
         let next = step.scan(&Scan::outbox_after(device, link.cursor, room))?;
         link.behind = next.rows.len() >= room || next.damaged > 0;

@@ -21,10 +21,7 @@ use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{Custody, Key, Message, OutboxItem, Row, Scan, Table, Unreceipted};
 
-/// How long an item that was not taken waits on a link that is still there.
-const TRY_AGAIN: Span = Span::from_secs(2);
-
-/// The same for one that did not open on any session.
+/// How long an item waits that did not open on any session.
 const TRY_UNOPENED_AGAIN: Span = flow::LONGEST_WAIT;
 
 /// Lines that one device took and did not receipt which are sent again at once.
@@ -105,7 +102,7 @@ pub(crate) fn not_taken(step: &mut Step<'_>, peer: PeerId, number: u64, code: Na
     }
     let wait = match code {
         NackCode::Undecryptable => TRY_UNOPENED_AGAIN,
-        NackCode::Refused | NackCode::Later => TRY_AGAIN,
+        NackCode::Refused | NackCode::Later => flow::TRY_AGAIN,
     };
     flow::again(step, peer, number, wait)
 }

@@ -103,6 +103,26 @@ fn lines_that_do_not_open_soon_after_a_new_session_was_asked_for_come_within_sec
 }
 
 #[test]
+fn lines_do_not_run_so_far_ahead_of_those_that_are_to_come_later_that_nobody_can_open_them() {
+    let mut duo = Duo::friends();
+    // More than a session may be ahead of what it has opened.
+    const LINES: usize = 2_300;
+    duo.refuses = true;
+    for number in 1..LINES {
+        duo.say(0, &format!("{number}"));
+        duo.pass(Span::ZERO);
+    }
+    duo.refuses = false;
+    duo.effects.clear();
+    duo.say(0, "the last");
+    duo.pass(Span::from_secs(10));
+    let unopened =
+        duo.effects.iter().filter(|(_, effect)| matches!(effect, Effect::Refuse(_, NackCode::Undecryptable)));
+    assert_eq!(unopened.count(), 0);
+    assert_eq!(query::history(&duo.stores[1], duo.conversation(), None, 10_000).unwrap().lines.len(), LINES);
+}
+
+#[test]
 fn a_device_that_sends_what_nobody_can_open_without_end_is_asked_ever_more_seldom() {
     let mut duo = Duo::friends();
     let mut resets = Vec::new();

@@ -7,7 +7,7 @@ use kinfolk_engine::input::{Admission, Command, Delivery, Report};
 use kinfolk_engine::store::{Alarm, Key, MemoryStore};
 use kinfolk_engine::{Answer, Effect, Input, Turn, found, next_wakeup, query, turn};
 use kinfolk_wire::content::{Body, Text};
-use kinfolk_wire::direct::{FrameKind, Role};
+use kinfolk_wire::direct::{FrameKind, NackCode, Role};
 use kinfolk_wire::ids::{ConversationId, IdentityId, PeerId};
 use kinfolk_wire::invite::{Address, Uses};
 use kinfolk_wire::name::Name;
@@ -24,6 +24,8 @@ pub(crate) struct Duo {
     pub(crate) lost: Vec<(usize, u64)>,
     /// Bea's program tells nobody what has come.
     pub(crate) receipts_are_lost: bool,
+    /// Bea's program has just started, and wants everything later.
+    pub(crate) refuses: bool,
     pub(crate) effects: Vec<(usize, Effect)>,
     reports: VecDeque<(usize, Report)>,
     requests: Vec<(usize, Delivery, RequestId)>,
@@ -64,6 +66,7 @@ impl Duo {
             identities: founded.map(|founded| founded.profile.identity),
             lost: Vec::new(),
             receipts_are_lost: false,
+            refuses: false,
             effects: Vec::new(),
             reports: VecDeque::new(),
             requests: Vec::new(),
@@ -125,7 +128,9 @@ impl Duo {
                 self.frames += 1;
                 let delivery = Delivery { peer: peer(who), stream: 1, sequence: self.frames };
                 self.requests.push((other, delivery, request));
-                if kind != FrameKind::Payload || !self.lost.contains(&(who, request.0)) {
+                if self.refuses && who == 0 {
+                    self.reports.push_back((0, Report::Refused(peer(1), request, NackCode::Later)));
+                } else if kind != FrameKind::Payload || !self.lost.contains(&(who, request.0)) {
                     self.reports.push_back((other, Report::Received { delivery, kind, body }));
                 }
             }
@@ -142,7 +147,7 @@ impl Duo {
         }
     }
 
-    fn answer(&mut self, who: usize, delivery: Delivery, code: Option<kinfolk_wire::direct::NackCode>) {
+    fn answer(&mut self, who: usize, delivery: Delivery, code: Option<NackCode>) {
         let Some((_, _, request)) = self.requests.iter().find(|(at, known, _)| *at == who && *known == delivery) else {
             return;
         };
