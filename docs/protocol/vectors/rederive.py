@@ -835,7 +835,7 @@ def body_of(told):
             1: h(told["voucher"]),
             2: h(told["funding"]),
             3: told["idx"],
-            4: {0: told["memo"]["text"], 1: h(told["memo"]["salt"])},
+            4: {0: {0: told["memo"]["text"]}, 1: h(told["memo"]["salt"])},
         },
         46: lambda: {0: h(told["currency"]), 1: h(told["tab"]), 2: h(told["receipt"])},
         48: lambda: merchant_words(told),
