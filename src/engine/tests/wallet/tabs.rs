@@ -299,9 +299,8 @@ fn a_voucher_that_is_not_what_it_says_is_neither_money_nor_a_line() {
     let total = |units| kinfolk_ledger::amount::Amount::new(units).unwrap();
     let forged = |units, tab| Voucher::sign(tab, total(units), None, &SecretKey::from_seed(&[9; 32])).encode();
     let sum = |units| kinfolk_wire::content::Sum { units, ..genuine.sum };
-    let before = bank.town.kept(2);
     let altered = [
-        // By another key, of another tab, for more than it says, of an output that funds nothing, of no entry.
+        // By another key, of another tab, for more than it says, with another memo, altered, and none at all.
         TabPayment { voucher: forged(400, tab), sum: sum(100), memo: None, ..genuine.clone() },
         TabPayment { voucher: forged(400, AccountId::new([3; 32])), sum: sum(100), memo: None, ..genuine.clone() },
         TabPayment { sum: sum(301), ..genuine.clone() },
@@ -314,10 +313,9 @@ fn a_voucher_that_is_not_what_it_says_is_neither_money_nor_a_line() {
     }
     assert_eq!(says(&mut bank, 2, genuine.clone()), [Rejection::Replay]);
     assert_eq!(bank.town.lines(2, 1).len(), 1);
-    // It is Cora's, and no money for anybody else; nor where what funded it is not shown.
+    // It is Cora's, and no money for anybody else.
     assert_eq!(says(&mut bank, 3, genuine.clone()), [Rejection::Misplaced]);
     assert_eq!(sums(&bank, 2, tab), (800, 300, 0, 500));
-    let _ = before;
 }
 
 #[test]
@@ -329,6 +327,9 @@ fn vouchers_that_overtake_each_other_are_each_a_line_and_no_part_is_named_twice(
     for amount in ["1", "2", "3"] {
         pay(&mut other, tab, amount);
     }
+    let mut liar = bank.again();
+    pay(&mut liar, tab, "7");
+    let Body::TabPayment(twice) = liar.town.lines(1, 2).remove(0).body else { panic!() };
     let mut vouchers = Vec::new();
     for line in other.town.lines(1, 2) {
         let Body::TabPayment(payment) = line.body else { panic!() };
@@ -341,6 +342,9 @@ fn vouchers_that_overtake_each_other_are_each_a_line_and_no_part_is_named_twice(
     assert_eq!(says(&mut bank, 2, second.clone()), []);
     let came: u64 = kinds(&bank, 2).iter().map(|(_, units)| units).sum();
     assert_eq!((came, sums(&bank, 2, tab).1), (600, 600));
+    // Genuine, by a payer who says less than was paid before, and so names a part a second time.
+    assert_eq!(says(&mut bank, 2, twice), [Rejection::Misplaced]);
+    assert_eq!((bank.town.lines(2, 1).len(), sums(&bank, 2, tab).1), (3, 600));
 }
 
 #[test]
