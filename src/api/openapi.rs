@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::{OrProblem, Refused};
 use crate::routes::{
-    bundles, contacts, events, invites, invoices, mailboxes, merchants, messages, status, stickers, wallet,
+    bundles, contacts, events, invites, invoices, mailboxes, merchants, messages, status, stickers, tabs, wallet,
 };
 
 #[derive(OpenApi)]
@@ -69,6 +69,12 @@ use crate::routes::{
         invoices::create,
         invoices::one,
         invoices::pay,
+        tabs::list,
+        tabs::open,
+        tabs::one,
+        tabs::pay,
+        tabs::redeem,
+        tabs::close,
         merchants::list,
         merchants::register,
         merchants::certify,

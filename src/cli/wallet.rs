@@ -78,6 +78,9 @@ pub enum Wallet {
     /// Merchants: taking card money, certifying who may
     #[command(subcommand)]
     Merchant(Merchant),
+    /// Tabs: cash put aside for one contact, who is paid from it with no witness reached
+    #[command(subcommand)]
+    Tab(Tab),
     /// Pay back what came
     Refund {
         /// The entry of what came, or the beginning of it; `kinfolk wallet history` shows it
@@ -182,6 +185,65 @@ pub enum Merchant {
         /// For how many days, 2 to 1096
         #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(2..=1096))]
         days: u32,
+    },
+}
+
+/// What is asked about tabs.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Tab {
+    /// Put cash aside for a contact
+    ///
+    /// Once that is final, they can be paid from it while no witness answers, and run no risk up to what is in it. What is left
+    /// comes back by itself when it has expired.
+    Open {
+        /// The contact's name, id, or the beginning of one
+        #[arg(value_parser = non_empty)]
+        contact: String,
+        /// How much, as in 12.50
+        #[arg(allow_hyphen_values = true)]
+        amount: String,
+        /// The currency's code, or its id
+        #[arg(value_name = "CURRENCY", value_parser = non_empty)]
+        currency: String,
+        /// For how many days
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=30))]
+        days: u32,
+    },
+    /// Pay from a tab, at once
+    Pay {
+        /// Its name, the beginning of it, or the contact whom your only open tab is for
+        #[arg(value_name = "TAB|CONTACT", value_parser = non_empty)]
+        tab: String,
+        /// How much, as in 12.50
+        #[arg(allow_hyphen_values = true)]
+        amount: String,
+        /// What for; only the contact can read it
+        #[arg(long, value_name = "TEXT")]
+        memo: Option<String>,
+    },
+    /// End a tab: one for you at any time, one of yours once it has expired
+    ///
+    /// What was paid from it is redeemed, and the rest goes back.
+    Close {
+        /// Its name, or the beginning of it
+        #[arg(value_parser = non_empty)]
+        tab: String,
+    },
+    /// Redeem what was paid to you from a tab, so that you can spend it
+    ///
+    /// It is done without being asked two hours before the tab expires, if this node is running and witnesses answer.
+    Redeem {
+        /// Its name, or the beginning of it
+        #[arg(value_parser = non_empty)]
+        tab: String,
+    },
+    /// List tabs, yours and those for you, the newest last
+    List,
+    /// Show a tab
+    Show {
+        /// Its name, the beginning of it, or the contact whom it is for
+        #[arg(value_name = "TAB|CONTACT", value_parser = non_empty)]
+        tab: String,
     },
 }
 

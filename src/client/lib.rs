@@ -34,6 +34,7 @@ use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::route;
 use kinfolk_rpc::status::{Rename, Status};
 use kinfolk_rpc::sticker::StickerList;
+use kinfolk_rpc::tab::{OpenTab, PayTab, Tab, Tabs};
 use kinfolk_rpc::wallet::{
     AcceptCurrency, Balances, CreateCurrency, Currencies, Currency, Mint, Pay, Payment, Payments, RecoverAccount,
     Recovery, ServeCurrency, WitnessStatus,
@@ -498,6 +499,54 @@ impl Client {
     /// [`ClientError`].
     pub async fn pay_invoice(&self, wish: &PayInvoice) -> Result<Payment, ClientError> {
         self.tell(Method::POST, route::PAY_INVOICE, wish).await
+    }
+
+    /// Tabs, one's own and those that are for this person, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tabs(&self) -> Result<Tabs, ClientError> {
+        self.ask(Method::GET, route::TABS).await
+    }
+
+    /// One tab: by its name, or the contact whom it is for.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tab(&self, tab: &str) -> Result<Tab, ClientError> {
+        self.ask(Method::GET, &route::to(route::TAB, &[tab])).await
+    }
+
+    /// Puts cash aside for a contact.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn open_tab(&self, wish: &OpenTab) -> Result<Tab, ClientError> {
+        self.tell(Method::POST, route::TABS, wish).await
+    }
+
+    /// Pays by voucher of a tab.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pay_tab(&self, wish: &PayTab) -> Result<Payment, ClientError> {
+        self.tell(Method::POST, route::PAY_TAB, wish).await
+    }
+
+    /// Redeems what a tab's vouchers have promised.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn redeem_tab(&self, tab: &str) -> Result<Tab, ClientError> {
+        self.ask(Method::POST, &route::to(route::REDEEM_TAB, &[tab])).await
+    }
+
+    /// Ends a tab.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn close_tab(&self, tab: &str) -> Result<Tab, ClientError> {
+        self.ask(Method::POST, &route::to(route::CLOSE_TAB, &[tab])).await
     }
 
     /// This person as a merchant, and the merchants of the currencies that they issue.

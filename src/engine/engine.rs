@@ -12,7 +12,7 @@ use kinfolk_ledger::receipt_file::invoice_hash;
 use kinfolk_wire::carried::Carried;
 use kinfolk_wire::content::Body;
 use kinfolk_wire::direct::{FrameKind, NackCode};
-use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId, NoteHash, PeerId};
+use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -24,7 +24,7 @@ use crate::effect::Effect;
 use crate::event::{Event, MessagePlace};
 use crate::features::contacts::{self, answering, asking};
 use crate::features::wallet::keys::Words;
-use crate::features::wallet::{carrying, currencies, invoices, merchants, orders, recovering, settling};
+use crate::features::wallet::{carrying, currencies, invoices, merchants, orders, recovering, settling, tabs};
 use crate::features::{conversations, mailboxes};
 use crate::input::{Command, Delivery, Input, Mark, Report};
 use crate::refusal::Refusal;
@@ -66,6 +66,8 @@ pub enum Answer {
     Currency(CurrencyId),
     /// An invoice.
     Invoice(NoteHash),
+    /// A tab.
+    Tab(AccountId),
     /// What was signed: a payment, a refund, new money.
     Payment(EntryHash),
     /// A page of a bundle.
@@ -184,6 +186,7 @@ fn started(step: &mut Step<'_>) -> Result<(), Refusal> {
     collect::poll_now(step)?;
     settling::start(step)?;
     recovering::start(step)?;
+    tabs::asking::start(step)?;
     carrying::start(step)?;
     alarms::notice_clock_set_back(step)
 }
@@ -264,6 +267,16 @@ fn handle(step: &mut Step<'_>, command: Command) -> Result<Answer, Refusal> {
             Ok(Answer::Invoice(invoice_hash(&invoice)))
         }
         Command::PayInvoice(which) => invoices::pay(step, &which).map(Answer::Payment),
+        Command::OpenTab { contact, amount, currency, lifetime } => {
+            tabs::open(step, contact, &amount, &currency, lifetime).map(Answer::Tab)
+        }
+        Command::PayTab { tab, amount, memo } => {
+            let paid = tabs::pay(step, tab, &amount, memo)?;
+            conversations::say_to(step, paid.contact, Body::TabPayment(paid.payment))?;
+            Ok(Answer::Payment(paid.entry))
+        }
+        Command::RedeemTab(tab) => tabs::end(step, tab, false).map(|()| Answer::Tab(tab)),
+        Command::CloseTab(tab) => tabs::end(step, tab, true).map(|()| Answer::Tab(tab)),
         Command::ImportBundle(records) => arrivals::import(step, records).map(Answer::Imported),
     }
 }
@@ -355,6 +368,7 @@ fn receive(step: &mut Step<'_>, delivery: Delivery, kind: FrameKind, body: &[u8]
                 tokens::want(step, device)?;
                 settling::witness_came(step, delivery.peer)?;
                 recovering::witness_came(step, delivery.peer)?;
+                tabs::asking::witness_came(step, delivery.peer)?;
                 carrying::witness_came(step, delivery.peer)?;
                 outbox::repeat_to_linked(step, device)?;
                 flow::flow(step, device)?;

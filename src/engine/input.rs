@@ -3,7 +3,7 @@
 use kinfolk_wire::carried::Carried;
 use kinfolk_wire::content::{Body, Text};
 use kinfolk_wire::direct::{FrameKind, NackCode, Role};
-use kinfolk_wire::ids::{ConversationId, DeviceId, EntryHash, IdentityId, MessageId, PeerId};
+use kinfolk_wire::ids::{AccountId, ConversationId, DeviceId, EntryHash, IdentityId, MessageId, PeerId};
 use kinfolk_wire::invite::{Address, InviteLink, Uses};
 use kinfolk_wire::mailbox::Host;
 use kinfolk_wire::name::Name;
@@ -160,6 +160,30 @@ pub enum Command {
     CreateInvoice(NewInvoice),
     /// Pay an invoice: by its link, or by the name of one that came.
     PayInvoice(String),
+    /// Put cash aside for a contact, who is then paid by voucher.
+    OpenTab {
+        /// For whom.
+        contact: IdentityId,
+        /// As people write it.
+        amount: String,
+        /// Which currency.
+        currency: String,
+        /// How long it can be paid with.
+        lifetime: Span,
+    },
+    /// Pay by a voucher of a tab.
+    PayTab {
+        /// Which tab.
+        tab: AccountId,
+        /// As people write it.
+        amount: String,
+        /// What for.
+        memo: Option<Text>,
+    },
+    /// Redeem what a tab's vouchers have promised.
+    RedeemTab(AccountId),
+    /// End a tab.
+    CloseTab(AccountId),
     /// Take what came by hand; at most [`RECORDS`](Self::RECORDS) at once.
     ImportBundle(Vec<Carried>),
 }

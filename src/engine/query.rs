@@ -3,11 +3,13 @@
 mod invoices;
 mod mailboxes;
 mod merchants;
+mod tabs;
 mod wallet;
 
 pub use invoices::{InvoiceState, InvoiceView, invoice, invoice_name, invoice_named, invoices};
 pub use mailboxes::{HostView, ServingView, custody, mailbox_hosts, serving};
 pub use merchants::{MerchantView, has_card, merchants, takes_card};
+pub use tabs::{TabState, TabView, has_tab_key, tab, tab_for, tab_named, tab_payment_of, tabs};
 pub use wallet::{
     BalanceView, CurrencyView, PaymentState, PaymentView, RecoveryView, WitnessView, amount_text, balances, currencies,
     currency, entry_of, is_payable, payment, payments, payments_named, policy_of, proof, receipt, recovery, sum_text,

@@ -203,6 +203,71 @@ pub enum Refusal {
     /// A payment that is not paid back.
     #[error("this payment cannot be paid back: {0}")]
     NotRefundable(&'static str),
+    /// No such tab.
+    #[error("there is no such tab here; `kinfolk wallet tab list` shows them")]
+    UnknownTab,
+    /// Several tabs are meant by that.
+    #[error("that may be one of several tabs; name one of them: {}", .0.join(", "))]
+    AmbiguousTab(Vec<String>),
+    /// A tab for too long, or too short a time.
+    #[error("a tab is for 1 to {most} days")]
+    TabLifetime {
+        /// The longest.
+        most: u64,
+    },
+    /// The contact has said no key by which they redeem.
+    #[error("{name} has said no key for tabs in {code}: their program is older, or not there; ask them to update it")]
+    NoTabs {
+        /// The contact.
+        name: String,
+        /// The currency.
+        code: String,
+    },
+    /// The entry that funds it is not certified.
+    #[error(
+        "this tab is not final yet, and nobody can be paid from it before; `kinfolk wallet history` shows how far it is"
+    )]
+    TabNotFunded,
+    /// The payee's side.
+    #[error("this tab is for you: whoever opened it pays from it")]
+    TabNotPayer,
+    /// The payer's side.
+    #[error(
+        "this tab is yours to pay from; whom it is for redeems it, and what is left comes back when it has expired"
+    )]
+    TabNotPayee,
+    /// It was opened with a phone that is lost.
+    #[error("this tab was opened with the lost phone, and what was paid from it is not known here; open another")]
+    TabAdopted,
+    /// More than is left.
+    #[error("the tab has {left} left of {funded}, and this is {asked}; pay less, or open another")]
+    TabOver {
+        /// What is not promised.
+        left: String,
+        /// What was put aside.
+        funded: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// Its time is over, or nearly.
+    #[error("the tab expires {}, and nothing is paid from it in its last {} hours; open another", .expires, .margin)]
+    TabExpired {
+        /// When, in words.
+        expires: String,
+        /// For how long before that it is not used.
+        margin: u64,
+    },
+    /// It has ended, or is ending.
+    #[error("the tab is closed, or being closed; open another")]
+    TabClosed,
+    /// The payer's, and not over.
+    #[error(
+        "the tab expires {0}; until a few minutes after that only its payee can close it, and then it closes by itself"
+    )]
+    TabNotOver(String),
+    /// No voucher that is not redeemed.
+    #[error("there is nothing to redeem: all that came by this tab is redeemed")]
+    TabNothing,
     /// The link to an invoice is not one.
     #[error("{0}")]
     InvoiceLink(InvoiceLinkError),
@@ -381,6 +446,19 @@ impl Refusal {
             Self::AccountUnknown { .. } => "account_unknown",
             Self::UnknownPayment => "unknown_payment",
             Self::NotRefundable(_) => "not_refundable",
+            Self::UnknownTab => "unknown_tab",
+            Self::AmbiguousTab(_) => "ambiguous_tab",
+            Self::TabLifetime { .. } => "invalid_lifetime",
+            Self::NoTabs { .. } => "no_tab_key",
+            Self::TabNotFunded => "tab_not_final",
+            Self::TabNotPayer => "tab_not_payer",
+            Self::TabNotPayee => "tab_not_payee",
+            Self::TabAdopted => "tab_adopted",
+            Self::TabOver { .. } => "tab_over",
+            Self::TabExpired { .. } => "tab_expired",
+            Self::TabClosed => "tab_closed",
+            Self::TabNotOver(_) => "tab_not_over",
+            Self::TabNothing => "tab_nothing",
             Self::InvoiceLink(_) => "invalid_invoice_link",
             Self::UnknownInvoice => "unknown_invoice",
             Self::AmbiguousInvoice(_) => "ambiguous_invoice",

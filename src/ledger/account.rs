@@ -3,6 +3,8 @@
 //! A witness service keeps one of these for each account, gives it what clients send, writes the records it returns and
 //! lets the answers out. It never looks at a clock or a disk itself.
 
+pub(crate) mod tabs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
@@ -13,6 +15,7 @@ use minicbor::{Decode, Encode};
 use crate::chain::{ChainState, Invalid};
 use crate::checkpoint::GenuineCheckpoint;
 use crate::entry::{ApprovedEntry, Ctl, Entry, SignedHeader};
+use crate::escrow::TabState;
 use crate::inception::{Inception, Recovery};
 use crate::limits;
 use crate::policy::{LoadedPolicy, Policies};
@@ -60,8 +63,10 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     chain: AccountId,
-    /// Nothing until the chain is opened.
+    /// Nothing until the chain is opened, and in an escrow chain.
     state: Option<ChainState>,
+    /// Nothing until an entry of an escrow chain was run.
+    tab: Option<TabState>,
     /// The epoch of the last entry's certificate.
     since: u32,
     /// What this witness did at the next place, in each epoch in which it did something there.
@@ -100,6 +105,24 @@ pub enum Refusal {
     /// Reports that bind nothing let the recovery quorum choose, not the writer, whose key may be a thief's.
     #[error("where the choice is free, the entry must be the recovery quorum's")]
     NotRecoverys,
+    /// An escrow chain has several writers, and no ballot 0.
+    #[error("a tab's entries are agreed upon in ballots from 1, not proposed")]
+    EscrowInBallotZero,
+    /// Nothing binds the ballot, and the entry is not by whom the ballot belongs to.
+    #[error("where the choice is free, the entry must be by whom the ballot belongs to")]
+    NotProposers,
+    /// A payee who opened the highest ballots would leave the payer none.
+    #[error("a payee opens ballots below {limit}, this is {ballot}", limit = limits::PAYEE_BALLOTS)]
+    TooHigh {
+        /// What was asked.
+        ballot: u32,
+    },
+    /// It is the other side's turn to open ballots.
+    #[error("until the tab has expired, at {expires:?}, its payee opens ballots, afterwards its payer")]
+    NotTurn {
+        /// When it expires.
+        expires: Timestamp,
+    },
     /// The chain was not crossed from an epoch from which it must be.
     #[error("the witness must see closing reports of epoch {epoch} of this chain before it votes there")]
     NotCrossed {
@@ -161,6 +184,7 @@ impl Account {
         Self {
             chain,
             state: None,
+            tab: None,
             since: 0,
             slots: BTreeMap::new(),
             crossed: BTreeMap::new(),
@@ -199,7 +223,8 @@ impl Account {
     /// The next place.
     #[must_use]
     pub fn next(&self) -> u64 {
-        self.state.as_ref().map_or(0, ChainState::seq)
+        let of_tab = || self.tab.as_ref().map_or(0, TabState::seq);
+        self.state.as_ref().map_or_else(of_tab, ChainState::seq)
     }
 
     /// Whether a certified entry waits for those before it.
@@ -211,6 +236,12 @@ impl Account {
     #[must_use]
     pub const fn state(&self) -> Option<&ChainState> {
         self.state.as_ref()
+    }
+
+    /// Whether an entry of it was run, of an account or of an escrow chain.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.state.is_some() || self.tab.is_some()
     }
 
     /// What this witness did at the next place in an epoch.
@@ -250,6 +281,9 @@ impl Account {
     /// An entry for this account as far as its approval is genuine; nothing if nobody's keys could have approved it.
     #[must_use]
     pub fn approval(&self, entry: Entry) -> Option<Unverified<ApprovedEntry>> {
+        if let Some(opening) = self.opening(tabs::opening_of(&entry)) {
+            return entry.approved_by_proposer(opening.tab());
+        }
         let inception = match &entry.body().ctl {
             Some(Ctl::Open(inception)) => Some(inception),
             _ => None,
@@ -269,6 +303,9 @@ impl Account {
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
+        if self.tab.is_some() || tabs::is_of_tab(approved.entry()) {
+            return Err(Refusal::EscrowInBallotZero);
+        }
         // A conflict is told before anything else, since it is the proof against the writer.
         let hash = approved.entry().hash();
         let slot = self.slot_id(policies.current());
@@ -344,11 +381,12 @@ impl Account {
 
     /// Whether the epochs before let an entry be voted for at the next place in this epoch, and whether they bind it.
     fn check_crossed(&self, entry: &Entry, present: u32) -> Result<bool, Refusal> {
-        let opened_since = match &entry.body().ctl {
-            Some(Ctl::Open(inception)) => inception.first_epoch(),
+        let opened_since = match (&entry.body().ctl, tabs::opening_of(entry)) {
+            (Some(Ctl::Open(inception)), _) => inception.first_epoch(),
+            (_, Some(opening)) => opening.tab().epoch,
             _ => 0,
         };
-        let first = if self.state.is_some() { self.since } else { opened_since };
+        let first = if self.is_known() { self.since } else { opened_since };
         let mut bound = false;
         for epoch in first..present {
             let crossed = self.crossed.get(&epoch).ok_or(Refusal::NotCrossed { epoch })?;
@@ -384,6 +422,9 @@ impl Account {
         cited: &impl Cited,
         now: Timestamp,
     ) -> Result<Held<Record, Releasable>, Refusal> {
+        if self.tab.is_some() || tabs::is_of_tab(approved.entry()) {
+            return self.prepare_tab(ballot, approved, reports, policies, cited, now);
+        }
         let policy = policies.current();
         let slot = self.slot_id(policy);
         let mut by_witness = BTreeMap::new();
@@ -434,7 +475,9 @@ impl Account {
         }
         if seq < self.next() {
             let is_last = seq.checked_add(1) == Some(self.next());
-            let other = is_last && self.state.as_ref().is_some_and(|state| state.head() != hash);
+            let of_tab = || self.tab.as_ref().map(TabState::head);
+            let head = self.state.as_ref().map(ChainState::head).or_else(of_tab);
+            let other = is_last && head.is_some_and(|head| head != hash);
             return if other { Err(Broken::Two { seq }) } else { Ok(Committed::Known) };
         }
         if self.parked.get(&seq).is_some_and(|parked| parked.entry().hash() != hash) {
@@ -490,8 +533,8 @@ impl Account {
             let shown = [slot.v0(), slot.prepared(), slot.locked().map(|lock| lock.entry)];
             slot == others && shown.iter().flatten().all(|hash| self.entry(hash) == other.entry(hash))
         });
-        let stands = (&self.state, self.since, &self.crossed, &self.parked);
-        did_the_same && stands == (&other.state, other.since, &other.crossed, &other.parked)
+        let stands = (&self.state, &self.tab, self.since, &self.crossed, &self.parked);
+        did_the_same && stands == (&other.state, &other.tab, other.since, &other.crossed, &other.parked)
     }
 
     /// The last checkpoint that was run since this was asked.
@@ -501,6 +544,9 @@ impl Account {
 
     fn run(&mut self, certified: CertifiedEntry, policies: &Policies) -> Result<(), Broken> {
         let entry = certified.entry();
+        if self.tab.is_some() || tabs::is_of_tab(entry) {
+            return self.run_tab(&certified, policies);
+        }
         let policy = terms(entry, policies)?;
         let mut opened = match &self.state {
             Some(_) => None,
@@ -513,13 +559,18 @@ impl Account {
         if let Some(opened) = opened {
             self.state = Some(opened);
         }
-        self.since = self.since.max(certified.cert().epoch);
-        self.slots.clear();
-        self.entries.clear();
+        self.settled(&certified);
         if let Some(before) = before {
             self.checkpoint = Some(Box::new(GenuineCheckpoint::verified_before(certified, before)));
         }
         Ok(())
+    }
+
+    /// Its place is past.
+    fn settled(&mut self, certified: &CertifiedEntry) {
+        self.since = self.since.max(certified.cert().epoch);
+        self.slots.clear();
+        self.entries.clear();
     }
 
     /// Keeps the nearest of those that came too early.

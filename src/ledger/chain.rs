@@ -12,7 +12,8 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use crate::amount::{self, Amount};
 use crate::domain::Domain;
-use crate::entry::{Approval, Body, Class, Ctl, Destination, Entry, Header, OutRef, Position};
+use crate::entry::{Approval, Body, Class, Ctl, Destination, Entry, Header, Out, OutRef, Position};
+use crate::escrow::{TabInvalid, Terms};
 use crate::inception::{Inception, InceptionError, Recovery};
 use crate::policy::LoadedPolicy;
 use crate::signature::key_hash;
@@ -283,6 +284,9 @@ pub enum Invalid {
     /// Something that is counted is at its end.
     #[error("a number of this chain is at its end")]
     Exhausted,
+    /// What a tab does not bear.
+    #[error(transparent)]
+    Tab(#[from] TabInvalid),
 }
 
 /// What an entry will do to a chain that it was tried on.
@@ -349,9 +353,12 @@ impl ChainState {
         if matches!(entry.approval(), Approval::Recovery(_)) && !matches!(body.ctl, Some(Ctl::Rotate { .. })) {
             return Err(Invalid::RecoveryOnly);
         }
+        if matches!(body.ctl, Some(Ctl::Tab(_))) {
+            return Err(TabInvalid::Chain.into());
+        }
         let mut bal = self.bal;
         self.take_claims(body, policy, &mut bal)?;
-        let supply = self.pay(body, policy, &mut bal)?;
+        let supply = self.pay(entry, policy, &mut bal)?;
         let refunded = self.pay_back(body)?;
         if let Some(Ctl::Checkpoint { state_root }) = body.ctl
             && state_root != self.root()
@@ -418,7 +425,8 @@ impl ChainState {
         Ok(())
     }
 
-    fn pay(&self, body: &Body, policy: &LoadedPolicy, bal: &mut Balances) -> Result<Option<Supply>, Invalid> {
+    fn pay(&self, entry: &Entry, policy: &LoadedPolicy, bal: &mut Balances) -> Result<Option<Supply>, Invalid> {
+        let body = entry.body();
         let minting = match body.ctl {
             Some(Ctl::Mint { class }) => Some(class),
             _ => None,
@@ -427,15 +435,15 @@ impl ChainState {
         let mut debits = Balances::default();
         for out in &body.outs {
             check_class(out.class, policy)?;
-            let least = policy.policy().limits.min_out;
+            let least = least(out, policy);
             if out.amt < least && out.refund_of.is_none() {
                 return Err(Invalid::TooSmall { least, found: out.amt });
             }
-            let Destination::Account(to) = out.to;
             // New cash may be the issuer's own; nothing else comes back to where it is.
-            if to == self.chain && minting != Some(Class::Free) {
+            if out.to == Destination::Account(self.chain) && minting != Some(Class::Free) {
                 return Err(Invalid::ToItself);
             }
+            check_terms(out, minting, entry)?;
             let merchant_needed = out.class == Class::Card && out.refund_of.is_none() && minting.is_none();
             if out.merchant.is_some() != merchant_needed {
                 return Err(Invalid::Merchant);
@@ -601,6 +609,26 @@ fn check_shape(body: &Body) -> Result<(), Invalid> {
         Some(Ctl::Burn { .. }) => !outs,
         Some(Ctl::Checkpoint { .. }) => true,
         Some(Ctl::Rotate { .. }) => !claims && !outs,
+        Some(Ctl::Tab(_)) => false,
     };
     if fits { Ok(()) } else { Err(Invalid::Shape) }
+}
+
+/// The least that an output may have: one that opens a chain as much as one that opens an account.
+fn least(out: &Out, policy: &LoadedPolicy) -> Amount {
+    let limits = &policy.policy().limits;
+    match out.to {
+        Destination::Account(_) => limits.min_out,
+        Destination::Escrow(_) => limits.min_open.max(limits.min_out),
+    }
+}
+
+/// What goes to terms is plain cash, on terms that this entry may make.
+fn check_terms(out: &Out, minting: Option<Class>, entry: &Entry) -> Result<(), Invalid> {
+    let Destination::Escrow(Terms::Tab(tab)) = out.to else { return Ok(()) };
+    let is_plain = out.class == Class::Free && out.refund_of.is_none() && out.invoice.is_none();
+    if !is_plain || out.merchant.is_some() || minting.is_some() {
+        return Err(TabInvalid::NotCash.into());
+    }
+    Ok(tab.check(entry.header(), entry.body())?)
 }

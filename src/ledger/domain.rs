@@ -34,11 +34,15 @@ pub enum Domain {
     Memo,
     /// Hashes an invoice: its name.
     Invoice,
+    /// Hashes what an escrow chain is: its id.
+    Escrow,
+    /// Signs a voucher.
+    Voucher,
 }
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Policy,
         Self::Succeed,
         Self::Inception,
@@ -52,6 +56,8 @@ impl Domain {
         Self::Merchant,
         Self::Memo,
         Self::Invoice,
+        Self::Escrow,
+        Self::Voucher,
     ];
 
     /// The string.
@@ -71,6 +77,8 @@ impl Domain {
             Self::Merchant => "kinfolk.ledger.v1.merchant",
             Self::Memo => "kinfolk.ledger.v1.memo",
             Self::Invoice => "kinfolk.ledger.v1.invoice",
+            Self::Escrow => "kinfolk.ledger.v1.escrow",
+            Self::Voucher => "kinfolk.ledger.v1.voucher",
         }
     }
 

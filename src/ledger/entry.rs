@@ -10,6 +10,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use crate::amount::Amount;
 use crate::domain::Domain;
+use crate::escrow::{Proposer, Tab, TabEntry, Terms};
 use crate::inception::{Inception, Recovery};
 use crate::limits;
 use crate::signature::{SecretKey, Unverified};
@@ -245,6 +246,9 @@ pub enum Destination {
     /// To an account.
     #[n(0)]
     Account(#[n(0)] AccountId),
+    /// To a chain of its own, on these terms.
+    #[n(1)]
+    Escrow(#[n(0)] Terms),
 }
 
 /// The issuer's word that an account is a merchant's, which stands in an output to that account.
@@ -315,6 +319,9 @@ pub enum Ctl {
         #[n(0)]
         state_root: StateHash,
     },
+    /// Does something with a tab; in entries of its chain and no other.
+    #[n(5)]
+    Tab(#[n(0)] TabEntry),
 }
 
 /// Who stands behind an entry.
@@ -456,6 +463,22 @@ impl Entry {
             Approval::Writer(signature) => Some(entry.signed(writer, Domain::Entry, &bytes, &signature)),
             Approval::Recovery(signatures) => recovery.signed(entry, Domain::Entry, &bytes, &signatures),
         }
+    }
+
+    /// The entry of a tab as far as the signatures of its proposer and of its voucher are genuine; nothing if it is none
+    /// of a tab, or of no proposer.
+    #[must_use]
+    pub fn approved_by_proposer(self, tab: &Tab) -> Option<Unverified<ApprovedEntry>> {
+        let (Approval::Writer(signature), Some(Ctl::Tab(done))) = (&self.parts.approval, &self.parts.body.ctl) else {
+            return None;
+        };
+        let key = tab.key(Proposer::at(self.parts.header.key_seq)?);
+        let (bytes, signature, voucher) = (self.parts.header.to_bytes(), *signature, done.act.voucher().copied());
+        let entry = Unverified::new(ApprovedEntry(self)).signed(key, Domain::Entry, &bytes, &signature);
+        Some(match voucher {
+            Some(voucher) => entry.and(&voucher.unverified(&tab.voucher_key)),
+            None => entry,
+        })
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`slot`] | the one agreement: which entry stands at a place. **The safety argument is there.** |
 //! | [`recovery`] | how a slot is recovered whose writer lost the key, or signed two entries |
 //! | [`equivocation`] | proofs of two signatures that exclude each other |
+//! | [`escrow`] | money put aside on terms: tabs, and the vouchers that are paid with. **Why nobody loses is there.** |
 //! | [`chain`], [`spent`] | what an account has, and what an entry does to it |
 //! | [`rules`] | what a witness finds out before it votes |
 //! | [`checkpoint`] | a certified checkpoint with its state, which stands for everything before it |
@@ -37,6 +38,7 @@ pub mod checkpoint;
 pub mod domain;
 pub mod entry;
 pub mod equivocation;
+pub mod escrow;
 pub mod gossip;
 pub mod inception;
 pub mod limits;

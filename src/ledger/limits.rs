@@ -43,6 +43,12 @@ pub const SERVED: usize = 256;
 pub const UNINDEXED: usize = 8_192;
 /// Accounts that a witness keeps in memory although the index has them.
 pub const DESKS: usize = 4_096;
+/// How long a tab may last: so long may the payer's money lie where neither side does anything.
+pub const TAB: Span = Span::from_days(30);
+/// The payee's ballots of a tab are below this, so that none is ever above all of the payer's.
+pub const PAYEE_BALLOTS: u32 = 1_000;
+/// A voucher: less than 200 bytes.
+pub const VOUCHER: usize = 256;
 /// A checkpoint with its state, as a witness keeps it and gives it out: it fits into a [`MESSAGE`] and into a line of the log.
 pub const CHECKPOINT: usize = MESSAGE - 256;
 /// So many entries after a checkpoint that a witness has written down it writes down the next: where every payment is one,

@@ -10,6 +10,7 @@ use minicbor::{Decode, Decoder, Encode, decode};
 
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, SignedHeader};
+use crate::escrow::Opening;
 use crate::inception::Inception;
 use crate::limits;
 use crate::policy::{Endorsement, SignedPolicy};
@@ -146,6 +147,9 @@ pub enum Request {
         #[n(1)]
         #[cbor(decode_with = "decode_reports")]
         reports: Vec<SignedReport>,
+        /// What an escrow chain is, where the witness may have no entry of it.
+        #[n(2)]
+        opening: Option<Opening>,
     },
     /// The policies of a currency, from an epoch on.
     #[n(12)]

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::domain::Domain;
 use crate::entry::SignedHeader;
+use crate::escrow::{Opening, Proposer, Tab};
 use crate::inception::{Inception, Recovery};
 use crate::limits;
 use crate::policy::LoadedPolicy;
@@ -29,9 +30,12 @@ pub struct Recover {
     /// How the account begins, where the witness may never have heard of it.
     #[n(2)]
     pub inception: Option<Inception>,
-    /// By the account's recovery quorum.
+    /// By the account's recovery quorum; of an escrow chain by whom the ballot belongs to, under that place.
     #[n(3)]
     pub sigs: Signatures,
+    /// What an escrow chain is, where the witness may have no entry of it.
+    #[n(4)]
+    pub opening: Option<Opening>,
 }
 
 /// A request that the recovery quorum does stand behind.
@@ -52,7 +56,14 @@ impl Recover {
     pub fn sign(slot: SlotId, ballot: u32, inception: Option<Inception>, keys: &[(u8, &SecretKey)]) -> Self {
         let message = Self::message(&slot, ballot);
         let sigs = keys.iter().map(|(place, key)| (*place, key.sign(Domain::Recover, &message)));
-        Self { slot, ballot, inception, sigs: Signatures::new(sigs) }
+        Self { slot, ballot, inception, sigs: Signatures::new(sigs), opening: None }
+    }
+
+    /// Signs a request for a ballot of an escrow chain, with the key of whom the ballot belongs to.
+    #[must_use]
+    pub fn propose(slot: SlotId, ballot: u32, opening: Option<Opening>, key: &SecretKey) -> Self {
+        let place = Proposer::of(ballot).place();
+        Self { opening, ..Self::sign(slot, ballot, None, &[(place, key)]) }
     }
 
     /// Reads a request.
@@ -75,6 +86,20 @@ impl Recover {
         let message = Self::message(&self.slot, self.ballot);
         let signed = recovery.signed(Unverified::new(()), Domain::Recover, &message, &self.sigs)?;
         Some(signed.map(|()| GenuineRecover(self)))
+    }
+
+    /// The request as far as whom the ballot of a tab belongs to has signed it; nothing if somebody else did.
+    #[must_use]
+    pub fn unverified_of(self, tab: &Tab) -> Option<Unverified<GenuineRecover>> {
+        let message = Self::message(&self.slot, self.ballot);
+        let mut sigs = self.sigs.iter();
+        let (place, signature) = sigs.next().map(|(place, signature)| (place, *signature))?;
+        if sigs.next().is_some() || place != Proposer::of(self.ballot).place() {
+            return None;
+        }
+        drop(sigs);
+        let key = tab.proposer(self.ballot);
+        Some(Unverified::new(GenuineRecover(self)).signed(key, Domain::Recover, &message, &signature))
     }
 
     fn message(slot: &SlotId, ballot: u32) -> Vec<u8> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use kinfolk_cli::{Failure, ReceiptOutput, Screen, VerifiedReceipt};
 use kinfolk_ledger::amount::in_text;
 use kinfolk_ledger::entry::{Class, Destination, Out};
+use kinfolk_ledger::escrow::Terms;
 use kinfolk_ledger::limits;
 use kinfolk_ledger::receipt_file::ReceiptFile;
 
@@ -23,7 +24,11 @@ pub(crate) fn verify(file: &Path, screen: &mut Screen) -> Result<(), Failure> {
         .map_err(|error| failed("invalid_receipt", format!("{}: {error}", file.display())))?;
     let (policy, entry) = (verified.policy.policy(), verified.entry.entry());
     let output = |out: &Out| {
-        let Destination::Account(to) = out.to;
+        let to = match out.to {
+            Destination::Account(to) => to,
+            // A tab's: for its payee, once it is redeemed.
+            Destination::Escrow(Terms::Tab(tab)) => tab.payee,
+        };
         let class = match out.class {
             Class::Free => "cash",
             Class::Card => "card",

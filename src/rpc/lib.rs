@@ -19,7 +19,7 @@
 //! | [`mailbox`] | nodes that keep messages for people who are away |
 //! | [`bundle`] | messages that are carried by hand |
 //! | [`sticker`] | stickers |
-//! | [`wallet`], [`invoice`], [`merchant`] | money |
+//! | [`wallet`], [`invoice`], [`merchant`], [`tab`] | money |
 //! | [`event`] | what a face is told |
 //! | [`problem`] | what went wrong, as RFC 9457 writes it |
 
@@ -36,6 +36,7 @@ pub mod problem;
 pub mod route;
 pub mod status;
 pub mod sticker;
+pub mod tab;
 pub mod wallet;
 
 use serde::{Deserialize, Serialize};

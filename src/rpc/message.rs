@@ -64,6 +64,9 @@ pub struct Money {
     /// The invoice that asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<String>,
+    /// The tab by whose voucher it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tab: Option<String>,
 }
 
 /// Who said something.

@@ -68,6 +68,16 @@ pub const PAYMENT: &str = "/v1/wallet/payments/{entry}";
 pub const REFUND: &str = "/v1/wallet/payments/{entry}/refund";
 /// What proves it to anybody.
 pub const RECEIPT: &str = "/v1/wallet/payments/{entry}/receipt";
+/// Tabs, one's own and those that are for this person.
+pub const TABS: &str = "/v1/wallet/tabs";
+/// One of them.
+pub const TAB: &str = "/v1/wallet/tabs/{tab}";
+/// Paying by voucher of a tab.
+pub const PAY_TAB: &str = "/v1/wallet/tabs/pay";
+/// Redeeming what a tab's vouchers have promised.
+pub const REDEEM_TAB: &str = "/v1/wallet/tabs/{tab}/redeem";
+/// Ending a tab.
+pub const CLOSE_TAB: &str = "/v1/wallet/tabs/{tab}/close";
 /// Invoices, one's own and those that came.
 pub const INVOICES: &str = "/v1/wallet/invoices";
 /// One of them.

@@ -296,6 +296,9 @@ pub struct Payment {
     /// The invoice that it pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<String>,
+    /// The tab that it has to do with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tab: Option<String>,
 }
 
 /// Votes of witnesses for a payment.
@@ -321,6 +324,12 @@ pub enum PaymentKind {
     Refunded,
     /// Came back from somebody.
     RefundReceived,
+    /// Put aside for a tab.
+    TabOpened,
+    /// Redeemed from a tab: the payments by voucher that it is for are shown too.
+    TabRedeemed,
+    /// Came back from a tab, as the rest.
+    TabReturned,
 }
 
 /// How far a payment has come.
@@ -329,6 +338,8 @@ pub enum PaymentKind {
 pub enum PaymentState {
     /// Its payee has it, at risk: no quorum of witnesses has certified it. It is no part of what they can spend.
     Unwitnessed,
+    /// It was paid by voucher of a tab: the payee has it for certain, up to what is in the tab, and redeems it in time.
+    Tab,
     /// Votes are gathered. It is not lost, and is not replaced by another.
     Voting,
     /// So many witnesses refuse it that it finds no quorum now. They are asked again. Of one that came without

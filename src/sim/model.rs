@@ -12,6 +12,7 @@ use crate::node::SimNode;
 
 /// What a person asked their node for, so that the answer can be told apart from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "few, and each carried out at once")]
 pub enum Errand {
     /// Nothing that needs an answer.
     Nothing,

@@ -82,5 +82,7 @@ pub const INVOICE_MEMO: usize = 400;
 pub const INVOICE_LINK: usize = 1_200;
 /// An entry of the ledger with its certificate, bytes.
 pub const LEDGER_RECEIPT: usize = 20_480;
+/// A voucher of a tab as the ledger encodes it, bytes.
+pub const TAB_VOUCHER: usize = 256;
 /// A payment that is not certified yet, and what lets its payee judge it, as the ledger encodes it.
 pub const PROMISE: usize = 49_152;

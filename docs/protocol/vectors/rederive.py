@@ -190,6 +190,8 @@ def cbor_head(major, argument):
 
 def cbor(value):
     """A record is a dict from field number to value, without the fields that are None."""
+    if value is None or isinstance(value, bool):
+        return {None: b"\xf6", False: b"\xf4", True: b"\xf5"}[value]
     if isinstance(value, int):
         return cbor_head(0, value)
     if isinstance(value, bytes):
@@ -803,6 +805,11 @@ def merchant_words(told):
     return {0: h(told["currency"]), 1: h(told["account"]), 2: certificate}
 
 
+def sum_of(told):
+    code = told["code"].encode().ljust(8, b"\0")
+    return {0: h(told["currency"]), 1: code, 2: told["decimals"], 3: told["units"]}
+
+
 def body_of(told):
     kind = told["kind"]
     if "unknown" in told:
@@ -822,7 +829,15 @@ def body_of(told):
         34: lambda: {},
         35: lambda: {0: [h(digest) for digest in told["digests"]]},
         36: lambda: reach(told["reach"]),
-        43: lambda: merchant_words(told),
+        43: lambda: {**merchant_words(told), 3: told.get("tab_key") and h(told["tab_key"])},
+        45: lambda: {
+            0: sum_of(told["sum"]),
+            1: h(told["voucher"]),
+            2: h(told["funding"]),
+            3: told["idx"],
+            4: {0: {0: told["memo"]["text"]}, 1: h(told["memo"]["salt"])},
+        },
+        46: lambda: {0: h(told["currency"]), 1: h(told["tab"]), 2: h(told["receipt"])},
         48: lambda: merchant_words(told),
         49: lambda: merchant_words(told),
     }[kind]()
@@ -833,7 +848,7 @@ def check_content():
     file = load("content.json")
     for told in file["contents"]:
         kind, body = body_of(told["body"])
-        same("whether it is a line", kind < 16 or (kind >= 48 and kind not in (48, 49)), told["line"])
+        same("whether it is a line", kind < 16 or kind == 45 or (kind >= 48 and kind not in (48, 49)), told["line"])
         content = cbor(
             {
                 0: h(told["id"]),
@@ -850,7 +865,7 @@ def check_content():
         same("plaintext", plaintext, h(told["plaintext"]))
         cbor_read(plaintext)
     known = {told["body"]["kind"] for told in file["contents"]}
-    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36, 43, 48, 49} <= known)
+    true("every kind", {1, 2, 3, 16, 32, 33, 34, 35, 36, 43, 45, 46, 48, 49} <= known)
     for length, padded in file["paddings"]:
         same(f"padding of {length} bytes", padded_length(length + 1), padded)
     for told in file["padded"]:
@@ -1603,7 +1618,7 @@ def check_ledger_change(vectors, currency, issuer, before):
 
 
 def check_ledger_pruning(vectors):
-    """Page 11.13."""
+    """Page 11.14."""
     told = vectors["pruning"]
     entry = next(one for one in vectors["entries"] if one["entry"] == told["entry"])
     chain = [one for one in vectors["entries"] if one["position"]["chain"] == entry["position"]["chain"]]
@@ -1701,6 +1716,12 @@ def check_wallet():
         for one in told["candidates"]:
             account = ledger_hash(b"inception", inception(one["set"], one["number"]))
             same("a candidate", account, h(one["account"]))
+        seed = h(told["seed"])
+        redeems = hkdf(bytes(32), seed, b"kinfolk.wallet.v1.tab" + currency, 32)
+        same("the key that redeems", ed25519_public(redeems), h(told["tab"]))
+        for seq, public in told["vouchers"]:
+            signs = hkdf(bytes(32), seed, b"kinfolk.wallet.v1.voucher" + currency + seq.to_bytes(8, "big"), 32)
+            same("a voucher key", ed25519_public(signs), h(public))
         number, key = listed[0]
         seed = seed_of(number)
         same("the seed of an account", seed, h(told["seed"]))
@@ -1708,6 +1729,53 @@ def check_wallet():
             same("a writer", writer(seed, place), h(public))
         same("an inception by the wallet", inception(number, key), h(told["inception"]))
         same("its salt", inception(number, key)[-16:], h(told["salt"]))
+
+
+
+def check_tabs():
+    told = load("tabs.json")
+    currency, payer, payee = (h(told[name]) for name in ("currency", "payer", "payee"))
+    redeemer, voucher_seed = h(told["redeemer_seed"]), h(told["voucher_seed"])
+    tab = [payee, ed25519_public(redeemer), ed25519_public(voucher_seed), told["expires"], told["epoch"]]
+    terms = [0, [tab]]
+    funding = [payer, told["funding"]["seq"], told["funding"]["idx"]]
+    out = cbor_read(h(told["funding"]["body"]))[3][funding[2]]
+    same("what funds a tab", cbor(out), cbor({0: [1, [terms]], 1: 0, 2: told["funded"]}))
+    opening = [terms, funding]
+    same("what a tab is", cbor(opening), h(told["opening"]))
+    chain = ledger_hash(b"escrow", cbor(opening))
+    same("the id of a tab", chain, h(told["chain"]))
+
+    total, memo = told["voucher"]["total"], h(told["voucher"]["memo_hash"])
+    signature = ledger_sign(voucher_seed, b"voucher", cbor([chain, total, memo]))
+    voucher = {0: chain, 1: total, 2: memo, 3: signature}
+    same("a voucher", cbor(voucher), h(told["voucher"]["voucher"]))
+
+    def entry(what, seq, prev, place, seed, claims, outs, control):
+        body = {0: told["ts"], 1: h(told["blind"]), 2: claims, 3: outs, 4: [5, [control]]}
+        header = b"\1" + currency + u32(0) + chain + u64(seq) + prev + u32(place) + ledger_hash(b"body", cbor(body))
+        same(f"the header that {what}", header, h(told[what]["header"]))
+        name = ledger_hash(b"entry", header)
+        same(f"the name of what {what}s", name, h(told[what]["name"]))
+        approval = [0, [ledger_sign(seed, b"entry", header)]]
+        same(f"the entry that {what}s", cbor({0: header, 1: approval, 2: body}), h(told[what]["entry"]))
+        return name
+
+    def cash(to, units):
+        return {0: [0, [to]], 1: 0, 2: units}
+
+    act = [opening, [0, [voucher]]]
+    claim = [funding, 0, told["funded"]]
+    head = entry("redeem", 0, bytes(32), 1, redeemer, [claim], [cash(payee, total)], act)
+    left = told["funded"] - total
+    entry("close", 1, head, 0, voucher_seed, [], [cash(payer, left)], [None, [1, []]])
+
+    slot, ballot = [currency, 0, chain, 1], told["recover"]["ballot"]
+    signed = ledger_sign(voucher_seed, b"recover", cbor([slot, ballot]))
+    request = {0: slot, 1: ballot, 3: [1 << ballot % 2, signed], 4: opening}
+    same("a ballot of a tab", cbor(request), h(told["recover"]["recover"]))
+    state = {0: currency, 1: chain, 2: 1, 3: head, 4: opening, 5: told["funded"], 6: total, 7: False}
+    same("the state of a tab", cbor(state), h(told["state"]))
 
 
 CHECKED = (
@@ -1721,6 +1789,7 @@ CHECKED = (
     check_bundle,
     check_finding,
     check_ledger,
+    check_tabs,
     check_wallet,
 )
 

@@ -97,6 +97,14 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
             let entry = query::entry_of(payment).map(|entry| entry.to_string());
             message.money = Some(money(&payment.sum, payment.memo.as_ref().map(|memo| &memo.text), entry, None));
         }
+        Body::TabPayment(payment) => {
+            message.kind = rpc::Kind::Payment;
+            let named = query::tab_payment_of(payment);
+            let entry = named.map(|(entry, _)| entry.to_string());
+            let memo = payment.memo.as_ref().map(|memo| &memo.text);
+            let tab = named.map(|(_, tab)| tab.to_string());
+            message.money = Some(rpc::Money { tab, ..money(&payment.sum, memo, entry, None) });
+        }
         Body::PaymentRequest(signed) => {
             message.kind = rpc::Kind::PaymentRequest;
             if let Ok(invoice) = signed.invoice() {
@@ -112,7 +120,7 @@ pub(crate) fn message(line: &Line, names: &mut Names<'_>) -> Result<rpc::Message
 fn money(sum: &Sum, memo: Option<&Text>, entry: Option<String>, invoice: Option<String>) -> rpc::Money {
     let (amount, code) = query::sum_text(sum);
     let memo = memo.map(|memo| memo.as_str().to_owned());
-    rpc::Money { amount, currency: sum.currency.to_string(), code, memo, entry, invoice }
+    rpc::Money { amount, currency: sum.currency.to_string(), code, memo, entry, invoice, tab: None }
 }
 
 fn location(place: &GeoUri) -> rpc::Location {

@@ -13,6 +13,7 @@ pub(crate) mod reach;
 pub(crate) mod refusal;
 pub(crate) mod status;
 pub(crate) mod sticker;
+pub(crate) mod tab;
 pub(crate) mod wallet;
 
 use kinfolk_wire::ids::MessageId;

@@ -52,7 +52,7 @@ pub(super) fn refused(code: &'static str, message: String) -> Refused {
 fn status(code: &str) -> StatusCode {
     match code {
         "unknown_contact" | "unknown_chat" | "unknown_message" | "unknown_sticker" | "unknown_mailbox"
-        | "unknown_currency" | "unknown_payment" | "unknown_invoice" => StatusCode::NOT_FOUND,
+        | "unknown_currency" | "unknown_payment" | "unknown_invoice" | "unknown_tab" => StatusCode::NOT_FOUND,
         "ambiguous_contact"
         | "already_contact"
         | "id_taken"
@@ -81,13 +81,23 @@ fn status(code: &str) -> StatusCode {
         | "account_not_searched"
         | "not_recoverable"
         | "not_refundable"
+        | "ambiguous_tab"
+        | "no_tab_key"
+        | "tab_not_final"
+        | "tab_not_payer"
+        | "tab_not_payee"
+        | "tab_adopted"
+        | "tab_over"
+        | "tab_closed"
+        | "tab_not_over"
+        | "tab_nothing"
         | "certificate_over"
         | "issuer_unknown"
         | "issuer_no_merchant"
         | "no_card_money"
         | "not_registered"
         | "not_final" => StatusCode::CONFLICT,
-        "invite_expired" | "invoice_expired" => StatusCode::GONE,
+        "invite_expired" | "invoice_expired" | "tab_expired" => StatusCode::GONE,
         "witness_silent" => StatusCode::GATEWAY_TIMEOUT,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "disk_full" => StatusCode::INSUFFICIENT_STORAGE,

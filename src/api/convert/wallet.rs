@@ -91,6 +91,9 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         MovementKind::Received => (rpc::PaymentKind::Received, other, own),
         MovementKind::Refunded => (rpc::PaymentKind::Refunded, own, other),
         MovementKind::RefundReceived => (rpc::PaymentKind::RefundReceived, other, own),
+        MovementKind::TabOpened => (rpc::PaymentKind::TabOpened, own, other),
+        MovementKind::TabRedeemed => (rpc::PaymentKind::TabRedeemed, other, own),
+        MovementKind::TabReturned => (rpc::PaymentKind::TabReturned, other, own),
         MovementKind::Minted if view.is_own => (rpc::PaymentKind::Minted, own.clone(), other.or(own)),
         MovementKind::Minted => (rpc::PaymentKind::Minted, other, own),
     };
@@ -108,6 +111,7 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         memo: view.memo.as_ref().map(|memo| memo.as_str().to_owned()),
         state: match view.state {
             query::PaymentState::Unwitnessed => rpc::PaymentState::Unwitnessed,
+            query::PaymentState::Tab => rpc::PaymentState::Tab,
             query::PaymentState::Voting => rpc::PaymentState::Voting,
             query::PaymentState::Refused => rpc::PaymentState::Refused,
             query::PaymentState::Final => rpc::PaymentState::Final,
@@ -118,6 +122,7 @@ pub(crate) fn payment(view: &PaymentView, names: &mut Names<'_>) -> Result<rpc::
         waits_for: view.waits_for.iter().map(witness).collect(),
         refund_of: view.refund_of.map(|entry| entry.to_string()),
         invoice: view.invoice.map(|invoice| invoice.to_string()),
+        tab: view.tab.map(|tab| tab.to_string()),
     })
 }
 

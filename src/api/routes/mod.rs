@@ -10,6 +10,7 @@ pub(crate) mod merchants;
 pub(crate) mod messages;
 pub(crate) mod status;
 pub(crate) mod stickers;
+pub(crate) mod tabs;
 pub(crate) mod wallet;
 
 use axum::Router;
@@ -67,6 +68,11 @@ pub(crate) fn router(room: &Room, hosts: Hosts) -> Router {
         .route(route::INVOICES, get(invoices::list).post(invoices::create))
         .route(route::INVOICE, get(invoices::one))
         .route(route::PAY_INVOICE, post(invoices::pay))
+        .route(route::TABS, get(tabs::list).post(tabs::open))
+        .route(route::TAB, get(tabs::one))
+        .route(route::PAY_TAB, post(tabs::pay))
+        .route(route::REDEEM_TAB, post(tabs::redeem))
+        .route(route::CLOSE_TAB, post(tabs::close))
         .route(route::MERCHANTS, get(merchants::list).post(merchants::register))
         .route(route::CERTIFY_MERCHANT, post(merchants::certify))
         .route(route::WITNESS, get(wallet::witness).post(wallet::serve))

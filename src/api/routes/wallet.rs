@@ -23,7 +23,7 @@ use crate::extract::{Asked, Segments, Wish};
 use crate::problem::{OrProblem, Refused};
 
 /// How long others are given to answer a question on which a request stands.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How many payments there are to a page unless asked otherwise, and at most.
 pub(super) const USUAL: usize = 50;
 const MOST: usize = 1_000;

@@ -64,6 +64,10 @@ fn money(message: &Message) -> String {
     let (amount, code) = (&money.amount, contained(&money.code));
     let memo = money.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
     match (&money.entry, message.kind) {
+        (Some(entry), Kind::Payment) if money.tab.is_some() => {
+            let tab = money.tab.as_deref().map(short).unwrap_or_default();
+            format!("[paid {amount} {code} by tab {tab}, entry {}]{memo}", short(entry))
+        }
         (Some(entry), Kind::Payment) => format!("[paid {amount} {code}, final, entry {}]{memo}", short(entry)),
         _ => {
             let invoice = money.invoice.as_ref().map(|id| format!(", invoice {}", short(id))).unwrap_or_default();

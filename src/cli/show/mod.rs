@@ -11,6 +11,7 @@ pub(crate) mod qr;
 pub(crate) mod rescue;
 pub(crate) mod startup;
 pub(crate) mod status;
+pub(crate) mod tab;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod wallet;

@@ -199,6 +199,10 @@ pub(crate) fn signed(payment: &Payment) -> String {
     };
     match payment.state {
         PaymentState::Final => format!("{done}: final. (entry {})", short(&payment.entry)),
+        PaymentState::Tab => {
+            let tab = payment.tab.as_deref().map(short).unwrap_or_default();
+            format!("{done} from tab {tab}: theirs for certain. (entry {})", short(&payment.entry))
+        }
         PaymentState::Unwitnessed | PaymentState::Voting | PaymentState::Refused => {
             format!("{done}: {}. (entry {})", progress(payment), short(&payment.entry))
         }
@@ -224,6 +228,7 @@ pub(crate) fn waits(payment: &Payment) -> String {
 fn progress(payment: &Payment) -> String {
     match payment.state {
         PaymentState::Final => "final".to_owned(),
+        PaymentState::Tab => "by tab, for certain, and to be redeemed".to_owned(),
         PaymentState::Unwitnessed => {
             format!("at risk: unwitnessed, {} of {} votes", payment.quorum.have, payment.quorum.need)
         }
@@ -262,6 +267,9 @@ pub(crate) fn line(payment: &Payment) -> String {
         PaymentKind::Minted => format!("made for {}", name(&payment.to)),
         PaymentKind::Refunded => format!("paid back to {}", name(&payment.to)),
         PaymentKind::RefundReceived => format!("came back from {}", name(&payment.from)),
+        PaymentKind::TabOpened => format!("put aside for {}", name(&payment.to)),
+        PaymentKind::TabRedeemed => format!("redeemed from a tab of {}", name(&payment.from)),
+        PaymentKind::TabReturned => format!("left of a tab for {}", name(&payment.from)),
     };
     let memo = payment.memo.as_ref().map(|memo| format!(": {}", contained(memo))).unwrap_or_default();
     let (when, id) = (moment(payment.at), short(&payment.entry));

@@ -6,6 +6,7 @@ mod invite;
 mod link;
 mod mailbox;
 mod send;
+mod tab;
 mod wallet;
 
 use std::time::Duration;

@@ -52,6 +52,7 @@ pub(super) async fn wallet(asked: &Wallet, client: &Client, screen: &mut Screen)
             link::tell(&made, &made.link, false, screen, || show::invoice::made(&made))
         }
         Wallet::Invoice(asked) => invoice(asked, client, screen).await,
+        Wallet::Tab(asked) => super::tab::tab(asked, client, screen).await,
         Wallet::Merchant(asked) => merchant(asked, client, screen).await,
         Wallet::Refund { entry, patience } => {
             settle(client, patience, screen, async || client.refund(entry).await).await

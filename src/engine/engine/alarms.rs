@@ -5,7 +5,7 @@ use kinfolk_wire::time::{Span, Timestamp};
 use super::settle;
 use crate::features::contacts::by_mail::maker;
 use crate::features::contacts::{answering, asking};
-use crate::features::wallet::{carrying, currencies, merchants, promising, recovering, settling};
+use crate::features::wallet::{carrying, currencies, merchants, promising, recovering, settling, tabs};
 use crate::features::{conversations, mailboxes};
 use crate::refusal::Refusal;
 use crate::services::{
@@ -50,6 +50,7 @@ fn carry_out(step: &mut Step<'_>, alarm: Alarm) -> Result<(), Refusal> {
         Alarm::Look(device) => finding::look(step, device),
         Alarm::Settle(currency) => settling::ask_again(step, currency),
         Alarm::Recover(currency) => recovering::ask_again(step, currency),
+        Alarm::Tab(tab) => tabs::asking::look_after(step, tab),
         Alarm::Heal(device) => healing::ask(step, device),
         Alarm::Merchant(currency) => merchants::look_after(step, currency),
         Alarm::Promise(entry) => {
@@ -73,6 +74,7 @@ const fn longest_wait(alarm: Alarm) -> Span {
         Alarm::Write(_) | Alarm::Look(_) => finding::LONGEST_WAIT,
         Alarm::Settle(_) => settling::LONGEST_WAIT,
         Alarm::Recover(_) => recovering::LONGEST_WAIT,
+        Alarm::Tab(_) => tabs::asking::LONGEST_WAIT,
         Alarm::Heal(_) => healing::LONGEST_WAIT,
         Alarm::Merchant(_) => merchants::LONGEST_WAIT,
         Alarm::Promise(_) => promising::PROMISED_AFTER,

@@ -79,6 +79,7 @@ fn opened(
         Body::Currency(card) => wallet::currencies::heard(step, from, &card),
         Body::AccountWanted(wanted) => wallet::receiving::account_wanted(step, from, wanted),
         Body::PayTo(pay_to) => wallet::receiving::pay_to(step, from, pay_to),
+        Body::TabSettled(settled) => wallet::tabs::receiving::settled(step, from, &settled),
         Body::MerchantWanted(wanted) => wallet::merchants::wanted(step, from, wanted),
         Body::MerchantCertified(certified) => wallet::merchants::certified(step, from, certified),
         Body::Promise(promise) => {
@@ -90,7 +91,7 @@ fn opened(
                 Ok(())
             }
         }
-        Body::Payment(_) | Body::PaymentRequest(_) => money(step, device, from, &content, digest),
+        Body::Payment(_) | Body::PaymentRequest(_) | Body::TabPayment(_) => money(step, device, from, &content, digest),
         Body::Text(_) | Body::Sticker(_) | Body::Location(_) | Body::Unknown { .. } if content.body.is_shown() => {
             // A line may overtake the yes that came before it, but nobody speaks who was not let in.
             if contacts::may_speak(step, from)? {
@@ -120,6 +121,7 @@ fn money(
         || match &content.body {
             Body::Payment(payment) => wallet::receiving::paid(step, from, payment)?,
             Body::PaymentRequest(invoice) => wallet::invoices::came(step, from, invoice)?,
+            Body::TabPayment(payment) => wallet::tabs::receiving::paid(step, from, payment)?,
             _ => false,
         };
     if is_true { conversations::receive(step, device, from, content, digest) } else { Ok(()) }

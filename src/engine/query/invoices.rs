@@ -105,7 +105,9 @@ fn view(read: &dyn Read, id: NoteHash, row: InvoiceRow, now: Timestamp) -> Resul
     let state = match row.entry {
         Some(entry) => match payment(read, entry)?.map(|payment| payment.state) {
             None | Some(PaymentState::Final) => InvoiceState::Paid,
-            Some(PaymentState::Voting | PaymentState::Unwitnessed | PaymentState::Refused) => InvoiceState::Paying,
+            Some(PaymentState::Tab | PaymentState::Voting | PaymentState::Unwitnessed | PaymentState::Refused) => {
+                InvoiceState::Paying
+            }
         },
         None if invoice.expires_at <= now => InvoiceState::Expired,
         None => InvoiceState::Open,

@@ -82,6 +82,8 @@ pub struct BalanceView {
 /// How far a payment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentState {
+    /// It was paid by voucher of a tab: the payee has it for certain, up to what is in the tab.
+    Tab,
     /// Its payee has it without a quorum of witnesses, at risk.
     Unwitnessed,
     /// Votes are gathered.
@@ -133,6 +135,8 @@ pub struct PaymentView {
     pub refund_of: Option<EntryHash>,
     /// The invoice that it pays.
     pub invoice: Option<NoteHash>,
+    /// The tab that it has to do with.
+    pub tab: Option<AccountId>,
 }
 
 /// All currencies that this person has heard of.
@@ -367,6 +371,12 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
             None => PaymentState::Voting,
         };
     }
+    if let Some(part) = movement.tab
+        && let Some(by_voucher) = super::tabs::state_of(read, part, &movement)?
+    {
+        state = by_voucher;
+        have = if state == PaymentState::Final { quorum.q() } else { 0 };
+    }
     let contact = match movement.contact {
         Some(contact) => find::<Contact>(read, &Key::Contact(contact))?.map(|row| (contact, row.name)),
         None => None,
@@ -391,6 +401,7 @@ fn payment_view(read: &dyn Read, view: &CurrencyView, movement: Movement) -> Res
         waits_for,
         refund_of: movement.refund_of.map(|(_, entry)| entry),
         invoice: movement.invoice,
+        tab: movement.tab.map(|part| part.tab),
     })
 }
 

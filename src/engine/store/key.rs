@@ -106,6 +106,10 @@ pub enum Key {
     Told(CurrencyId, IdentityId),
     /// An invoice, by its name.
     Invoice(NoteHash),
+    /// A tab, by its chain.
+    Tab(AccountId),
+    /// Volatile: what witnesses have said of a tab.
+    TabTalk(AccountId),
     /// A payment that came without a certificate, by the number of its movement.
     Promised(CurrencyId, u64),
     /// What an entry of one's own stands on, by its place in the chain.
@@ -194,6 +198,9 @@ pub enum Alarm {
     /// Ask the witnesses of a currency again that keep an account from being brought back.
     #[n(15)]
     Recover(#[n(0)] CurrencyId),
+    /// See what is to be done with a tab.
+    #[n(84)]
+    Tab(#[n(0)] AccountId),
     /// Ask a device to start anew, for what came from it and did not open.
     #[n(20)]
     Heal(#[n(0)] DeviceId),
@@ -328,6 +335,7 @@ pub enum Table {
     Wallet = 48,
     Recovering = 49,
     Invoice = 50,
+    Tab = 54,
     Promised = 51,
     Footing = 52,
     Payer = 53,
@@ -345,6 +353,7 @@ pub enum Table {
     Inquiry = 213,
     WitnessKey = 214,
     Recoverer = 215,
+    TabTalk = 216,
 }
 
 impl Table {
@@ -405,6 +414,8 @@ impl Key {
             Self::Merchant(..) => Table::Merchant,
             Self::Told(..) => Table::Told,
             Self::Invoice(_) => Table::Invoice,
+            Self::Tab(_) => Table::Tab,
+            Self::TabTalk(_) => Table::TabTalk,
             Self::Promised(..) => Table::Promised,
             Self::Footing(..) => Table::Footing,
             Self::Payer(_) => Table::Payer,
@@ -438,6 +449,7 @@ impl Key {
                 | Self::HashTable
                 | Self::Search(_)
                 | Self::Recoverer(..)
+                | Self::TabTalk(_)
                 | Self::Standing(..)
                 | Self::Inquiry(_)
                 | Self::WitnessKey(_)
@@ -478,6 +490,7 @@ impl Key {
             Self::Payer(account) => Segments::of([name(account.as_bytes(), 16)]),
             Self::MovementPlace(entry) => Segments::of([name(entry.as_bytes(), 16)]),
             Self::Invoice(invoice) => Segments::of([name(invoice.as_bytes(), 16)]),
+            Self::Tab(tab) | Self::TabTalk(tab) => Segments::of([name(tab.as_bytes(), 16)]),
             Self::Payee(currency, contact) | Self::Merchant(currency, contact) | Self::Told(currency, contact) => {
                 Segments::of([name(currency.as_bytes(), 16), name(contact.as_bytes(), 16)])
             }

@@ -133,6 +133,10 @@ enum KeyBytes {
     WitnessKey(#[n(0)] PeerId),
     #[n(64)]
     Invoice(#[n(0)] NoteHash),
+    #[n(84)]
+    Tab(#[n(0)] AccountId),
+    #[n(85)]
+    TabTalk(#[n(0)] AccountId),
     #[n(88)]
     Merchant(#[n(0)] CurrencyId, #[n(1)] IdentityId),
     #[n(89)]
@@ -210,6 +214,8 @@ pub(super) fn encode(key: &Key) -> Vec<u8> {
         Key::Standing(currency, witness) => KeyBytes::Standing(currency, witness),
         Key::Inquiry(number) => KeyBytes::Inquiry(number),
         Key::WitnessKey(peer) => KeyBytes::WitnessKey(peer),
+        Key::Tab(tab) => KeyBytes::Tab(tab),
+        Key::TabTalk(tab) => KeyBytes::TabTalk(tab),
         Key::Promised(currency, number) => KeyBytes::Promised(currency, number),
         Key::Footing(currency, number) => KeyBytes::Footing(currency, number),
         Key::Payer(account) => KeyBytes::Payer(account),
@@ -277,6 +283,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Key, DecodeError> {
         KeyBytes::Standing(currency, witness) => Key::Standing(currency, witness),
         KeyBytes::Inquiry(number) => Key::Inquiry(number),
         KeyBytes::WitnessKey(peer) => Key::WitnessKey(peer),
+        KeyBytes::Tab(tab) => Key::Tab(tab),
+        KeyBytes::TabTalk(tab) => Key::TabTalk(tab),
         KeyBytes::Promised(currency, number) => Key::Promised(currency, number),
         KeyBytes::Footing(currency, number) => Key::Footing(currency, number),
         KeyBytes::Payer(account) => Key::Payer(account),

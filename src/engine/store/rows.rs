@@ -8,6 +8,7 @@ mod numbers;
 mod people;
 mod promises;
 mod recovering;
+mod tabs;
 mod talk;
 mod wallet;
 
@@ -28,6 +29,7 @@ pub use numbers::Numbers;
 pub use people::*;
 pub use promises::*;
 pub use recovering::*;
+pub use tabs::*;
 pub use talk::*;
 pub use wallet::*;
 
@@ -221,6 +223,10 @@ rows! {
     Merchant(Merchant) = Merchant,
     /// An invoice.
     Invoice(Invoice) = Invoice,
+    /// A tab.
+    Tab(Tab) = Tab,
+    /// What witnesses have said of it.
+    TabTalk(TabTalk) = TabTalk,
     /// A payment that came without a certificate.
     Promised(Promised) = Promised,
     /// What an entry of one's own stands on.

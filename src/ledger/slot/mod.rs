@@ -38,6 +38,12 @@
 //! 4. *Two certificates* of ballots `c < b`: the later has `q` commit votes, of which a correct one stands on a prepare
 //!    certificate in `b`, which is of the same entry by 3.
 //!
+//! # Chains without ballot 0
+//!
+//! An escrow chain ([`escrow`](crate::escrow)) has several proposers and no fast votes. Its ballots begin with 1, which
+//! needs no reports ([`Slot::prepare_first`]): the claim (3) says something of ballots above a certificate's, and there is
+//! none below 1. The vote is a promise to 1, so that whoever reports for a higher ballot afterwards does not prepare in 1.
+//!
 //! # What can be stuck, and who can make it so
 //!
 //! `pick` can hold two entries possible at once. It waits for more reports then; if all `n` have come and it still does,
@@ -234,7 +240,10 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
         match step {
             Step::Fast(entry) => self.v0 = Some(*entry),
             Step::Promise(ballot) => self.promised = self.promised.max(*ballot),
-            Step::Prepare { ballot, entry } => self.prepared = Some((*ballot, *entry)),
+            Step::Prepare { ballot, entry } => {
+                self.promised = self.promised.max(*ballot);
+                self.prepared = Some((*ballot, *entry));
+            }
             Step::Lock(lock) => {
                 self.promised = self.promised.max(lock.ballot);
                 self.lock = Some(lock.clone());
@@ -311,6 +320,26 @@ impl<E: Copy + Ord, P: Clone> Slot<E, P> {
             Pick::Broken => return Err(SlotRefusal::Broken),
         }
         Ok(self.hold(Step::Prepare { ballot, entry }, Ballot { ballot, phase: Phase::Prepare, entry }))
+    }
+
+    /// Votes to prepare an entry in ballot 1, of a chain that has no ballot 0: nothing can have been certified below, so
+    /// that no report is needed, and the vote is the promise.
+    ///
+    /// # Errors
+    /// [`SlotRefusal::Promised`], [`SlotRefusal::Prepared`], [`SlotRefusal::Broken`] where there is a fast vote.
+    pub fn prepare_first(&mut self, entry: E) -> Result<HeldVote<E, P>, SlotRefusal<E>> {
+        const FIRST: u32 = 1;
+        if self.v0.is_some() {
+            return Err(SlotRefusal::Broken);
+        }
+        if self.promised > FIRST {
+            return Err(SlotRefusal::Promised { promised: self.promised, ballot: FIRST });
+        }
+        if self.prepared.is_some_and(|(_, other)| other != entry) {
+            return Err(SlotRefusal::Prepared { ballot: FIRST });
+        }
+        let step = Step::Prepare { ballot: FIRST, entry };
+        Ok(self.hold(step, Ballot { ballot: FIRST, phase: Phase::Prepare, entry }))
     }
 
     /// Locks an entry that a quorum prepared, and votes to commit it. `lock.proof` is the certificate of that, verified.

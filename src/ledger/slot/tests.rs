@@ -1,6 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "numbers of a test are small")]
 
 mod epochs;
+mod escrow;
 mod model;
 
 use proptest::prelude::*;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kinfolk_ledger::checkpoint::Checkpoint;
 use kinfolk_ledger::entry::{Body, Class, Ctl, Entry, Header, MerchantCert, Out, OutRef};
 use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::escrow::{Opening, Proposer, TabAct, TabState};
 use kinfolk_ledger::gossip::{Exposure, Head, Naming};
 use kinfolk_ledger::inception::{Inception, Recovery};
 use kinfolk_ledger::limits;
@@ -14,12 +15,13 @@ use kinfolk_ledger::policy::{Endorsement, SignedPolicy};
 use kinfolk_ledger::promise::Promise;
 use kinfolk_ledger::recovery::Recover;
 use kinfolk_ledger::signature::key_hash;
-use kinfolk_ledger::vote::{PrepCert, Receipt, Statement};
+use kinfolk_ledger::vote::{PrepCert, Receipt, SlotId, Statement};
 use kinfolk_wire::codec::{DecodeError, to_cbor};
 use kinfolk_wire::ids::{AccountId, NoteHash};
 
 use super::decoders::{self, DECODERS};
 use super::support::*;
+use super::tabs;
 
 /// A body with everything in it that a body can have.
 fn full_body(town: &mut Town) -> Body {
@@ -58,6 +60,29 @@ impl Sample {
     fn again(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         (DECODERS[self.place()].again)(bytes)
     }
+}
+
+/// What there is of tabs.
+fn of_tabs() -> Vec<Sample> {
+    let mut town = Town::new(4, 1);
+    town.open_issuer();
+    town.rich(0, 1_000);
+    let paid = tabs::funding(&mut town, NOW.after(kinfolk_wire::time::Span::from_days(7)), 500);
+    let opening = Opening::of(&paid, 0).unwrap();
+    let voucher = tabs::voucher(&opening, 120);
+    let state = TabState::new(town.policy.currency(), opening, amount(500));
+    let redeem = tabs::signed(&town, &state, Proposer::Payee, TabAct::Redeem(voucher)).unwrap();
+    let close = tabs::signed(&town, &state, Proposer::Payer, TabAct::Close(None)).unwrap();
+    let recover = Recover::propose(SlotId::of(close.header()), 2, Some(opening), &tabs::voucher_key());
+    let cross = Request::Cross { inception: None, reports: vec![], opening: Some(opening) };
+    vec![
+        Sample::new("what funds a tab", "entry", paid.encode()),
+        Sample::new("redeem", "entry", redeem.encode()),
+        Sample::new("close", "entry", close.encode()),
+        Sample::new("voucher", "voucher", voucher.encode()),
+        Sample::new("ballot of a tab", "recover", recover.encode()),
+        Sample::new("cross a tab", "request", cross.encode()),
+    ]
 }
 
 fn checkpoint() -> Checkpoint {
@@ -115,6 +140,7 @@ fn samples() -> Vec<Sample> {
         Sample::new("receipt", "receipt", receipt.encode()),
         Sample::new("state", "state", state.encode()),
     ];
+    samples.extend(of_tabs());
     let promise = Promise {
         state: Some(state),
         base: receipt.clone(),
@@ -139,7 +165,7 @@ fn samples() -> Vec<Sample> {
         ("policy", Request::Policy { currency }),
         ("succeed", Request::Succeed { currency, policy: next.clone() }),
         ("closings", Request::Closings { currency, chain, epoch: 3 }),
-        ("cross", Request::Cross { inception: Some(later), reports: vec![closing.clone(); 2] }),
+        ("cross", Request::Cross { inception: Some(later), reports: vec![closing.clone(); 2], opening: None }),
         ("policies", Request::Policies { currency, from: 1 }),
         ("pending", Request::Pending { currency, chain }),
         ("adopt", Request::Adopt(checkpoint.clone())),

@@ -5,6 +5,7 @@ use kinfolk_ledger::account::Record;
 use kinfolk_ledger::chain::ChainState;
 use kinfolk_ledger::entry::Entry;
 use kinfolk_ledger::equivocation::EquivocationProof;
+use kinfolk_ledger::escrow::Voucher;
 use kinfolk_ledger::gossip::{Exposure, Head};
 use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_ledger::policy::SignedPolicy;
@@ -22,7 +23,7 @@ pub(crate) struct Decoder {
 }
 
 /// All of them; an input of the fuzz target begins with the place of one in here.
-pub(crate) const DECODERS: [Decoder; 14] = [
+pub(crate) const DECODERS: [Decoder; 15] = [
     Decoder { name: "policy", again: |bytes| SignedPolicy::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "entry", again: |bytes| Entry::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "vote", again: |bytes| Vote::decode(bytes).map(|read| read.encode()) },
@@ -36,6 +37,7 @@ pub(crate) const DECODERS: [Decoder; 14] = [
     Decoder { name: "reply", again: |bytes| Reply::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "head", again: |bytes| Head::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "exposure", again: |bytes| Exposure::decode(bytes).map(|read| read.encode()) },
+    Decoder { name: "voucher", again: |bytes| Voucher::decode(bytes).map(|read| read.encode()) },
     Decoder { name: "promise", again: |bytes| Promise::decode(bytes).map(|read| read.encode()) },
 ];
 

@@ -3,21 +3,26 @@
 use std::num::NonZeroU32;
 
 use kinfolk_ledger::entry::{Body, Ctl, Entry, Out};
+use kinfolk_ledger::escrow::{Opening, Proposer, Stamp, TabAct, TabState};
 use kinfolk_ledger::inception::Inception;
 use kinfolk_ledger::limits;
 use kinfolk_ledger::message::{Reason, Reply, Request};
-use kinfolk_ledger::policy::{Endorsement, Policies, Policy, PolicyError, SignedPolicy, Witness as Named};
-use kinfolk_ledger::recovery::{Recover, SignedReport};
+use kinfolk_ledger::policy::{
+    Endorsement, LoadedPolicy, Policies, Policy, PolicyError, SignedPolicy, Witness as Named,
+};
+use kinfolk_ledger::recovery::{Findings, Recover, SignedReport};
 use kinfolk_ledger::signature::key_hash;
 use kinfolk_ledger::slot::CLOSING;
 use kinfolk_ledger::vote::{Cert, PrepCert, Receipt, SlotId, Vote};
 use kinfolk_ledger::witness::{ShelfError, Witness};
 use kinfolk_wire::ids::PeerId;
+use kinfolk_wire::time::Span;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::support::shelf::{Failure, PaperShelf};
 use super::support::*;
+use super::tabs;
 
 type Paper = Witness<PaperShelf>;
 
@@ -109,7 +114,7 @@ impl Parish {
     }
 
     fn cross(&mut self, number: usize, reports: &[SignedReport]) -> Reply {
-        self.ask(number, Request::Cross { inception: None, reports: reports.to_vec() })
+        self.ask(number, Request::Cross { inception: None, reports: reports.to_vec(), opening: None })
     }
 
     fn propose(&mut self, number: usize, entry: &Entry) -> Reply {
@@ -412,7 +417,7 @@ fn an_account_of_this_epoch_is_crossed_from_none_and_an_older_one_that_nobody_op
     assert_eq!(parish.propose(4, &entry), refused(Reason::NotCrossed { epoch: 0 }));
     let reports: Vec<_> = (0..3).map(|number| parish.closing(number, 0, old.account()).remove(0)).collect();
     assert_eq!(parish.cross(4, &reports), refused(Reason::Unknown));
-    let with = Request::Cross { inception: Some(old), reports };
+    let with = Request::Cross { inception: Some(old), reports, opening: None };
     assert_eq!(parish.ask(4, with), Reply::Ack { next: 0 });
     // An output that it could claim is all that is missing.
     let missing =
@@ -519,4 +524,61 @@ fn i14_an_epoch_whose_end_could_not_be_written_is_not_said_to_be_over() {
     vote(parish.propose(0, &entry));
     parish.endorse(0, &policy).unwrap();
     assert_eq!(parish.closings(0, 0, &[0])[0].findings.v0, entry.signed_header());
+}
+
+#[test]
+fn e09_what_was_redeemed_of_a_tab_and_hidden_over_the_change_is_the_only_one_afterwards() {
+    let mut parish = Parish::new();
+    let paid = tabs::funding(&mut parish.town, NOW.after(Span::from_days(1)), 100);
+    let paid = parish.certify(&paid, &[0, 1, 2]);
+    let opening = Opening::of(&paid.entry, 0).unwrap();
+    (0..4).for_each(|number| parish.commit(number, std::slice::from_ref(&paid)));
+    let certified = paid.clone().verify(&parish.town.policy).unwrap().verify().unwrap();
+    parish.town.tell(&certified);
+    let state = TabState::new(parish.town.policy.currency(), opening, amount(100));
+    let redeem = |total, policy: &LoadedPolicy| {
+        let stamp = Stamp { now: NOW, blind: [7; 16], policy };
+        state.sign(Proposer::Payee, TabAct::Redeem(tabs::voucher(&opening, total)), stamp, &tabs::redeemer()).unwrap()
+    };
+    let hidden = redeem(60, &parish.town.policy.clone());
+    let prepare = |entry: &Entry| Request::Prepare {
+        ballot: 1,
+        entry: entry.clone(),
+        reports: vec![],
+        cited: vec![paid.clone()],
+    };
+    let order = |parish: &mut Parish, entry: &Entry, by: &[usize]| {
+        let votes: Vec<_> = by.iter().map(|number| vote(parish.ask(*number, prepare(entry)))).collect();
+        let slot = votes[0].statement.slot;
+        let policy = parish.policies.at(slot.epoch).unwrap();
+        let genuine: Vec<_> = votes.iter().map(|vote| vote.unverified(policy).unwrap().verify().unwrap()).collect();
+        let prepared = PrepCert::of(&genuine, policy).unwrap();
+        let lock = |prepared: &PrepCert| Request::Lock { slot, prepared: prepared.clone() };
+        let votes: Vec<_> = by.iter().map(|number| vote(parish.ask(*number, lock(&prepared)))).collect();
+        parish.certificate(entry, &votes)
+    };
+    let receipt = order(&mut parish, &hidden, &[0, 1, 2]);
+    parish.change(&[1, 2, 3], &[4, 5, 6, 7]);
+    let other = redeem(40, parish.policies.current());
+    assert_eq!(parish.ask(4, prepare(&other)), refused(Reason::NotCrossed { epoch: 0 }));
+    let chain = opening.chain();
+    let reports: Vec<_> = [1, 2, 3].map(|number| parish.closing(number, 0, chain).remove(0)).to_vec();
+    let cross =
+        |reports: &[SignedReport], opening| Request::Cross { inception: None, reports: reports.to_vec(), opening };
+    assert_eq!(parish.ask(4, cross(&reports, None)), refused(Reason::Unknown));
+    // A faulty witness of the old says that it voted fast for what there is no fast vote for.
+    let lie = Findings { v0: other.signed_header(), ..reports[2].findings.clone() };
+    let lies = [reports[0].clone(), reports[1].clone(), tabs::lying(&lie, 3)];
+    let said = parish.ask(4, cross(&lies, Some(opening)));
+    assert!(matches!(&said, Reply::Refused(Reason::Invalid(why)) if why.contains("no fast votes")), "{said:?}");
+    for number in 4..7 {
+        assert_eq!(parish.ask(number, cross(&reports, Some(opening))), Reply::Ack { next: 0 });
+        parish.restart(number, PaperShelf::without_index);
+        let said = parish.ask(number, prepare(&other));
+        assert!(matches!(&said, Reply::Refused(Reason::Invalid(why)) if why.contains("admit another")), "{said:?}");
+    }
+    let again = order(&mut parish, &hidden, &[4, 5, 6]);
+    assert_eq!((receipt.cert.epoch, again.cert.epoch, receipt.entry == again.entry), (0, 1, true));
+    parish.commit(7, std::slice::from_ref(&receipt));
+    parish.commit(7, std::slice::from_ref(&again));
 }

@@ -108,9 +108,12 @@ fn body_told(body: &Body) -> Value {
         .outs
         .iter()
         .map(|out| {
-            let Destination::Account(to) = out.to;
+            let to = match out.to {
+                Destination::Account(to) => json!(hex(to.as_bytes())),
+                Destination::Escrow(terms) => json!({ "terms": hex(to_cbor(&terms)) }),
+            };
             json!({
-                "to": hex(to.as_bytes()),
+                "to": to,
                 "class": class(out.class),
                 "amount": out.amt.units(),
                 "refund_of": out.refund_of.as_ref().map(outref_told),
@@ -130,6 +133,7 @@ fn body_told(body: &Body) -> Value {
         Ctl::Mint { class: of } => json!({ "mint": class(*of) }),
         Ctl::Burn { amt } => json!({ "burn": amt.units() }),
         Ctl::Checkpoint { state_root } => json!({ "checkpoint": hex(state_root.as_bytes()) }),
+        Ctl::Tab(done) => json!({ "tab": hex(to_cbor(done)) }),
     });
     json!({
         "ts": body.ts.as_millis(),

@@ -19,15 +19,15 @@ use super::support::*;
 mod compaction;
 
 /// Witnesses of the town's currency; the town itself is the model of what is certified.
-struct Ring {
-    town: Town,
-    witnesses: Vec<Witness<PaperShelf>>,
-    rng: ChaCha20Rng,
-    now: Timestamp,
+pub(super) struct Ring {
+    pub(super) town: Town,
+    pub(super) witnesses: Vec<Witness<PaperShelf>>,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) now: Timestamp,
 }
 
 impl Ring {
-    fn new(n: u8, f: u8) -> Self {
+    pub(super) fn new(n: u8, f: u8) -> Self {
         let town = Town::new(n, f);
         let witnesses = (0..n)
             .map(|at| {
@@ -40,7 +40,7 @@ impl Ring {
     }
 
     /// The issuer's account and that of somebody with money, known to all.
-    fn with_rich(n: u8, f: u8) -> Self {
+    pub(super) fn with_rich(n: u8, f: u8) -> Self {
         let mut ring = Self::new(n, f);
         ring.town.open_issuer();
         ring.town.rich(0, 1_000);
@@ -53,18 +53,18 @@ impl Ring {
         self.town.certified.values().map(|certified| certified.receipt()).collect()
     }
 
-    fn commit(&mut self, at: u8, receipts: &[Receipt]) {
+    pub(super) fn commit(&mut self, at: u8, receipts: &[Receipt]) {
         for receipt in receipts {
             let reply = self.ask(at, Request::Commit { receipt: receipt.clone() });
             assert!(matches!(reply, Reply::Ack { .. }), "{reply:?}");
         }
     }
 
-    fn ask(&mut self, at: u8, request: Request) -> Reply {
+    pub(super) fn ask(&mut self, at: u8, request: Request) -> Reply {
         self.ask_many(at, vec![request]).remove(0)
     }
 
-    fn ask_many(&mut self, at: u8, requests: Vec<Request>) -> Vec<Reply> {
+    pub(super) fn ask_many(&mut self, at: u8, requests: Vec<Request>) -> Vec<Reply> {
         self.witnesses[usize::from(at)].answer(requests, self.now, &mut self.rng).unwrap()
     }
 
@@ -79,7 +79,7 @@ impl Ring {
         }
     }
 
-    fn settle(&mut self, entry: &Entry) -> Receipt {
+    pub(super) fn settle(&mut self, entry: &Entry) -> Receipt {
         let n = self.witnesses.len() as u8;
         let votes: Vec<_> = (0..n).map(|at| self.vote(at, propose(entry))).collect();
         let cert = Cert::of(&votes, &self.town.policy).unwrap();
@@ -90,7 +90,7 @@ impl Ring {
     }
 
     /// Loses power and comes back from its disk.
-    fn restart(&mut self, at: u8, change: impl FnOnce(PaperShelf) -> PaperShelf) {
+    pub(super) fn restart(&mut self, at: u8, change: impl FnOnce(PaperShelf) -> PaperShelf) {
         let witness = self.witnesses.remove(usize::from(at));
         let shelf = change(witness.into_shelf().restarted());
         self.witnesses.insert(usize::from(at), Witness::open(shelf).unwrap());
@@ -109,7 +109,7 @@ impl Ring {
         lines
     }
 
-    fn next_at(&mut self, at: u8, chain: AccountId) -> u64 {
+    pub(super) fn next_at(&mut self, at: u8, chain: AccountId) -> u64 {
         let currency = self.town.policy.currency();
         match self.ask(at, Request::Head { currency, chain }) {
             Reply::Head { next, .. } => next,
@@ -118,11 +118,11 @@ impl Ring {
     }
 }
 
-fn propose(entry: &Entry) -> Request {
+pub(super) fn propose(entry: &Entry) -> Request {
     Request::Propose { entry: entry.clone(), cited: vec![] }
 }
 
-fn refused(reason: Reason) -> Reply {
+pub(super) fn refused(reason: Reason) -> Reply {
     Reply::Refused(reason)
 }
 

@@ -12,6 +12,7 @@ use super::shelf::{Position, RowKey, Shelf};
 use super::{OpenError, ShelfError};
 use crate::account::{Account, Record};
 use crate::chain::KeptState;
+use crate::escrow::TabState;
 use crate::limits;
 use crate::policy::Policies;
 use crate::recovery::SignedReport;
@@ -79,6 +80,9 @@ struct Row {
     /// Whose row it is: what it is kept under does not tell.
     #[n(8)]
     of: (CurrencyId, AccountId),
+    /// The state of an escrow chain.
+    #[n(9)]
+    tab: Option<TabState>,
 }
 
 impl Desk {
@@ -111,8 +115,10 @@ impl Desk {
         }
         let steps = records.iter().map(|(_, record)| record);
         let state = row.state.map(|kept| kept.within(currency, chain));
-        let mut account = match (state, row.base) {
-            (None, Some((_, at))) => {
+        let since = row.since.unwrap_or_default();
+        let mut account = match (row.tab, state, row.base) {
+            (Some(tab), ..) => Account::restore_tab(tab, since, steps),
+            (None, None, Some((_, at))) => {
                 let mut account = Account::new(chain);
                 let Line::Base(receipt, kept) = read_line(shelf, at)? else {
                     return Err(OpenError::Inconsistent { at }.into());
@@ -125,7 +131,7 @@ impl Desk {
                 });
                 account
             }
-            (state, _) => Account::restore(chain, state, row.since.unwrap_or_default(), steps),
+            (None, state, _) => Account::restore(chain, state, since, steps),
         };
         let mut crossed = BTreeMap::new();
         for at in row.crossed.unwrap_or_default() {
@@ -159,6 +165,7 @@ impl Desk {
         let is_at_base = self.base.is_some_and(|(seq, _)| seq.checked_add(1) == Some(self.account.next()));
         to_cbor(&Row {
             state: self.account.state().filter(|_| !is_at_base).map(KeptState::of),
+            tab: self.account.tab().cloned(),
             steps: self.steps.iter().map(|written| written.at).collect(),
             parked: self.parked.iter().map(|(seq, at)| (*seq, *at)).collect(),
             proof: self.proof,

@@ -178,7 +178,7 @@ impl<S: Shelf> Witness<S> {
         };
         let mut strangers = self.strangers;
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        let is_stranger = desk.account.state().is_none();
+        let is_stranger = !desk.account.is_known();
         let allowed = desk.quota.recovery(now).and(if is_stranger { strangers.recovery(now) } else { Ok(()) });
         let mut tried = desk.account.clone();
         let next = tried.next();

@@ -8,6 +8,7 @@ use kinfolk_wire::ids::CurrencyId;
 
 use super::desk::{read_line, read_row, take_crossed};
 use super::line::{Compacted, Kept, Line, checkpoint_of};
+use super::perform::opens_account;
 use super::shelf::{Position, RowKey, Shelf, Stretch};
 use super::{End, Served, ShelfError, Totals, Witness, quota};
 use crate::account::Committed;
@@ -147,7 +148,7 @@ impl<S: Shelf> Witness<S> {
                     return Err(inconsistent.into());
                 };
                 let Some(desk) = self.desk(key)? else { return Err(inconsistent.into()) };
-                let opened = desk.account.state().is_none();
+                let opened = opens_account(&desk.account, receipt);
                 let done = desk.account.commit(receipt.clone().verified_before(), &served.policies);
                 // If it was a checkpoint, the line that says so follows.
                 desk.account.take_checkpoint();

@@ -10,7 +10,8 @@ use super::line::{Kept, Line};
 use super::shelf::Shelf;
 use super::sift::{CitedEntries, Work};
 use super::{Served, ShelfError, Witness, broken};
-use crate::account::{Broken, Committed, Record, Refusal};
+use crate::account::tabs::is_of_tab;
+use crate::account::{Account, Broken, Committed, Record, Refusal};
 use crate::chain::Invalid;
 use crate::checkpoint::GenuineCheckpoint;
 use crate::entry::{ApprovedEntry, Entry, SignedHeader};
@@ -24,10 +25,11 @@ use crate::signature::SecretKey;
 use crate::slot::SlotRefusal;
 use crate::slot::crossing::CrossRefusal;
 use crate::slot::held::Held;
-use crate::vote::{CertifiedEntry, GenuinePrepCert, Releasable};
+use crate::vote::{CertifiedEntry, GenuinePrepCert, Receipt, Releasable};
 
 /// What is said once its line is in the log.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, which is said at once")]
 pub(super) enum Answer {
     /// A policy is known, and may be endorsed by the witness at that place of the one before.
     Succeeded {
@@ -161,8 +163,8 @@ impl<S: Shelf> Witness<S> {
         let (seq, hash) = (certified.entry().header().seq, certified.entry().hash());
         let known = self.certified(key, seq)?;
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
-        let opened = desk.account.state().is_none();
         let receipt = certified.receipt();
+        let opened = opens_account(&desk.account, &receipt);
         let done = match known {
             Some(known) if known.entry().hash() != hash => Err(Broken::Two { seq }),
             _ => desk.account.commit(certified.clone(), &served.policies),
@@ -231,13 +233,18 @@ impl<S: Shelf> Witness<S> {
         let strangers = self.strangers.recovery(now);
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
         let is_new = recover.request().ballot > desk.account.slot(served.present()).promised();
-        let is_stranger = desk.account.state().is_none();
+        let is_stranger = !desk.account.is_known();
         let allowed = desk.quota.recovery(now).and(if is_stranger { strangers } else { Ok(()) });
         if is_new && let Err(seconds) = allowed {
             self.refused_by_quota = self.refused_by_quota.saturating_add(1);
             return Ok(Err(Reply::Refused(Reason::Later { seconds })));
         }
-        let held = match desk.account.recover(recover, served.policy()) {
+        let is_tab = desk.account.opening(recover.request().opening.as_ref()).is_some();
+        let recovered = match is_tab {
+            true => desk.account.recover_tab(recover, served.policy(), now),
+            false => desk.account.recover(recover, served.policy()),
+        };
+        let held = match recovered {
             Ok(held) => held,
             Err(refusal) => return Ok(Err(Reply::Refused(reason(&refusal)))),
         };
@@ -265,8 +272,19 @@ impl<S: Shelf> Witness<S> {
     ) -> Performed<S> {
         self.add_fresh(key, &approved, &mut cited);
         let Some(desk) = self.desk(key)? else { return Ok(Err(Reply::Refused(Reason::NotServed))) };
+        // In an escrow chain this is what an entry begins with, and is counted as a proposal is elsewhere.
+        let is_new = is_of_tab(approved.entry()) && desk.account.slot(served.present()).prepared().is_none();
+        if is_new && let Err(seconds) = desk.quota.entry(&served.policy().policy().limits, now) {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Err(Reply::Refused(Reason::Later { seconds })));
+        }
         Ok(match desk.account.prepare(ballot, approved, reports, &served.policies, &cited, now) {
-            Ok(held) => Ok(hold_vote(desk, held, place)),
+            Ok(held) => {
+                if is_new {
+                    desk.quota.count_entry(now);
+                }
+                Ok(hold_vote(desk, held, place))
+            }
             Err(refusal) => Err(Reply::Refused(reason(&refusal))),
         })
     }
@@ -355,6 +373,11 @@ impl<S: Shelf> Witness<S> {
         }
         Ok(Reply::Entries(found))
     }
+}
+
+/// Whether a certified entry opens an account that nobody had opened here.
+pub(super) fn opens_account(account: &Account, receipt: &Receipt) -> bool {
+    !account.is_known() && !is_of_tab(&receipt.entry)
 }
 
 fn hold_vote(desk: &Desk, held: Held<Record, Releasable>, place: u8) -> Held<Kept, Answer> {

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kinfolk_wire::ids::{AccountId, CurrencyId};
+use kinfolk_wire::ids::{AccountId, CurrencyId, Vk};
 use kinfolk_wire::time::Timestamp;
 
 use super::desk::{Desk, Key};
 use super::shelf::Shelf;
 use super::{Served, ShelfError, Witness, broken};
+use crate::account::tabs::{is_of_tab, opening_of};
 use crate::account::{Account, Broken};
 use crate::checkpoint::{Checkpoint, GenuineCheckpoint};
 use crate::entry::{ApprovedEntry, Ctl, Entry, OutRef, SignedHeader};
+use crate::escrow::{Opening, Proposer};
 use crate::inception::Inception;
 use crate::limits;
 use crate::message::{Reason, Reply, Request};
@@ -102,12 +104,14 @@ impl<S: Shelf> Witness<S> {
             | Request::Policies { .. }
             | Request::Succeed { .. }
             | Request::Closings { .. } => Ok(Sifted::Read(request)),
-            Request::Cross { inception, reports } => self.sift_cross(inception.as_ref(), reports, now),
+            Request::Cross { inception, reports, opening } => {
+                self.sift_cross(inception.as_ref(), opening.as_ref(), reports, now)
+            }
             Request::Propose { entry, cited } => self.sift_propose(entry, cited, now),
             Request::Commit { receipt } => self.sift_commit(receipt),
             Request::Adopt(checkpoint) => self.sift_adopt(checkpoint),
             Request::Recover(recover) => self.sift_recover(recover, now),
-            Request::Prepare { ballot, entry, reports, cited } => self.sift_prepare(ballot, entry, reports, cited),
+            Request::Prepare { ballot, entry, reports, cited } => self.sift_prepare(ballot, entry, reports, cited, now),
             Request::Lock { slot, prepared } => self.sift_lock(slot, prepared),
         }
     }
@@ -235,9 +239,13 @@ impl<S: Shelf> Witness<S> {
             return Ok(reason.into());
         }
         let mine = inception.as_ref().filter(|inception| inception.currency == key.0);
-        let Some((_, recovery)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
+        let opening = desk.account.opening(recover.opening.as_ref());
+        let keys = desk.account.keys(mine);
+        if opening.is_none() && keys.is_none() {
+            return Ok(Reason::Unknown.into());
+        }
         if ballot > desk.account.slot(present).promised() {
-            let is_stranger = desk.account.state().is_none();
+            let is_stranger = !desk.account.is_known();
             let allowed = desk.quota.recovery(now);
             let allowed = if is_stranger { allowed.and_then(|()| strangers.recovery(now)) } else { allowed };
             if let Err(seconds) = allowed {
@@ -245,13 +253,29 @@ impl<S: Shelf> Witness<S> {
                 return Ok(Reason::Later { seconds }.into());
             }
         }
-        Ok(match recover.unverified(&recovery) {
+        let (signed, why) = match (opening, keys) {
+            (Some(opening), _) => {
+                (recover.unverified_of(opening.tab()), "another than whom the ballot belongs to signed")
+            }
+            (None, Some((_, keys))) => {
+                (recover.unverified(&keys), "too few of the account's recovery keys have signed")
+            }
+            (None, None) => return Ok(Reason::Unknown.into()),
+        };
+        Ok(match signed {
             Some(recover) => Sifted::Verify(recover.map(|recover| Work::Recover { key, recover })),
-            None => Reason::invalid("too few of the account's recovery keys have signed").into(),
+            None => Reason::invalid(why).into(),
         })
     }
 
-    fn sift_prepare(&mut self, ballot: u32, entry: Entry, reports: Vec<SignedReport>, cited: Vec<Receipt>) -> Step<S> {
+    fn sift_prepare(
+        &mut self,
+        ballot: u32,
+        entry: Entry,
+        reports: Vec<SignedReport>,
+        cited: Vec<Receipt>,
+        now: Timestamp,
+    ) -> Step<S> {
         let header = *entry.header();
         let key = (header.currency, header.chain);
         let (served, desk) = match self.next_place(key, header.seq)? {
@@ -261,8 +285,13 @@ impl<S: Shelf> Witness<S> {
         if let Err(reason) = served.voting() {
             return Ok(reason.into());
         }
-        let keys = desk.account.keys(opens(&entry));
-        let (Some((writer, _)), Some(approval)) = (keys, desk.account.approval(entry.clone())) else {
+        let untouched = is_of_tab(&entry) && desk.account.slot(served.present()).prepared().is_none();
+        if untouched && let Err(seconds) = desk.quota.entry(&served.policy().policy().limits, now) {
+            self.refused_by_quota = self.refused_by_quota.saturating_add(1);
+            return Ok(Reason::Later { seconds }.into());
+        }
+        let writer = writer_of(&desk.account, opens(&entry), opening_of(&entry));
+        let (Some(writer), Some(approval)) = (writer, desk.account.approval(entry.clone())) else {
             return Ok(nobodys(&desk.account));
         };
         let mut with_reports = approval.map(|approved| (approved, Vec::new()));
@@ -307,7 +336,13 @@ impl<S: Shelf> Witness<S> {
     }
 
     /// What each report says of the chain's place here is verified; who stands further is asked for what is lacking first.
-    fn sift_cross(&mut self, inception: Option<&Inception>, reports: Vec<SignedReport>, now: Timestamp) -> Step<S> {
+    fn sift_cross(
+        &mut self,
+        inception: Option<&Inception>,
+        opening: Option<&Opening>,
+        reports: Vec<SignedReport>,
+        now: Timestamp,
+    ) -> Step<S> {
         let Some(slot) = reports.first().map(|report| report.findings.slot) else {
             return Ok(Reason::invalid("there is no closing report").into());
         };
@@ -325,8 +360,12 @@ impl<S: Shelf> Witness<S> {
             return Ok(Reason::Elsewhere { next }.into());
         }
         let mine = inception.filter(|inception| inception.currency == key.0);
-        let Some((writer, _)) = desk.account.keys(mine) else { return Ok(Reason::Unknown.into()) };
-        let is_stranger = desk.account.state().is_none();
+        let is_tab = desk.account.opening(opening).is_some();
+        if is_tab && reports.iter().any(|report| report.findings.v0.is_some()) {
+            return Ok(Reason::invalid("there are no fast votes in an escrow chain").into());
+        }
+        let Some(writer) = writer_of(&desk.account, mine, opening) else { return Ok(Reason::Unknown.into()) };
+        let is_stranger = !desk.account.is_known();
         let allowed = desk.quota.recovery(now).and(if is_stranger { strangers.recovery(now) } else { Ok(()) });
         if let Err(seconds) = allowed {
             self.refused_by_quota = self.refused_by_quota.saturating_add(1);
@@ -419,9 +458,19 @@ fn opens(entry: &Entry) -> Option<&Inception> {
     }
 }
 
+/// Whose signature a reported fast vote bears; in an escrow chain, where there is none, that of nobody who matters.
+fn writer_of(account: &Account, inception: Option<&Inception>, opening: Option<&Opening>) -> Option<Vk> {
+    match account.opening(opening) {
+        Some(opening) => Some(*opening.tab().key(Proposer::Payee)),
+        None => account.keys(inception).map(|(writer, _)| writer),
+    }
+}
+
 /// An entry that nobody's keys could have approved.
 fn nobodys(account: &Account) -> Sifted {
-    if account.state().is_some() {
+    if account.tab().is_some() {
+        Reason::invalid("the entry is by neither side of the tab").into()
+    } else if account.state().is_some() {
         Reason::invalid("too few of the account's recovery keys have signed").into()
     } else {
         Reason::invalid("the first entry of a chain opens it, under the id that its inception has").into()

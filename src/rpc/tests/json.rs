@@ -21,6 +21,7 @@ use kinfolk_rpc::message::{
 use kinfolk_rpc::problem::Problem;
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Rename, Status, Tried};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
+use kinfolk_rpc::tab::{OpenTab, PayTab, Tab, TabState, Tabs};
 use kinfolk_rpc::wallet::{
     AcceptCurrency, Balance, Balances, Class, CreateCurrency, Currency, CurrencyState, LogCompacted, Mint, Pay,
     Payment, PaymentClass, PaymentKind, PaymentState, ServeCurrency, Stopped, Votes, Witness, WitnessStatus, Witnessed,
@@ -511,6 +512,7 @@ fn payment() -> Payment {
         waits_for: vec![Witness { trouble: Some("did not answer".into()), ..witness() }],
         refund_of: Some("ab".into()),
         invoice: Some("ad".into()),
+        tab: None,
     }
 }
 
@@ -548,6 +550,34 @@ fn an_invoice_is_what_other_programs_expect() {
     let wish: CreateInvoice = serde_json::from_str("{\"amount\":\"1\",\"currency\":\"MANGO\"}").unwrap();
     assert_eq!((wish.contact, wish.memo, wish.expires_in_ms), (None, None, None));
     reads_and_writes(&PayInvoice { invoice: "ad".into() }, "{\"invoice\":\"ad\"}");
+}
+
+#[test]
+fn a_tab_is_what_other_programs_expect() {
+    let tab = Tab {
+        tab: "ab".into(),
+        from: None,
+        to: None,
+        currency: "cc".into(),
+        code: "A".into(),
+        amount: "5.00".into(),
+        paid: "2.00".into(),
+        redeemed: "1.00".into(),
+        left: "3.00".into(),
+        at: 7,
+        expires: 8,
+        state: TabState::Settling,
+    };
+    let json = "{\"tab\":\"ab\",\"from\":null,\"to\":null,\"currency\":\"cc\",\"code\":\"A\",\"amount\":\"5.00\",\
+         \"paid\":\"2.00\",\"redeemed\":\"1.00\",\"left\":\"3.00\",\"at\":7,\"expires\":8,\"state\":\"settling\"}";
+    reads_and_writes(&tab, json);
+    reads_and_writes(&Tabs { tabs: vec![tab] }, &format!("{{\"tabs\":[{json}]}}"));
+    let states = [TabState::Opening, TabState::Open, TabState::Settling, TabState::Expired, TabState::Closed];
+    assert_eq!(names(&states).replace('"', ""), "opening open settling expired closed");
+    let wish: OpenTab = serde_json::from_str("{\"contact\":\"Bo\",\"amount\":\"1\",\"currency\":\"MANGO\"}").unwrap();
+    assert_eq!(wish.days, None);
+    let pay = PayTab { tab: "Bo".into(), amount: "1".into(), memo: None };
+    reads_and_writes(&pay, "{\"tab\":\"Bo\",\"amount\":\"1\"}");
 }
 
 fn merchant() -> Merchant {
@@ -691,18 +721,28 @@ fn money() {
         memo: None,
         entry: Some("aa".into()),
         invoice: None,
+        tab: None,
     };
     reads_and_writes(&paid, "{\"amount\":\"1.00\",\"currency\":\"cc\",\"code\":\"A\",\"memo\":null,\"entry\":\"aa\"}");
     reads_and_writes(
         &Money { entry: None, invoice: Some("ad".into()), ..paid },
         "{\"amount\":\"1.00\",\"currency\":\"cc\",\"code\":\"A\",\"memo\":null,\"entry\":null,\"invoice\":\"ad\"}",
     );
-    use PaymentKind::{Minted, Paid, Received, RefundReceived, Refunded};
-    let kinds = [Paid, Received, Minted, Refunded, RefundReceived];
-    assert_eq!(names(&kinds).replace('"', ""), "paid received minted refunded refund_received");
+    use PaymentKind::{Minted, Paid, Received, RefundReceived, Refunded, TabOpened, TabRedeemed, TabReturned};
+    let kinds = [Paid, Received, Minted, Refunded, RefundReceived, TabOpened, TabRedeemed, TabReturned];
     assert_eq!(
-        names(&[PaymentState::Unwitnessed, PaymentState::Voting, PaymentState::Refused, PaymentState::Final])
-            .replace('"', ""),
-        "unwitnessed voting refused final"
+        names(&kinds).replace('"', ""),
+        "paid received minted refunded refund_received tab_opened tab_redeemed tab_returned"
+    );
+    assert_eq!(
+        names(&[
+            PaymentState::Tab,
+            PaymentState::Unwitnessed,
+            PaymentState::Voting,
+            PaymentState::Refused,
+            PaymentState::Final
+        ])
+        .replace('"', ""),
+        "tab unwitnessed voting refused final"
     );
 }

@@ -11,6 +11,7 @@ mod merchant;
 mod money;
 mod receipt;
 mod sticker;
+mod tab;
 mod text;
 
 pub use invoice::{INVOICE_SCHEME, Invoice, InvoiceLinkError, SignedInvoice};
@@ -21,6 +22,7 @@ pub use merchant::{MerchantCertificate, MerchantCertified, MerchantWanted};
 pub use money::{AccountWanted, CURRENCY_SCHEME, CurrencyCard, CurrencyLinkError, Memo, PayTo, Payment, Promise, Sum};
 pub use receipt::Receipt;
 pub use sticker::{StickerId, StickerIdError};
+pub use tab::{TabPayment, TabSettled};
 pub use text::{Text, TextError};
 
 use minicbor::{Decode, Encode};
@@ -126,6 +128,10 @@ pub enum Body {
     AccountWanted(AccountWanted),
     /// Says where payments to the sender go.
     PayTo(PayTo),
+    /// Money that was paid by a voucher of a tab.
+    TabPayment(TabPayment),
+    /// An entry of a tab is certified.
+    TabSettled(TabSettled),
     /// Asks the issuer of a currency to certify the sender as a merchant.
     MerchantWanted(MerchantWanted),
     /// The recipient is certified as a merchant.
@@ -244,6 +250,8 @@ impl Body {
     const CURRENCY: u16 = 41;
     const ACCOUNT_WANTED: u16 = 42;
     const PAY_TO: u16 = 43;
+    const TAB_PAYMENT: u16 = 45;
+    const TAB_SETTLED: u16 = 46;
     const MERCHANT_WANTED: u16 = 48;
     const MERCHANT_CERTIFIED: u16 = 49;
     const PROMISE: u16 = 44;
@@ -253,7 +261,12 @@ impl Body {
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Sticker(_) | Self::Location(_) | Self::Payment(_) | Self::PaymentRequest(_) => true,
+            Self::Text(_)
+            | Self::Sticker(_)
+            | Self::Location(_)
+            | Self::Payment(_)
+            | Self::PaymentRequest(_)
+            | Self::TabPayment(_) => true,
             Self::Unknown { kind, .. } => *kind < 16 || *kind >= 48,
             Self::Receipt(_)
             | Self::Request(_)
@@ -268,9 +281,8 @@ impl Body {
             | Self::Currency(_)
             | Self::AccountWanted(_)
             | Self::PayTo(_)
-            | Self::Promise(_)
-            | Self::MerchantWanted(_)
-            | Self::MerchantCertified(_) => false,
+            | Self::TabSettled(_) => false,
+            Self::Promise(_) | Self::MerchantWanted(_) | Self::MerchantCertified(_) => false,
         }
     }
 
@@ -294,6 +306,8 @@ impl Body {
             Self::Currency(card) => (Self::CURRENCY, codec::to_cbor(card)),
             Self::AccountWanted(wanted) => (Self::ACCOUNT_WANTED, codec::to_cbor(wanted)),
             Self::PayTo(pay_to) => (Self::PAY_TO, codec::to_cbor(pay_to)),
+            Self::TabPayment(payment) => (Self::TAB_PAYMENT, codec::to_cbor(payment)),
+            Self::TabSettled(settled) => (Self::TAB_SETTLED, codec::to_cbor(settled)),
             Self::MerchantWanted(wanted) => (Self::MERCHANT_WANTED, codec::to_cbor(wanted)),
             Self::MerchantCertified(certified) => (Self::MERCHANT_CERTIFIED, codec::to_cbor(certified)),
             Self::Promise(promise) => (Self::PROMISE, codec::to_cbor(promise)),
@@ -325,6 +339,8 @@ impl Body {
             Self::CURRENCY => Self::Currency(codec::from_cbor("currency", &body, MAX)?),
             Self::ACCOUNT_WANTED => Self::AccountWanted(codec::from_cbor("account wanted", &body, MAX)?),
             Self::PAY_TO => Self::PayTo(codec::from_cbor("pay to", &body, MAX)?),
+            Self::TAB_PAYMENT => Self::TabPayment(codec::from_cbor("tab payment", &body, MAX)?),
+            Self::TAB_SETTLED => Self::TabSettled(codec::from_cbor("tab settled", &body, MAX)?),
             Self::MERCHANT_WANTED => Self::MerchantWanted(codec::from_cbor("merchant wanted", &body, MAX)?),
             Self::MERCHANT_CERTIFIED => Self::MerchantCertified(codec::from_cbor("merchant certified", &body, MAX)?),
             Self::PROMISE => Self::Promise(codec::from_cbor("promise", &body, MAX)?),

@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 
 use super::{MerchantCertificate, Reach, Text};
 use crate::codec::{self, DecodeError};
-use crate::ids::{AccountId, CurrencyId};
+use crate::ids::{AccountId, CurrencyId, Vk};
 use crate::limits;
 
 /// What every link to a currency begins with.
@@ -94,6 +94,9 @@ pub struct PayTo {
     /// The account.
     #[n(1)]
     pub account: AccountId,
+    /// The key by which the sender redeems vouchers of a tab (11.14), where their program has tabs.
+    #[n(3)]
+    pub tab_key: Option<Vk>,
     /// What lets it take card money, where it is a merchant's.
     #[n(2)]
     pub certificate: Option<MerchantCertificate>,

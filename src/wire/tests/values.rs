@@ -8,7 +8,7 @@ use kinfolk_wire::codec::to_cbor;
 use kinfolk_wire::content::{
     Accept, AccountWanted, Body, Content, CurrencyCard, GeoUri, Invoice, Mailboxes, Memo, MerchantCertificate,
     MerchantCertified, MerchantWanted, NeedReinit, PayTo, Payment, Plaintext, Promise, Reach, Receipt, Request,
-    Serving, SignedInvoice, StickerId, Sum, Text, TokenShare, TokensIssued, TokensWanted,
+    Serving, SignedInvoice, StickerId, Sum, TabPayment, TabSettled, Text, TokenShare, TokensIssued, TokensWanted,
 };
 use kinfolk_wire::direct::{Ack, Chain, Frame, FrameKind, Hello, Knock, Nack, NackCode, Prekeys};
 use kinfolk_wire::envelope::{RATCHET, init_prefix};
@@ -211,9 +211,12 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         (vec(any::<u8>(), 0..900), vec(reach(), 0..=31))
             .prop_map(|(policy, witnesses)| Body::Currency(CurrencyCard { policy, witnesses })),
         array().prop_map(|currency| Body::AccountWanted(AccountWanted { currency: CurrencyId::new(currency) })),
-        (array(), array(), option::of(merchant_certificate())).prop_map(|(currency, account, certificate)| {
-            Body::PayTo(PayTo { currency: CurrencyId::new(currency), account: AccountId::new(account), certificate })
-        }),
+        (array(), array(), option::of(merchant_certificate()), option::of(array())).prop_map(
+            |(currency, account, certificate, tab_key)| {
+                let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
+                Body::PayTo(PayTo { currency, account, certificate, tab_key: tab_key.map(kinfolk_wire::ids::Vk::new) })
+            }
+        ),
         (array(), array()).prop_map(|(currency, account)| {
             let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
             Body::MerchantWanted(MerchantWanted { currency, account })
@@ -222,6 +225,7 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
             let (currency, account) = (CurrencyId::new(currency), AccountId::new(account));
             Body::MerchantCertified(MerchantCertified { currency, account, certificate })
         }),
+        tab_body(),
         (sum(), vec(any::<u8>(), 0..900), option::of(("\\PC{1,300}", array())), any::<bool>()).prop_map(
             |(sum, receipt, memo, is_refund)| {
                 let memo = memo.map(|(text, salt)| Memo { text: Text::new(text).unwrap(), salt });
@@ -234,6 +238,21 @@ pub(crate) fn body() -> impl Strategy<Value = Body> {
         }),
         invoice().prop_map(Body::PaymentRequest),
         (200_u16.., vec(any::<u8>(), 0..200)).prop_map(|(kind, body)| Body::Unknown { kind, body }),
+    ]
+}
+
+fn tab_body() -> impl Strategy<Value = Body> {
+    let memo = option::of(("\\PC{1,300}", array()));
+    let paid = (sum(), vec(any::<u8>(), 0..=256), vec(any::<u8>(), 0..900), any::<u8>(), memo);
+    let settled = (array(), array(), vec(any::<u8>(), 0..900));
+    prop_oneof![
+        paid.prop_map(|(sum, voucher, funding, idx, memo)| {
+            let memo = memo.map(|(text, salt)| Memo { text: Text::new(text).unwrap(), salt });
+            Body::TabPayment(TabPayment { sum, voucher, funding, idx, memo })
+        }),
+        settled.prop_map(|(currency, tab, receipt)| {
+            Body::TabSettled(TabSettled { currency: CurrencyId::new(currency), tab: AccountId::new(tab), receipt })
+        }),
     ]
 }
 
@@ -292,7 +311,7 @@ pub(crate) fn plain_card() -> CurrencyCard {
     CurrencyCard { policy: filled::<90>(51).to_vec(), witnesses: vec![plain_reach()] }
 }
 
-fn plain_money_bodies() -> [Body; 9] {
+fn plain_money_bodies() -> [Body; 12] {
     let (currency, account) = (plain_sum().currency, AccountId::new(filled(52)));
     let memo = Text::new("bread").unwrap();
     [
@@ -305,11 +324,25 @@ fn plain_money_bodies() -> [Body; 9] {
         Body::PaymentRequest(plain_invoice()),
         Body::Currency(plain_card()),
         Body::AccountWanted(AccountWanted { currency }),
-        Body::PayTo(PayTo { currency, account, certificate: None }),
-        Body::PayTo(PayTo { currency, account, certificate: Some(plain_certificate()) }),
+        Body::PayTo(PayTo { currency, account, certificate: None, tab_key: None }),
+        Body::PayTo(PayTo { currency, account, certificate: Some(plain_certificate()), tab_key: None }),
         Body::MerchantWanted(MerchantWanted { currency, account }),
         Body::MerchantCertified(MerchantCertified { currency, account, certificate: plain_certificate() }),
         Body::Promise(Promise { sum: plain_sum(), promise: filled::<90>(58).to_vec(), memo: None }),
+        Body::PayTo(PayTo {
+            currency,
+            account,
+            certificate: None,
+            tab_key: Some(kinfolk_wire::ids::Vk::new(filled(58))),
+        }),
+        Body::TabPayment(TabPayment {
+            sum: plain_sum(),
+            voucher: filled::<90>(59).to_vec(),
+            funding: filled::<90>(53).to_vec(),
+            idx: 0,
+            memo: None,
+        }),
+        Body::TabSettled(TabSettled { currency, tab: account, receipt: filled::<90>(53).to_vec() }),
     ]
 }
 

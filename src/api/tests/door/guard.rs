@@ -10,7 +10,7 @@ use crate::http::{Answer, Knock, exchange};
 use crate::world::House;
 
 /// Every route with a method it has, and two that are none.
-pub(crate) const ROUTES: [(&str, &str); 57] = [
+pub(crate) const ROUTES: [(&str, &str); 63] = [
     ("GET", route::STATUS),
     ("PUT", route::OWN_NAME),
     ("GET", route::EVENTS),
@@ -57,6 +57,12 @@ pub(crate) const ROUTES: [(&str, &str); 57] = [
     ("POST", route::INVOICES),
     ("GET", route::INVOICE),
     ("POST", route::PAY_INVOICE),
+    ("GET", route::TABS),
+    ("POST", route::TABS),
+    ("GET", route::TAB),
+    ("POST", route::PAY_TAB),
+    ("POST", route::REDEEM_TAB),
+    ("POST", route::CLOSE_TAB),
     ("GET", route::MERCHANTS),
     ("POST", route::MERCHANTS),
     ("POST", route::CERTIFY_MERCHANT),

@@ -11,7 +11,8 @@ use kinfolk_rpc::invoice::Invoices;
 use kinfolk_rpc::merchant::{Merchant, MerchantState, Merchants};
 use kinfolk_rpc::message::{Message, MessageState};
 use kinfolk_rpc::sticker::{Sticker, StickerList};
-use kinfolk_rpc::wallet::{Currencies, Currency, Payment, Payments};
+use kinfolk_rpc::tab::{Tab, TabState, Tabs};
+use kinfolk_rpc::wallet::{Currencies, Currency, Payment, PaymentState, Payments, Votes};
 use kinfolk_rpc::{Done, event::Event};
 
 use crate::door::{After, Door, Says};
@@ -86,6 +87,22 @@ fn door() -> Door {
         .says("GET /v1/wallet/invoices/7d2e90c4", Says::ok(&sample::invoice()))
         .says("POST /v1/wallet/invoices/pay", {
             Says::ok(&Payment { invoice: Some(sample::INVOICE.into()), ..sample::payment() })
+        })
+        .says("POST /v1/wallet/tabs", {
+            Says::ok(&Tab { paid: "0.00".into(), left: "20.00".into(), state: TabState::Opening, ..sample::tab() })
+        })
+        .says("POST /v1/wallet/tabs/pay", {
+            let tab = Some(sample::TAB.into());
+            let quorum = Votes { have: 0, need: 2 };
+            let (amount, state) = ("2.50".into(), PaymentState::Tab);
+            Says::ok(&Payment { amount, state, quorum, tab, ..sample::payment() })
+        })
+        .says("GET /v1/wallet/tabs", Says::ok(&Tabs { tabs: vec![sample::tab()] }))
+        .says("GET /v1/wallet/tabs/Bo", Says::ok(&sample::tab()))
+        .says("POST /v1/wallet/tabs/9b27c0e6/redeem", Says::ok(&Tab { state: TabState::Settling, ..sample::tab() }))
+        .says("POST /v1/wallet/tabs/9b27c0e6/close", {
+            let (redeemed, left) = ("7.50".into(), "0.00".into());
+            Says::ok(&Tab { redeemed, left, state: TabState::Closed, ..sample::tab() })
         })
         .says("POST /v1/wallet/merchants", {
             Says::ok(&Merchant { state: MerchantState::Asked, expires: None, ..sample::merchant() })

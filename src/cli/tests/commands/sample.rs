@@ -10,6 +10,7 @@ use kinfolk_rpc::mailbox::{
 use kinfolk_rpc::merchant::{Merchant, MerchantState};
 use kinfolk_rpc::message::{Kind, Location, Message, MessagePage, MessageState, Sender, Sent};
 use kinfolk_rpc::status::{HashTable, Reach, Reachability, Status, Tried};
+use kinfolk_rpc::tab::{Tab, TabState};
 use kinfolk_rpc::wallet::{
     Balance, Balances, Class, Currency, CurrencyState, Payment, PaymentClass, PaymentKind, PaymentState, Recovery,
     RecoveryState, Votes, Witness, WitnessStatus, Witnessed,
@@ -82,6 +83,7 @@ pub(crate) fn text(text: &str, state: MessageState) -> Message {
 
 pub(crate) const ENTRY: &str = "e41c7f02a9d35b8860f1c2d3940b7e5a1f68c03d92b5e7a4460d1f8c3b72a95e";
 pub(crate) const INVOICE: &str = "7d2e90c4b1583fa6027e6d9c0b5a48f13c8e7d62a90f41b5d3067c8e2f9b1a40";
+pub(crate) const TAB: &str = "9b27c0e6f1d84a35b06e92d7c8f1405a3e6b7d90c1f2a8457d3e0b96c4f8a172";
 pub(crate) const MANGO: &str = "120db77b5e3f40c19a8d6e27b01c94f3d85a2e60b7f91c34d2a8065e9fb3c18b";
 
 fn witness(peer: &str, name: &str) -> Witness {
@@ -162,6 +164,7 @@ pub(crate) fn payment() -> Payment {
         waits_for: vec![],
         refund_of: None,
         invoice: None,
+        tab: None,
     }
 }
 
@@ -180,6 +183,24 @@ pub(crate) fn invoice() -> Invoice {
         expires: NOON + 30 * 86_400_000,
         state: InvoiceState::Open,
         entry: None,
+    }
+}
+
+/// Anna's for Bo.
+pub(crate) fn tab() -> Tab {
+    Tab {
+        tab: TAB.into(),
+        from: Some(sender(ANNA, "Anna")),
+        to: Some(sender(BO, "Bo")),
+        currency: MANGO.into(),
+        code: "MANGO".into(),
+        amount: "20.00".into(),
+        paid: "7.50".into(),
+        redeemed: "0.00".into(),
+        left: "12.50".into(),
+        at: NOON,
+        expires: NOON + 7 * 86_400_000,
+        state: TabState::Open,
     }
 }
 

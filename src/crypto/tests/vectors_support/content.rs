@@ -2,11 +2,11 @@
 
 use kinfolk_crypto::pad::{pad_into, padded_length};
 use kinfolk_wire::content::{
-    Accept, Body, Content, MerchantCertificate, MerchantCertified, MerchantWanted, NeedReinit, PayTo, Plaintext, Reach,
-    Receipt, Request, StickerId, Text,
+    Accept, Body, Content, Memo, MerchantCertificate, MerchantCertified, MerchantWanted, NeedReinit, PayTo, Plaintext,
+    Reach, Receipt, Request, StickerId, Sum, TabPayment, TabSettled, Text,
 };
 use kinfolk_wire::ids::{
-    AccountId, ConversationId, CurrencyId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead, Signature,
+    AccountId, ConversationId, CurrencyId, InviteId, MessageId, PayloadDigest, PeerId, SigchainHead, Signature, Vk,
 };
 use kinfolk_wire::invite::Address;
 use kinfolk_wire::mailbox::Host;
@@ -25,7 +25,7 @@ pub(crate) fn make() -> Value {
             id: MessageId::new(rng.array()),
             conversation: ConversationId::new(rng.array()),
             sent_at: BEGINNING.after(Span::from_secs(at as u64)),
-            lamport: if body.is_shown() { 1 << (5 * at) } else { 0 },
+            lamport: if body.is_shown() { 1 << ((5 * at) % 64) } else { 0 },
             body,
         };
         let bytes = content.encode();
@@ -105,7 +105,7 @@ fn bodies(rng: &mut Transcript) -> Vec<(Value, Body)> {
         (json!({ "kind": 47, "unknown": "a0" }), Body::Unknown { kind: 47, body: vec![0xa0] }),
         (json!({ "kind": 65_535, "unknown": "" }), Body::Unknown { kind: u16::MAX, body: vec![] }),
     ];
-    said.into_iter().chain(merchants()).collect()
+    said.into_iter().chain(merchants()).chain(tabs()).collect()
 }
 
 /// What is said of merchants (page 12). The certificate's signature is looked at in the ledger's vectors.
@@ -127,9 +127,44 @@ fn merchants() -> [(Value, Body); 3] {
         })
     };
     [
-        (said(43, true), Body::PayTo(PayTo { currency, account, certificate: Some(certificate) })),
+        (said(43, true), Body::PayTo(PayTo { currency, account, certificate: Some(certificate), tab_key: None })),
         (said(48, false), Body::MerchantWanted(MerchantWanted { currency, account })),
         (said(49, true), Body::MerchantCertified(MerchantCertified { currency, account, certificate })),
+    ]
+}
+
+/// What is said of tabs (page 12). Voucher and receipts are looked at in the vectors of tabs.
+fn tabs() -> [(Value, Body); 3] {
+    let (currency, account) = (CurrencyId::new([0x0c; 32]), AccountId::new([0x0a; 32]));
+    let (tab, key) = (AccountId::new([0x7a; 32]), Vk::new([0x5c; 32]));
+    let sum = Sum { currency, code: *b"MANGO\0\0\0", decimals: 2, units: 250 };
+    let memo = Memo { text: Text::new("a stop").unwrap(), salt: [0x5a; 16] };
+    let (voucher, receipt) = (vec![0x40; 40], vec![0x41; 60]);
+    let pay_to = json!({
+        "kind": 43,
+        "currency": hex(currency.as_bytes()),
+        "account": hex(account.as_bytes()),
+        "certificate": null,
+        "tab_key": hex(key.as_bytes()),
+    });
+    let paid = json!({
+        "kind": 45,
+        "sum": { "currency": hex(currency.as_bytes()), "code": "MANGO", "decimals": 2, "units": 250 },
+        "voucher": hex(&voucher),
+        "funding": hex(&receipt),
+        "idx": 1,
+        "memo": { "text": "a stop", "salt": hex([0x5a; 16]) },
+    });
+    let settled = json!({
+        "kind": 46,
+        "currency": hex(currency.as_bytes()),
+        "tab": hex(tab.as_bytes()),
+        "receipt": hex(&receipt),
+    });
+    [
+        (pay_to, Body::PayTo(PayTo { currency, account, certificate: None, tab_key: Some(key) })),
+        (paid, Body::TabPayment(TabPayment { sum, voucher, funding: receipt.clone(), idx: 1, memo: Some(memo) })),
+        (settled, Body::TabSettled(TabSettled { currency, tab, receipt })),
     ]
 }
 

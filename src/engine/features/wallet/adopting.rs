@@ -2,18 +2,19 @@
 
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Class, Destination, Entry};
+use kinfolk_ledger::escrow::{Opening, Terms};
 use kinfolk_ledger::vote::Receipt;
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{AccountId, IdentityId};
 
 use super::recovering::{Bringing, beginning};
-use super::{Final, settling};
+use super::{Final, settling, tabs};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::step::Step;
 use crate::store::{
     Account, Alarm, Key, Movement, MovementKind, MovementPlace, Nothing, OwnEntry, Payee, Recoverer, RecoveryPhase,
-    Row, Scan, Standing, Table, Wallet,
+    Row, Scan, Standing, TabPart, Table, Wallet,
 };
 
 /// A quorum knows no account of this phrase: the one that is here may be used.
@@ -104,6 +105,9 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
                 step.delete(key);
                 step.delete(Key::MovementPlace(movement.entry));
                 step.delete(Key::Unclaimed(id, number));
+                if let Some(part) = movement.tab {
+                    step.delete(Key::Tab(part.tab));
+                }
                 continue;
             }
         }
@@ -118,6 +122,14 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
     for seq in 0..book.account.certified {
         // Of what is before a checkpoint that was gone on with, witnesses tell nothing any more.
         let Some(own) = step.find::<OwnEntry>(&Key::OwnEntry(id, seq))? else { continue };
+        if let Some(cert) = own.cert.clone() {
+            tabs::adopted(
+                step,
+                book,
+                bringing.row.root.as_ref(),
+                &Receipt { entry: (*own.entry).clone(), cert: *cert },
+            )?;
+        }
         if own.movement.is_some() {
             continue;
         }
@@ -133,13 +145,20 @@ fn write_history(step: &mut Step<'_>, bringing: &mut Bringing) -> Result<(), Ref
 /// The payment that an entry is, where it is one.
 fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) -> Result<Option<Movement>, Refusal> {
     let Some(first) = entry.body().outs.first() else { return Ok(None) };
-    let Destination::Account(account) = first.to;
+    let (account, tab) = match first.to {
+        Destination::Account(account) => (account, None),
+        Destination::Escrow(Terms::Tab(tab)) => (tab.payee, Opening::of(entry, 0).map(|opening| opening.chain())),
+    };
     let same = || entry.body().outs.iter().filter(|out| out.to == first.to);
     let is_card = same().all(|out| out.class == Class::Card);
     let Ok(amount) = Amount::new(same().map(|out| out.amt.units()).fold(0, u64::saturating_add)) else {
         return Ok(None);
     };
-    let kind = if first.refund_of.is_some() { MovementKind::Refunded } else { MovementKind::Paid };
+    let kind = match (first.refund_of, tab) {
+        (Some(_), _) => MovementKind::Refunded,
+        (None, Some(_)) => MovementKind::TabOpened,
+        (None, None) => MovementKind::Paid,
+    };
     Ok(Some(Movement {
         entry: entry.hash(),
         kind,
@@ -154,11 +173,12 @@ fn paid_by(step: &Step<'_>, id: kinfolk_wire::ids::CurrencyId, entry: &Entry) ->
         seq: Some(entry.header().seq),
         refund_of: None,
         invoice: first.invoice,
+        tab: tab.map(|tab| TabPart { tab, total: None }),
     }))
 }
 
 /// The contact who said that payments to them go to this account.
-fn whose(
+pub(super) fn whose(
     step: &Step<'_>,
     id: kinfolk_wire::ids::CurrencyId,
     account: AccountId,
@@ -181,6 +201,10 @@ fn completed(step: &Step<'_>, bringing: &Bringing, from: u64) -> Result<Vec<Fina
         let (Some(number), Some(cert)) = (own.movement, own.cert) else { continue };
         let movement: Option<Movement> = step.find(&Key::Movement(book.id, number))?;
         let Some(Movement { contact: Some(contact), kind, amount, memo, .. }) = movement else { continue };
+        // Its payee is handed vouchers.
+        if kind == MovementKind::TabOpened {
+            continue;
+        }
         let receipt = Receipt { entry: *own.entry, cert: *cert };
         let (sum, is_refund) = (book.sum(amount.units()), kind == MovementKind::Refunded);
         finals.push(Final { contact, payment: Payment { sum, receipt: receipt.encode(), memo, is_refund } });

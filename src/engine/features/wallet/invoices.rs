@@ -74,8 +74,9 @@ pub(crate) fn came(step: &mut Step<'_>, from: IdentityId, signed: &SignedInvoice
         let account = invoice.account;
         let said = invoice.certificate.filter(|said| merchants::genuine(&book.policy, account, *said).is_some());
         let known = step.find::<Payee>(&Key::Payee(book.id, from))?.filter(|known| known.account == account);
+        let tab_key = known.and_then(|known| known.tab_key);
         let certificate = said.or(known.and_then(|known| known.certificate));
-        step.put(Key::Payee(book.id, from), Payee { account, certificate });
+        step.put(Key::Payee(book.id, from), Payee { account, certificate, tab_key });
     }
     // It may have come by a link before, and be paid.
     if !step.has(&Key::Invoice(invoice_hash(signed)))? {

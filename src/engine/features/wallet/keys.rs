@@ -54,6 +54,22 @@ fn derived(secret: &KeyMaterial, info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     out
 }
 
+/// The seed of the key by which an account redeems vouchers of tabs.
+pub(super) fn tab_seed(seed: &KeyMaterial, currency: CurrencyId) -> KeyMaterial {
+    KeyMaterial::new(derived(seed, &[b"kinfolk.wallet.v1.tab", currency.as_bytes()]).as_slice())
+}
+
+/// The seed of the key that signs the vouchers of the tab which the entry at this place of an account funds.
+pub(super) fn voucher_seed(seed: &KeyMaterial, currency: CurrencyId, seq: u64) -> KeyMaterial {
+    let info = [&b"kinfolk.wallet.v1.voucher"[..], currency.as_bytes(), &seq.to_be_bytes()];
+    KeyMaterial::new(derived(seed, &info).as_slice())
+}
+
+/// The same, of whichever set of a phrase the account had its keys then.
+pub(super) fn voucher_seeds(root: &KeyMaterial, currency: CurrencyId, seq: u64) -> impl Iterator<Item = KeyMaterial> {
+    (0..SETS).map(move |set| voucher_seed(&account_seed(&set_seed(root, set), currency), currency, seq))
+}
+
 fn set_seed(root: &KeyMaterial, set: u8) -> KeyMaterial {
     KeyMaterial::new(derived(root, &[b"kinfolk.wallet.v1.set", &[set]]).as_slice())
 }

@@ -211,8 +211,9 @@ pub(super) fn own_certificate(step: &Step<'_>, book: &Book) -> Result<Option<Mer
 pub(super) fn say_account(step: &mut Step<'_>, book: &Book, contact: IdentityId) -> Result<(), Refusal> {
     let (currency, account) = (book.id, book.account.account);
     let certificate = own_certificate(step, book)?;
+    let tab_key = Some(super::book::secret(&super::keys::tab_seed(&book.account.seed, book.id)).vk());
     step.put(Key::Told(currency, contact), crate::store::Nothing {});
-    currencies::say(step, contact, &Body::PayTo(PayTo { currency, account, certificate }))
+    currencies::say(step, contact, &Body::PayTo(PayTo { currency, account, certificate, tab_key }))
 }
 
 /// The certificate as the ledger has it, where the issuer signed it for this account.

@@ -15,6 +15,7 @@
 //! | [`promised`] | what was handed over so to this person |
 //! | [`carrying`] | taking that to the witnesses |
 //! | [`recovering`] | bringing back an account whose phone is lost |
+//! | [`tabs`] | money put aside for one payee, who is paid by voucher |
 //! | [`adopting`] | what becomes of such an account: its history and its money |
 //!
 //! **One entry for one place.** What is signed is kept in the same turn, before anything leaves, and is never replaced: a
@@ -37,6 +38,7 @@ pub(crate) mod promising;
 pub(crate) mod receiving;
 pub(crate) mod recovering;
 pub(crate) mod settling;
+pub(crate) mod tabs;
 
 use kinfolk_wire::content::Payment;
 use kinfolk_wire::ids::{CurrencyId, EntryHash, IdentityId};

@@ -84,7 +84,7 @@ pub(crate) fn pay(
 ) -> Result<EntryHash, Refusal> {
     let mut book = Book::open(step, currencies::find(&step.reads(), which)?)?;
     let amount = currencies::amount(amount, book.policy.policy().decimals)?;
-    let Payee { account, certificate } = payee_of(step, &book, contact)?;
+    let Payee { account, certificate, .. } = payee_of(step, &book, contact)?;
     transfer(step, &mut book, Transfer { contact, account, certificate, amount, memo, invoice: None })
 }
 
@@ -152,6 +152,9 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
     let place: MovementPlace = step.find(&Key::MovementPlace(entry))?.ok_or(Refusal::UnknownPayment)?;
     let mut book = Book::open(step, place.currency)?;
     let came: Movement = step.find(&Key::Movement(place.currency, place.number))?.ok_or(Refusal::UnknownPayment)?;
+    if came.tab.is_some() {
+        return Err(Refusal::NotRefundable("it is of a tab; pay it back as a payment of your own"));
+    }
     if came.seq.is_none() && came.receipt.is_none() {
         return Err(Refusal::NotRefundable("it is not final; once it is, it can be paid back"));
     }
@@ -159,7 +162,7 @@ pub(crate) fn refund(step: &mut Step<'_>, entry: EntryHash) -> Result<EntryHash,
         MovementKind::Received => None,
         MovementKind::Minted => Some("new money is not paid back"),
         MovementKind::RefundReceived => Some("it is a refund itself"),
-        MovementKind::Paid | MovementKind::Refunded => Some("it went from here"),
+        _ => Some("it went from here"),
     };
     if let Some(why) = why {
         return Err(Refusal::NotRefundable(why));
@@ -208,8 +211,23 @@ fn go(step: &mut Step<'_>, book: &mut Book, order: Order, going: Going) -> Resul
     let Going { kind, amount, class, account, contact, memo, refund_of, invoice } = going;
     let seq = Some(book.signed().saturating_sub(1));
     let (at, claims, receipt) = (step.now, Vec::new(), None);
-    let movement =
-        Movement { entry, kind, at, amount, class, account, contact, memo, claims, receipt, seq, refund_of, invoice };
+    let tab = None;
+    let movement = Movement {
+        entry,
+        kind,
+        at,
+        amount,
+        class,
+        account,
+        contact,
+        memo,
+        claims,
+        receipt,
+        seq,
+        refund_of,
+        invoice,
+        tab,
+    };
     step.put(Key::Movement(book.id, number), movement);
     step.put(Key::MovementPlace(entry), MovementPlace { currency: book.id, number });
     changed(step, book.id, entry)?;

@@ -67,6 +67,7 @@ pub(crate) fn came(step: &mut Step<'_>, from: IdentityId, said: &PromiseBody) ->
         seq: None,
         refund_of: None,
         invoice,
+        tab: None,
     };
     let mut row = Promised {
         contact: from,

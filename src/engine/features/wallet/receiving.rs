@@ -37,10 +37,10 @@ pub(crate) fn pay_to(step: &mut Step<'_>, from: IdentityId, pay_to: PayTo) -> Re
     if !takes.is_some_and(|currency| currency.standing == CurrencyStanding::Accepted) {
         return Ok(());
     }
-    let PayTo { currency, account, certificate } = pay_to;
+    let PayTo { currency, account, certificate, tab_key } = pay_to;
     let policy = Book::open(step, currency)?.policy;
     let certificate = certificate.filter(|said| merchants::genuine(&policy, account, *said).is_some());
-    step.put(Key::Payee(currency, from), Payee { account, certificate });
+    step.put(Key::Payee(currency, from), Payee { account, certificate, tab_key });
     step.mention(Event::PayeeKnown(from));
     Ok(())
 }
@@ -95,6 +95,7 @@ pub(crate) fn paid(step: &mut Step<'_>, from: IdentityId, payment: &Payment) -> 
         seq: None,
         refund_of,
         invoice,
+        tab: None,
     };
     invoices::paid(step, &movement)?;
     step.put(Key::Movement(book.id, number), movement);

@@ -15,7 +15,7 @@ use kinfolk_wire::ids::{CurrencyId, PeerId};
 use kinfolk_wire::time::Span;
 
 use super::book::{Book, Order, paid_to, receipts};
-use super::{Final, carrying, changed, checkpoints, currencies, invoices, promising, recovering};
+use super::{Final, carrying, changed, checkpoints, currencies, invoices, promising, recovering, tabs};
 use crate::effect::{Effect, RequestId};
 use crate::event::Event;
 use crate::refusal::Refusal;
@@ -186,18 +186,29 @@ fn send(step: &mut Step<'_>, book: &Book, witness: u8, inquiry: Inquiry, request
     let before = standing(step, book, witness)?;
     step.put(Key::Standing(book.id, witness), Standing { asked: Some(number), ..before });
     step.put(Key::Inquiry(number), inquiry);
-    let mut group = [0; 16];
-    for (to, from) in group.iter_mut().zip(book.account.account.as_bytes()) {
-        *to = *from;
-    }
     step.effect(Effect::Inquire {
         request: RequestId(number),
         host: reach.peer,
         addresses: reach.addresses,
-        group: Group::of(&group).0,
+        group: group_of(book),
         body: request.encode(),
     });
     Ok(())
+}
+
+/// The network identity from which the account's witnesses are asked.
+pub(super) fn group_of(book: &Book) -> u64 {
+    let mut group = [0; 16];
+    for (to, from) in group.iter_mut().zip(book.account.account.as_bytes()) {
+        *to = *from;
+    }
+    Group::of(&group).0
+}
+
+/// Money came that waits to be claimed: it is, where it is much or has waited for long.
+pub(super) fn claim(step: &mut Step<'_>, id: CurrencyId) -> Result<(), Refusal> {
+    let mut book = Book::open(step, id)?;
+    if book.gather(step)? { take(step, &mut book) } else { claim_waiting(step, id) }
 }
 
 /// A witness has answered, or has not. Says which payments are final by that.
@@ -212,6 +223,9 @@ pub(crate) fn replied(step: &mut Step<'_>, request: RequestId, body: Option<&[u8
         }
         Inquiry::Recovery { currency, witness, what } => {
             return recovering::replied(step, request, (currency, witness), what, reply);
+        }
+        Inquiry::Tab { tab, witness } => {
+            return tabs::asking::replied(step, request, (tab, witness), reply).map(|()| Vec::new());
         }
         Inquiry::Carry { currency, number, witness, place } => {
             return carrying::replied(step, (currency, number, witness, place), reply).map(|()| Vec::new());
@@ -378,7 +392,9 @@ fn certified(step: &mut Step<'_>, book: &mut Book, seq: u64, entry: Entry, cert:
             step.put(Key::Unclaimed(book.id, number), Nothing {});
             step.put(Key::Movement(book.id, number), movement.clone());
         }
-        if let Some(contact) = movement.contact {
+        if movement.kind == MovementKind::TabOpened {
+            tabs::funded(step, book, &movement, &receipt)?;
+        } else if let Some(contact) = movement.contact {
             let is_refund = movement.kind == MovementKind::Refunded;
             let sum = book.sum(movement.amount.units());
             let payment = Payment { sum, receipt: receipt.encode(), memo: movement.memo, is_refund };

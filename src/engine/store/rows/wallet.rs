@@ -11,7 +11,7 @@ use kinfolk_wire::ids::{AccountId, CurrencyId, EntryHash, IdentityId, NoteHash, 
 use kinfolk_wire::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::{KeyMaterial, RecoveryInquiry};
+use super::{KeyMaterial, RecoveryInquiry, TabPart};
 
 /// A currency that this person has heard of.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -164,6 +164,9 @@ pub struct Movement {
     /// The invoice that it pays.
     #[n(12)]
     pub invoice: Option<NoteHash>,
+    /// The tab that it has to do with.
+    #[n(13)]
+    pub tab: Option<TabPart>,
 }
 
 /// What a movement was.
@@ -185,6 +188,15 @@ pub enum MovementKind {
     /// Came back from somebody.
     #[n(4)]
     RefundReceived,
+    /// Put aside for a tab.
+    #[n(5)]
+    TabOpened,
+    /// Redeemed from a tab.
+    #[n(6)]
+    TabRedeemed,
+    /// Came back from a tab, as the rest.
+    #[n(7)]
+    TabReturned,
 }
 
 /// Which movement an entry is.
@@ -238,6 +250,9 @@ pub struct Payee {
     /// What lets it take card money, which was found to be the issuer's.
     #[n(1)]
     pub certificate: Option<MerchantCertificate>,
+    /// The key by which they redeem vouchers, where they have said one.
+    #[n(2)]
+    pub tab_key: Option<Vk>,
 }
 
 /// Somebody who is a merchant in a currency, or wants to be: this person, or a contact, where this person issues it.
@@ -333,6 +348,16 @@ pub enum Inquiry {
         /// What.
         #[n(2)]
         what: RecoveryInquiry,
+    },
+    /// About a tab.
+    #[n(84)]
+    Tab {
+        /// Its chain.
+        #[n(0)]
+        tab: AccountId,
+        /// Which witness.
+        #[n(1)]
+        witness: u8,
     },
     /// For a payment that was promised to this person.
     #[n(80)]

@@ -22,5 +22,6 @@ mod invoices;
 mod merchants;
 mod payments;
 mod recovery;
+mod tabs;
 mod unwitnessed;
 mod witnesses;

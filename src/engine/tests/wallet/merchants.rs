@@ -287,7 +287,12 @@ fn e03_a_certificate_that_is_not_the_issuers_word_for_this_account_counts_for_no
     for (by, account, certificate) in [(DORA, dora, genuine), (BEA, bea, later), (BEA, bea, blank)] {
         bank.order(CORA, Command::AskAccount { contact: bank.town.people[by].identity, currency: "MANGO".into() })
             .unwrap();
-        say(&mut bank, by, CORA, Body::PayTo(PayTo { currency, account, certificate: Some(certificate) }));
+        say(
+            &mut bank,
+            by,
+            CORA,
+            Body::PayTo(PayTo { currency, account, certificate: Some(certificate), tab_key: None }),
+        );
         assert!(!takes_card(&bank, CORA, by), "{by}");
         assert_eq!(bank.pay(CORA, by, "1").unwrap_err().code(), "not_enough");
     }

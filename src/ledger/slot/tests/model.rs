@@ -69,10 +69,12 @@ pub(super) struct World {
     pub(super) quorum: Quorum,
     pub(super) ballots: u32,
     /// What a recoverer asks for where the choice is free.
-    entries: &'static [u8],
+    pub(super) entries: &'static [u8],
     pub(super) mutant: Mutant,
     /// Whether the model also shows what can happen, which takes longer than to find what must not.
-    sights: bool,
+    pub(super) sights: bool,
+    /// Whether it is of an escrow chain: no ballot 0, and no report before ballot 1.
+    pub(super) escrow: bool,
 }
 
 /// A correct witness, and all that it ever said.
@@ -130,6 +132,7 @@ pub(super) type Reports = BTreeMap<u8, Report<u8, ()>>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     Propose(u8, u8),
+    First(u8, u8),
     Recover(u8, u32),
     Prepare(u8, u32, u8, Reports),
     Lock(u8, u32, u8),
@@ -151,7 +154,7 @@ impl World {
     pub(super) fn new(n: usize, f: u8, ballots: u32, entries: &'static [u8], mutant: Mutant) -> Self {
         let quorum = Quorum::new(n, f).unwrap();
         let quorum = if mutant == Mutant::QuorumOneTooSmall { quorum.one_too_small() } else { quorum };
-        Self { quorum, ballots, entries, mutant, sights: false }
+        Self { quorum, ballots, entries, mutant, sights: false, escrow: false }
     }
 
     pub(super) fn correct(&self) -> u8 {
@@ -186,7 +189,8 @@ impl World {
             }
         }
         let reports = locks.iter().flat_map(|lock| {
-            [None, Some(A), Some(B)].into_iter().map(move |v0| Some(Report { v0, lock: lock.clone() }))
+            let fast: &[Option<u8>] = if self.escrow { &[None] } else { &[None, Some(A), Some(B)] };
+            fast.iter().map(move |v0| Some(Report { v0: *v0, lock: lock.clone() }))
         });
         reports.chain([None]).collect()
     }
@@ -294,6 +298,7 @@ impl World {
     pub(super) fn step(&self, state: &State, action: &Action) -> Option<State> {
         match *action {
             Action::Propose(witness, entry) => self.vote(state, witness, action, |slot| slot.propose(entry)),
+            Action::First(witness, entry) => self.vote(state, witness, action, |slot| slot.prepare_first(entry)),
             Action::Recover(witness, ballot) => {
                 let mut next = state.clone();
                 let correct = &mut next.0[usize::from(witness)];
@@ -333,7 +338,9 @@ impl Model for World {
         let different = (0..self.correct()).filter(|witness| seen.insert(&state.0[usize::from(*witness)]));
         let different: Vec<u8> = different.collect();
         for witness in different.iter().copied() {
-            actions.extend([A, B].map(|entry| Action::Propose(witness, entry)));
+            let begin =
+                |entry| if self.escrow { Action::First(witness, entry) } else { Action::Propose(witness, entry) };
+            actions.extend([A, B].map(begin));
             actions.push(Action::Restart(witness));
             for ballot in 1..=self.ballots {
                 actions.push(Action::Recover(witness, ballot));
@@ -362,7 +369,16 @@ impl Model for World {
         let mut properties = vec![Property::<Self>::always("at most one entry is certified", |world, state| {
             world.certified(state).len() <= 1
         })];
-        if self.sights {
+        if self.sights && self.escrow {
+            properties.extend([
+                Property::<Self>::sometimes("certified in the first ballot", |world, state| {
+                    world.certified(state).values().any(|ballots| ballots.contains(&1))
+                }),
+                Property::<Self>::sometimes("certified in the first ballot, and again above", |world, state| {
+                    world.certified(state).values().any(|ballots| ballots.contains(&1) && ballots.len() > 1)
+                }),
+            ]);
+        } else if self.sights {
             properties.extend([
                 Property::<Self>::sometimes("certified fast", |world, state| {
                     world.certified(state).values().any(|ballots| ballots.contains(&0))

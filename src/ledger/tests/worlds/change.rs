@@ -98,7 +98,7 @@ impl World {
             self.closings.get(&chain).map(|reports| reports.values().cloned().collect()).unwrap_or_default();
         if known.len() >= self.q() {
             self.counts.crossed += 1;
-            let request = Request::Cross { inception: None, reports: known };
+            let request = Request::Cross { inception: None, reports: known, opening: None };
             self.queue.push(Message::Ask { from: number, witness, request });
             return;
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use kinfolk_wire::codec::to_cbor;
 use serde_json::{Value, json};
 
+use super::super::book::secret;
 use super::*;
 
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
@@ -42,6 +43,8 @@ fn made() -> Value {
         let recovery = recovery_key(&root, first.set, first.number).vk();
         let beginning = inception(&seed, currency, Some(recovery));
         let writers: Vec<String> = (0..3).map(|number| hex(writer(&seed, currency, number).vk().as_bytes())).collect();
+        let voucher = |seq: u64| hex(secret(&voucher_seed(&seed, currency, seq)).vk().as_bytes());
+        let vouchers = [0, 7, u64::MAX].map(|seq| json!([seq, voucher(seq)]));
         json!({
             "currency": currency.to_string(),
             "seed": hex(seed.as_slice()),
@@ -49,6 +52,8 @@ fn made() -> Value {
             "salt": hex(beginning.salt),
             "inception": hex(to_cbor(&beginning)),
             "candidates": listed,
+            "tab": hex(secret(&tab_seed(&seed, currency)).vk().as_bytes()),
+            "vouchers": vouchers,
         })
     });
     json!({ "words": WORDS, "root": hex(root.as_slice()), "sets": sets, "currencies": currencies })
