@@ -1,11 +1,10 @@
 use kinfolk_rpc::merchant::{Merchant, MerchantState};
 
-use super::text::contained;
 use super::time::moment;
 
 /// The issuer was asked.
 pub(crate) fn registered(asked: &Merchant) -> String {
-    let (issuer, code) = (&asked.issuer.display_name, contained(&asked.code));
+    let (issuer, code) = (&asked.issuer.display_name, &asked.code);
     let since = match (asked.state, asked.expires) {
         (MerchantState::Certified, Some(until)) => format!(" Until {} you take it as before.", moment(until)),
         _ => String::new(),
@@ -17,7 +16,7 @@ pub(crate) fn registered(asked: &Merchant) -> String {
 
 /// A contact was certified.
 pub(crate) fn certified(merchant: &Merchant) -> String {
-    let (who, code) = (&merchant.merchant.display_name, contained(&merchant.code));
+    let (who, code) = (&merchant.merchant.display_name, &merchant.code);
     let until = merchant.expires.map(|until| format!(" until {}", moment(until))).unwrap_or_default();
     format!("{who} takes card money in {code}{until}.")
 }
@@ -40,5 +39,5 @@ pub(crate) fn line(merchant: &Merchant) -> String {
     };
     let asked = merchant.asked.map(|asked| format!("asked {} on {}", merchant.issuer.display_name, moment(asked)));
     let parts: Vec<String> = [Some(state).filter(|state| !state.is_empty()), asked].into_iter().flatten().collect();
-    format!("{:8}  {}  {}", contained(&merchant.code), merchant.merchant.display_name, parts.join("; "))
+    format!("{:8}  {}  {}", &merchant.code, merchant.merchant.display_name, parts.join("; "))
 }

@@ -2,7 +2,6 @@ use kinfolk_rpc::message::Sender;
 use kinfolk_rpc::tab::{Tab, TabState};
 
 use super::short;
-use super::text::contained;
 use super::time::moment;
 
 fn name(who: Option<&Sender>) -> String {
@@ -11,7 +10,7 @@ fn name(who: Option<&Sender>) -> String {
 
 /// A tab that was opened.
 pub(crate) fn opened(tab: &Tab) -> String {
-    let (amount, code, to, until) = (&tab.amount, contained(&tab.code), name(tab.to.as_ref()), moment(tab.expires));
+    let (amount, code, to, until) = (&tab.amount, &tab.code, name(tab.to.as_ref()), moment(tab.expires));
     let state = match tab.state {
         TabState::Opening => " Pay from it once that is final; `kinfolk wallet tab show` tells.",
         _ => "",
@@ -39,7 +38,7 @@ pub(crate) fn list(tabs: &[Tab]) -> String {
 pub(crate) fn page(tab: &Tab) -> String {
     let mut page = format!("{}\n", line(tab));
     page.push_str(&format!("  tab         {}\n", tab.tab));
-    page.push_str(&format!("  put aside   {} {}\n", tab.amount, contained(&tab.code)));
+    page.push_str(&format!("  put aside   {} {}\n", tab.amount, &tab.code));
     page.push_str(&format!("  paid        {}\n", tab.paid));
     page.push_str(&format!("  redeemed    {}\n", tab.redeemed));
     page.push_str(&format!("  left        {}\n", tab.left));
@@ -56,7 +55,7 @@ pub(crate) fn line(tab: &Tab) -> String {
         TabState::Expired => "expired",
         TabState::Closed => "closed",
     };
-    let (when, id, left, code) = (moment(tab.at), short(&tab.tab), &tab.left, contained(&tab.code));
+    let (when, id, left, code) = (moment(tab.at), short(&tab.tab), &tab.left, &tab.code);
     let (from, to) = (name(tab.from.as_ref()), name(tab.to.as_ref()));
     format!("{when}  {id}  {left:>10} of {} {code} left, from {from} for {to}, {state}", tab.amount)
 }
