@@ -324,3 +324,34 @@ fn a_shop_that_its_issuer_certified_by_hand_is_paid_with_card_money_and_pays_it_
     wait_for(bea, "the money", |home| cash(home) == has("12.00", "0.00"));
     assert_eq!(cora.error(&["wallet", "pay", "Dora", "11", "MANGO"]), ("not_enough".to_owned(), 1));
 }
+
+#[test]
+fn a_tab_pays_for_certain_while_the_witnesses_are_away_and_what_is_left_comes_back() {
+    let (homes, mut running) = with_mango();
+    let [anna, .., emma] = &homes;
+    anna.json(&["wallet", "mint", "MANGO", "100", "--wait", "final"]);
+    let opened = anna.json(&["wallet", "tab", "open", "Emma", "20", "MANGO", "--days", "2"]).remove(0);
+    let tab = opened["tab"].as_str().unwrap();
+    let says = |home: &Home, what: &str| home.json(&["wallet", "tab", "show", tab])[0][what].clone();
+    wait_for(anna, "the tab", |home| says(home, "state") == "open");
+
+    let ports = [1, 2, 3].map(|who| running[who].take().unwrap().port());
+    let paid = anna.json(&["wallet", "tab", "pay", "Emma", "3.50", "--memo", "coffee"]).remove(0);
+    assert_eq!((&paid["state"], &paid["amount"], &paid["memo"]), (&json!("tab"), &json!("3.50"), &json!("coffee")));
+    let known = |home: &Home| home.json(&["wallet", "history"]).iter().any(|payment| payment["entry"] == paid["entry"]);
+    wait_for(emma, "the voucher", known);
+    assert_eq!(state(emma, &paid["entry"]), "tab");
+    assert_eq!((says(emma, "left"), says(emma, "paid")), (json!("16.50"), json!("3.50")));
+    assert_eq!(anna.error(&["wallet", "tab", "pay", "Emma", "16.51"]), ("tab_over".to_owned(), 1));
+
+    for (who, port) in [(1, ports[0]), (2, ports[1])] {
+        running[who] = Some(homes[who].start(port));
+    }
+    emma.json(&["wallet", "tab", "redeem", tab]);
+    wait_for(emma, "what was paid", |home| cash(home) == has("3.50", "0.00"));
+    wait_for(anna, "that it is final", |home| state(home, &paid["entry"]) == "final");
+    emma.json(&["wallet", "tab", "close", tab]);
+    wait_for(anna, "the rest", |home| cash(home) == has("96.50", "0.00"));
+    assert_eq!(says(anna, "state"), "closed");
+    assert_eq!(anna.error(&["wallet", "tab", "pay", tab, "1"]), ("tab_closed".to_owned(), 1));
+}
