@@ -13,7 +13,7 @@ use super::layout;
 /// Held while a profile is open; the system lets go of it with the process.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock was not had.
@@ -44,6 +44,32 @@ impl Lock {
             // The number is for people; a full disk must not keep them out.
             if error.kind() == io::ErrorKind::StorageFull { Ok(()) } else { Err(LockError::Disk(error)) }
         })?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a program that was just begun elsewhere in this process may still have a copy of it.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::debug!(%error, "a lock was not let go of");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_let_go_can_be_taken_though_a_copy_of_its_file_is_still_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::take(&path).unwrap();
+        assert!(matches!(Lock::take(&path), Err(LockError::Held { .. })));
+        let copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        drop(Lock::take(&path).unwrap());
+        drop(copy);
     }
 }
