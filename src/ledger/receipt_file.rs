@@ -1,4 +1,4 @@
-//! A payment in a file: what proves it to anybody, with no node and no network (docs/protocol/12-wallet.md, section 4).
+//! A payment in a file: what proves it to anybody, with no node and no network (docs/protocol/12-wallet.md, section 5).
 
 use kinfolk_wire::codec::{DecodeError, from_cbor_canonical, to_cbor};
 use kinfolk_wire::content::{Memo, SignedInvoice};

@@ -243,7 +243,7 @@ fn progress(payment: &Payment) -> String {
         }
         PaymentState::Refused => match payment.kind {
             PaymentKind::Received => "lost: another entry stands in its place".to_owned(),
-            _ => "refused by its witnesses for now".to_owned(),
+            _ => "refused by its witnesses; what each of them says is in --json".to_owned(),
         },
     }
 }

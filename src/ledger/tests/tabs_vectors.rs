@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use data_encoding::HEXLOWER;
 use kinfolk_ledger::entry::Entry;
 use kinfolk_ledger::escrow::{Opening, Proposer, TabAct, TabState, Voucher};
 use kinfolk_ledger::recovery::Recover;
@@ -14,16 +13,7 @@ use serde_json::{Value, json};
 
 use super::support::*;
 use super::tabs::{funding, redeemer, signed, voucher_key};
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    HEXLOWER.encode(bytes.as_ref())
-}
-
-fn seed(kind: u8, number: u8) -> String {
-    let mut seed = [kind; 32];
-    seed[1] = number;
-    hex(seed)
-}
+use super::vectors::{hex, seed};
 
 fn entry_told(entry: &Entry) -> Value {
     json!({

@@ -25,11 +25,11 @@ use serde_json::{Value, json};
 
 use super::support::*;
 
-fn hex(bytes: impl AsRef<[u8]>) -> String {
+pub(super) fn hex(bytes: impl AsRef<[u8]>) -> String {
     HEXLOWER.encode(bytes.as_ref())
 }
 
-fn seed(kind: u8, number: u8) -> String {
+pub(super) fn seed(kind: u8, number: u8) -> String {
     let mut seed = [kind; 32];
     seed[1] = number;
     hex(seed)

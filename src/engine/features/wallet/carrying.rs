@@ -8,7 +8,7 @@ use kinfolk_ledger::entry::Entry;
 use kinfolk_ledger::equivocation::EquivocationProof;
 use kinfolk_ledger::message::{Reason, Reply, Request};
 use kinfolk_ledger::promise::Promise;
-use kinfolk_ledger::vote::{Cert, GenuineVote, Receipt, Statement, Vote};
+use kinfolk_ledger::vote::{Cert, Receipt, Statement, Vote};
 use kinfolk_wire::codec::DecodeError;
 use kinfolk_wire::ids::{CurrencyId, EntryHash, PeerId};
 use kinfolk_wire::time::Span;
@@ -300,9 +300,9 @@ fn voted(
     if !row.votes.iter().any(|before| before.witness == witness) {
         row.votes.push(vote);
     }
-    let votes: Vec<GenuineVote> =
-        row.votes.iter().filter_map(|vote| vote.unverified(&book.policy).and_then(|vote| vote.verify().ok())).collect();
-    match Cert::of(&votes, &book.policy) {
+    let is_quorum = row.votes.len() >= book.policy.quorum().q();
+    let cert = if is_quorum { Cert::gather(&row.votes, &book.policy, &mut step.rng).cert } else { None };
+    match cert {
         Some(cert) => certified(step, book, number, row, Receipt { entry, cert }),
         None => changed(step, book.id, way.payment),
     }

@@ -1,5 +1,5 @@
 //! Checkpoints: an account says how it stands, so that its witnesses can let go of what is before
-//! (docs/protocol/12-wallet.md, section 8).
+//! (docs/protocol/12-wallet.md, section 9).
 //!
 //! One is written when nothing else is under way, where the last is so many entries or so long ago, and where anything was
 //! signed since. It moves no money, and is certified like any entry.

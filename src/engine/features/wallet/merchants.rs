@@ -1,4 +1,4 @@
-//! Who may take card money: asking the issuer, certifying, and what is paid with it (docs/protocol/12-wallet.md).
+//! Who may take card money: asking the issuer, certifying, and what is paid with it (docs/protocol/12-wallet.md, section 8).
 //!
 //! A merchant asks the issuer, who says yes by hand: nobody is certified or renewed without the issuer's person. The
 //! certificate goes with *pay to* and with invoices to whoever pays, since it stands in the output that it allows.
@@ -6,12 +6,12 @@
 use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Class, MerchantCert, Out};
 use kinfolk_ledger::policy::LoadedPolicy;
-use kinfolk_wire::content::{Body, MerchantCertificate, MerchantCertified, MerchantWanted, PayTo};
+use kinfolk_wire::content::{Body, MerchantCertificate, MerchantCertified, MerchantWanted};
 use kinfolk_wire::ids::{AccountId, CurrencyId, IdentityId, NoteHash};
 use kinfolk_wire::time::{Span, Timestamp};
 
 use super::book::{Book, secret};
-use super::{currencies, orders};
+use super::{currencies, orders, receiving};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -160,7 +160,7 @@ pub(crate) fn certified(step: &mut Step<'_>, from: IdentityId, said: MerchantCer
         if let Key::Told(_, contact) = key
             && directory::find(step, contact)?.is_some_and(|contact| directory::is_open(&contact))
         {
-            step.contain(|step| say_account(step, &book, contact))?;
+            step.contain(|step| receiving::say_account(step, &book, contact))?;
         }
     }
     let own = step.profile()?.identity;
@@ -205,15 +205,6 @@ pub(super) fn own_certificate(step: &Step<'_>, book: &Book) -> Result<Option<Mer
     let merchant = own(step, book.id)?.filter(|own| own.account == book.account.account);
     let certificate = merchant.and_then(|merchant| merchant.certificate).map(|(certificate, _)| certificate);
     Ok(certificate.filter(|certificate| certificate.expires > step.now))
-}
-
-/// Tells a contact where payments go, and what lets them pay with card money.
-pub(super) fn say_account(step: &mut Step<'_>, book: &Book, contact: IdentityId) -> Result<(), Refusal> {
-    let (currency, account) = (book.id, book.account.account);
-    let certificate = own_certificate(step, book)?;
-    let tab_key = Some(super::book::secret(&super::keys::tab_seed(&book.account.seed, book.id)).vk());
-    step.put(Key::Told(currency, contact), crate::store::Nothing {});
-    currencies::say(step, contact, &Body::PayTo(PayTo { currency, account, certificate, tab_key }))
 }
 
 /// The certificate as the ledger has it, where the issuer signed it for this account.

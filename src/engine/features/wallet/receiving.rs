@@ -4,12 +4,12 @@ use kinfolk_ledger::amount::Amount;
 use kinfolk_ledger::entry::{Claim, Class, Out};
 use kinfolk_ledger::receipt_file::memo_hash;
 use kinfolk_ledger::vote::Receipt;
-use kinfolk_wire::content::{AccountWanted, PayTo, Payment};
+use kinfolk_wire::content::{AccountWanted, Body, PayTo, Payment};
 use kinfolk_wire::ids::{IdentityId, NoteHash};
 
-use super::book::{Book, paid_to};
+use super::book::{Book, paid_to, secret};
 use super::settling::is_mint;
-use super::{changed, invoices, merchants, promised, settling};
+use super::{changed, currencies, invoices, keys, merchants, promised, settling};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::services::directory;
@@ -28,7 +28,16 @@ pub(crate) fn account_wanted(step: &mut Step<'_>, from: IdentityId, wanted: Acco
     if book.searched().is_err() {
         return Ok(());
     }
-    merchants::say_account(step, &book, from)
+    say_account(step, &book, from)
+}
+
+/// Tells a contact where payments go: the account, what lets them pay with card money, and the key for tabs.
+pub(super) fn say_account(step: &mut Step<'_>, book: &Book, contact: IdentityId) -> Result<(), Refusal> {
+    let (currency, account) = (book.id, book.account.account);
+    let certificate = merchants::own_certificate(step, book)?;
+    let tab_key = Some(secret(&keys::tab_seed(&book.account.seed, book.id)).vk());
+    step.put(Key::Told(currency, contact), Nothing {});
+    currencies::say(step, contact, &Body::PayTo(PayTo { currency, account, certificate, tab_key }))
 }
 
 /// A contact says where payments to them go.

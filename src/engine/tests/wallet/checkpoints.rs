@@ -1,7 +1,7 @@
 //! Accounts say how they stand, witnesses let go of what is before, and everybody gets on with that.
 
 use kinfolk_engine::query::{self, PaymentState};
-use kinfolk_engine::store::{Account, Key, OwnCheckpoint, OwnEntry, RecoveryPhase, Stopped};
+use kinfolk_engine::store::{Account, Key, MemoryStore, OwnCheckpoint, OwnEntry, RecoveryPhase, Stopped};
 use kinfolk_ledger::entry::Ctl;
 use kinfolk_ledger::message::{Reply, Request};
 use kinfolk_wire::time::Span;
@@ -123,8 +123,8 @@ fn the_account_of_a_lost_phone_comes_back_from_a_checkpoint_and_brings_on_a_witn
     assert_eq!(stopped(&bank, 1), Some(Stopped::Recovered));
 }
 
-#[test]
-fn e10_an_older_copy_that_a_checkpoint_has_overtaken_pays_nothing_more() {
+/// Seventeen payments later witnesses have let go of the places that an older copy knows.
+fn overtaken() -> (Bank, MemoryStore) {
     let mut bank = Bank::open();
     bank.mint("10", Some(1)).unwrap();
     bank.pay(1, 2, "4").unwrap();
@@ -135,6 +135,12 @@ fn e10_an_older_copy_that_a_checkpoint_has_overtaken_pays_nothing_more() {
     }
     bank.pass(MONTH);
     prune(&mut bank);
+    (bank, older)
+}
+
+#[test]
+fn e10_an_older_copy_that_a_checkpoint_has_overtaken_pays_nothing_more() {
+    let (mut bank, older) = overtaken();
     bank.restore(1, older);
     bank.pass(Span::from_secs(60));
     let next = account(&bank, 1).certified + 17;
@@ -145,16 +151,7 @@ fn e10_an_older_copy_that_a_checkpoint_has_overtaken_pays_nothing_more() {
 
 #[test]
 fn a_checkpoint_of_another_account_or_of_nobody_stops_no_wallet() {
-    let mut bank = Bank::open();
-    bank.mint("10", Some(1)).unwrap();
-    bank.pay(1, 2, "4").unwrap();
-    let older = bank.town.people[1].store.clone();
-    // Each says how the account stands; witnesses keep every sixteenth.
-    for _ in 0..17 {
-        bank.pay(1, 2, "0.01").unwrap();
-    }
-    bank.pass(MONTH);
-    prune(&mut bank);
+    let (mut bank, older) = overtaken();
     // Whoever answers leaves out the certificate.
     bank.forge = Some(|_, _, reply| match reply {
         Reply::Checkpoint(mut checkpoint) => {

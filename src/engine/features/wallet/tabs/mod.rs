@@ -1,4 +1,4 @@
-//! Tabs: money that is put aside for one payee, who is paid by voucher (docs/protocol/12-wallet.md, the section on tabs).
+//! Tabs: money that is put aside for one payee, who is paid by voucher (docs/protocol/12-wallet.md, section 11).
 //!
 //! What is true of a tab, and what is asked of its witnesses, the ledger's [`Holding`] knows. Here it is kept, in the same
 //! turn and so before anything that it says leaves, and driven.
